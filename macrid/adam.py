@@ -1,0 +1,39 @@
+r"""Adam (Kingma and Ba, 2014), with plain L2 or decoupled decay, in place."""
+
+from macrid.backend import array_module
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+CHUNK = 1 << 15  # elements updated at a time: the temporaries stay in cache
+
+
+def start(parameters):
+    """Zero first and second moments: a dict of (mean, square) array pairs with the parameters' keys."""
+    return {name: (array_module(p).zeros_like(p), array_module(p).zeros_like(p)) for name, p in parameters.items()}
+
+
+def update(parameters, gradients, moments, step, config):
+    r"""One step of Adam, in place; `step` counts from 1.
+
+        g     <- g + l2 theta                               (plain L2 regularisation, in the gradient)
+        mean  <- .9 mean + .1 g          square <- .999 square + .001 g^2
+        theta <- theta - lr mean_hat / (sqrt(square_hat) + 1e-8) - lr decoupled_decay theta
+
+    with mean_hat = mean / (1 - .9^step), square_hat = square / (1 - .999^step). The last term is AdamW's
+    (Loshchilov and Hutter, 2019): it does not pass through the moments.
+    """
+    lr, l2, decay = config.learning_rate, config.l2, config.decoupled_decay
+    correct1, correct2 = 1 - BETA1**step, 1 - BETA2**step
+    for name, parameter in parameters.items():
+        xp = array_module(parameter)
+        arrays = (parameter, gradients[name], *moments[name])
+        theta, g, mean, square = (array.reshape(-1) for array in arrays)
+        chunk = CHUNK if xp.__name__ == "numpy" else max(theta.size, 1)
+        for i in range(0, theta.size, chunk):
+            part = slice(i, i + chunk)
+            gradient = g[part] + l2 * theta[part]
+            mean[part] += (1 - BETA1) * (gradient - mean[part])
+            square[part] += (1 - BETA2) * (gradient * gradient - square[part])
+            change = mean[part] / correct1
+            change /= xp.sqrt(square[part] / correct2) + EPSILON
+            change += decay * theta[part]
+            theta[part] -= lr * change

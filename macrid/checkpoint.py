@@ -1,0 +1,69 @@
+"""Save and load arrays with their description: npz and JSON, no pickle, never half-written."""
+
+import json
+import os
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from macrid.errors import UserError
+
+
+@contextmanager
+def replacing(path, mode="wb"):
+    """Open a temporary file beside `path` that takes its name only when it is whole and on the disk."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def save_json(path, value):
+    """Write a value as indented JSON, all or nothing."""
+    with replacing(path, "w") as file:
+        json.dump(value, file, indent=1, allow_nan=False)
+        file.write("\n")
+
+
+def save_lines(path, records):
+    """Write records as JSON lines, all or nothing."""
+    with replacing(path, "w") as file:
+        file.writelines(json.dumps(record, allow_nan=False) + "\n" for record in records)
+
+
+def load_json(path):
+    """Read JSON, or raise a UserError that names the file."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); is this a run folder?") from None
+    except ValueError:
+        raise UserError(f"{path}: is damaged (not JSON); train again with --overwrite") from None
+
+
+def save(path, arrays, description):
+    """Write a dict of arrays (names may hold '/') and a JSON-able description to an npz file, all or nothing."""
+    with replacing(path) as file:
+        np.savez(file, description=np.array(json.dumps(description, allow_nan=False)), **arrays)
+
+
+def load(path):
+    """Read what `save` wrote: (arrays, description). A damaged or foreign file is a UserError."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return arrays, json.loads(str(arrays.pop("description")))
+    except FileNotFoundError:
+        raise UserError(f"{path}: does not exist; is this a run folder of macrid.train?") from None
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: is not a whole checkpoint ({reason}); train again with --overwrite") from None

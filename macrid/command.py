@@ -1,0 +1,80 @@
+"""What all commands share: flags from the configuration, one clear line for a user's mistake, tables."""
+
+import argparse
+import dataclasses
+import sys
+
+from macrid.config import Config
+from macrid.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line and exit status 2."""
+
+    def error(self, message):
+        raise UserError(f"{message}; see --help")
+
+
+def parser(name, description, example):
+    """A parser for `python -m macrid.<name>` with an example at the foot of --help."""
+    return Parser(
+        prog=f"python -m macrid.{name}", description=description, epilog=f"example:\n  {example}", allow_abbrev=False,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=100),
+    )  # fmt: skip
+
+
+def add_config_flags(arguments):
+    """A flag for each field of `Config`; only those that are given appear in the namespace."""
+    for field in dataclasses.fields(Config):
+        help_text = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")
+        flag = "--" + field.name.replace("_", "-")
+        common = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
+        if field.type is bool:
+            arguments.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+        else:
+            arguments.add_argument(flag, type=field.type, metavar=field.type.__name__.upper(), **common)
+
+
+def given_config(namespace):
+    """The configuration fields that were given as flags, as a dict."""
+    names = {field.name for field in dataclasses.fields(Config)}
+    return {name: value for name, value in vars(namespace).items() if name in names}
+
+
+def run(main, argv=None):
+    """Run a command's main; a user's mistake ends with one line on standard error and status 2."""
+    try:
+        main(argv)
+        return 0
+    except UserError as error:
+        message = str(error)
+    except KeyboardInterrupt as interrupt:
+        message = str(interrupt) or "interrupted"
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nothing is left to say
+        return 0
+    except OSError as error:
+        message = f"{error.filename or 'output'}: {error.strerror or error}; check the path, its permissions and the free space"
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def figure_table(parts):
+    """Lines of a table: a row for each figure, a column for each part of {part: summary}."""
+    names = list(next(iter(parts.values())))
+    lines = ["".join([f"{'':12}", *(f"{part:>22}" for part in parts)])]
+    for name in names:
+        cells = (_cell(figures[name]) for figures in parts.values())
+        lines.append("".join([f"{name:12}", *(f"{cell:>22}" for cell in cells)]))
+    first = [figures[names[0]] for figures in parts.values()]
+    lines.append("".join([f"{'users':12}", *(f"{_users(figure):>22}" for figure in first)]))
+    return lines
+
+
+def _cell(figure):
+    spread = "" if figure["stderr"] is None else f" ± {figure['stderr']:.4f}"
+    return f"{figure['mean']:.4f}{spread}"
+
+
+def _users(figure):
+    return f"{figure['users']}" + (f" (+{figure['left_out']} unscored)" if figure["left_out"] else "")

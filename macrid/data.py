@@ -1,0 +1,253 @@
+"""Ratings file or table -> Interactions: who adopted what, with the ids, titles and categories from outside."""
+
+import csv
+import math
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from macrid.errors import UserError
+
+USER_NAMES = {"user", "userid", "uid", "reviewerid", "customer", "customerid"}
+ITEM_NAMES = {"item", "itemid", "iid", "movieid", "asin", "product", "productid", "sku", "articleid"}
+RATING_NAMES = {"rating", "score", "stars", "overall"}
+TIME_NAMES = {"timestamp", "time", "unixreviewtime", "date"}
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """N users by M items, 0/1, with what is known about them.
+
+    X           (N, M) CSR float32; a row's items stand in the order of the file, rows and columns in order of
+                first appearance
+    users       (N,) ids from outside, as text
+    items       (M,) ids from outside, as text
+    titles      (M,) text to show for an item, or None
+    categories  (M, G) CSR 0/1, several or none for an item, or None
+    category_names  G names
+    pictures    M paths or None each, or None
+    report      what was read and what was dropped: a dict of counts
+    """
+
+    X: sparse.csr_array
+    users: np.ndarray
+    items: np.ndarray
+    titles: np.ndarray | None = None
+    categories: sparse.csr_array | None = None
+    category_names: tuple = ()
+    pictures: list | None = None
+    report: dict = field(default_factory=dict)
+
+
+def load(path, min_rating=4.0, min_user_items=5):
+    """Read a MovieLens folder or a CSV/TSV file into `Interactions`."""
+    path = Path(path)
+    if path.is_dir():
+        return read_movielens(path, min_rating, min_user_items)
+    return read_table(path, min_rating, min_user_items)
+
+
+def read_movielens(folder, min_rating=4.0, min_user_items=5):
+    """Read a MovieLens folder: `ratings.csv`, and titles and genres from `movies.csv` where it is there.
+
+    A film's categories are all its genres; "(no genres listed)" means none.
+    """
+    folder = Path(folder)
+    if not (folder / "ratings.csv").is_file():
+        raise UserError(f"{folder}: has no ratings.csv; give --data a MovieLens folder or a CSV/TSV file")
+    interactions = read_table(folder / "ratings.csv", min_rating, min_user_items)
+    if not (folder / "movies.csv").is_file():
+        return interactions
+    titles, genres = {}, {}
+    for line, (movie, title, names) in _rows(folder / "movies.csv", {"movieId": 0, "title": 0, "genres": 0}):
+        titles[movie] = title
+        genres[movie] = [name for name in names.split("|") if name and name != "(no genres listed)"]
+    return with_categories(
+        interactions, [genres.get(item, []) for item in interactions.items],
+        titles=np.array([titles.get(item, item) for item in interactions.items]),
+    )
+
+
+def with_categories(interactions, names, titles=None):
+    """The same interactions with category names: `names` lists those of each item, some lists may be empty."""
+    order = sorted({name for of_item in names for name in of_item})
+    column = {name: j for j, name in enumerate(order)}
+    indptr = np.cumsum([0] + [len(set(of_item)) for of_item in names])
+    indices = np.array([column[name] for of_item in names for name in sorted(set(of_item))], dtype=np.int32)
+    ones = np.ones(len(indices), np.float32)
+    categories = sparse.csr_array((ones, indices, indptr), shape=(len(names), len(order)))
+    return Interactions(**{**vars(interactions), "categories": categories, "category_names": tuple(order),
+                           "titles": interactions.titles if titles is None else titles})  # fmt: skip
+
+
+def read_table(path, min_rating=4.0, min_user_items=5):
+    """Read a CSV or TSV of user,item[,rating[,timestamp]], with or without a header.
+
+    A header is recognised by its names (user, userId, item, movieId, rating, ...; any order, more columns allowed).
+    Without a rating column every row is an adoption. A pair that occurs more than once counts once. Users with fewer
+    than `min_user_items` adoptions are dropped, then items that nobody is left for.
+    Raises UserError that names the file and the line.
+    """
+    users, items = {}, {}
+    pairs_user, pairs_item = array("i"), array("i")
+    rows = below = 0
+    for line, fields in _rows(path):
+        rows += 1
+        if len(fields) > 2 and not _rating(fields[2], path, line) >= min_rating:
+            below += 1
+            continue
+        user, item = fields[0], fields[1]
+        if not user or not item:
+            raise UserError(f"{path}, line {line}: the {'item' if user else 'user'} id is empty; fill it in or remove the line")
+        pairs_user.append(users.setdefault(user, len(users)))
+        pairs_item.append(items.setdefault(item, len(items)))
+    if rows == 0:
+        raise UserError(f"{path}: has no ratings; expected lines of user,item[,rating[,timestamp]]")
+    report = {"rows": rows, "rows_below_min_rating": below}
+    u, i = np.frombuffer(pairs_user, np.int32), np.frombuffer(pairs_item, np.int32)
+    return _filtered(u, i, list(users), list(items), min_user_items, report, path, min_rating)
+
+
+def from_pairs(users, items, min_user_items=1):
+    """Interactions from two equally long lists of ids (turned into text): one adoption a pair."""
+    user_ids, u = np.unique(np.asarray(users, dtype=str), return_inverse=True)
+    item_ids, i = np.unique(np.asarray(items, dtype=str), return_inverse=True)
+    return _filtered(u, i, list(user_ids), list(item_ids), min_user_items, {"rows": len(u), "rows_below_min_rating": 0}, "the pairs", None)
+
+
+def describe(interactions):
+    """A short report of the data, a line each: what is there and what was dropped."""
+    N, M = interactions.X.shape
+    report, nnz = interactions.report, interactions.X.nnz
+    lines = [f"{N:,} users, {M:,} items, {nnz:,} adoptions ({nnz / N / M:.3%} of all pairs)"]
+    dropped = [f"{report[key]:,} {text}" for key, text in (
+        ("rows_below_min_rating", "ratings below the threshold"), ("duplicate_rows", "duplicate rows"),
+        ("users_dropped", "users with too few adoptions"), ("adoptions_of_dropped_users", "adoptions of theirs"),
+        ("items_dropped", "items that nobody is left for"),
+    ) if report.get(key)]  # fmt: skip
+    if dropped:
+        lines.append("dropped: " + ", ".join(dropped))
+    return lines
+
+
+def _filtered(u, i, users, items, min_user_items, report, source, min_rating):
+    """Drop duplicate pairs, then users with too few, then unused items; build the matrix."""
+    pair = u.astype(np.int64) * max(len(items), 1) + i
+    _, first = np.unique(pair, return_index=True)
+    first.sort()  # the order of the file
+    u, i = u[first], i[first]
+    report["duplicate_rows"] = len(pair) - len(first)
+    del pair, first
+    counts = np.bincount(u, minlength=len(users))
+    keep = counts >= min_user_items
+    kept = keep[u]
+    report["users_dropped"] = int((~keep).sum())
+    report["adoptions_of_dropped_users"] = int((~kept).sum())
+    if not kept.any():
+        few = f"no user has {min_user_items} adoptions or more"
+        threshold = "" if min_rating is None else f" of ratings of at least {min_rating:g}; lower --min-rating or --min-user-items"
+        raise UserError(f"{source}: {few}{threshold}")
+    u, i = u[kept], i[kept]
+    used = np.bincount(i, minlength=len(items)) > 0
+    report["items_dropped"] = int((~used).sum())
+    u, i = (np.cumsum(keep) - 1)[u], (np.cumsum(used) - 1)[i]
+    N, M = int(keep.sum()), int(used.sum())
+    order = np.argsort(u, kind="stable")  # rows keep the order of the file
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(u, minlength=N))])
+    ones = np.ones(len(u), np.float32)
+    X = sparse.csr_array((ones, i[order].astype(np.int32), indptr), shape=(N, M))
+    users = np.array([name for name, good in zip(users, keep) if good])
+    items = np.array([name for name, good in zip(items, used) if good])
+    return Interactions(X, users, items, report=report)
+
+
+def _rating(text, path, line):
+    """A finite number, or a UserError."""
+    try:
+        rating = float(text)
+    except ValueError:
+        raise UserError(f"{path}, line {line}: the rating '{text}' is not a number; mend or remove the line") from None
+    if not math.isfinite(rating):
+        raise UserError(f"{path}, line {line}: the rating is {text}, expected a finite number; mend or remove the line")
+    return rating
+
+
+def _rows(path, required=None):
+    """Yield (line number, fields) of a CSV or TSV; fields are [user, item[, rating]] or the `required` columns."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            yield from _checked_rows(path, file, required)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 text (byte {error.object[error.start]:#04x}); save it as UTF-8") from None
+    except csv.Error as error:
+        raise UserError(f"{path}: is not a CSV or TSV file ({error})") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def _checked_rows(path, file, required):
+    first_line = file.readline()
+    if not first_line.strip():
+        raise UserError(f"{path}: is empty; expected lines of user,item[,rating[,timestamp]]")
+    delimiter = "\t" if "\t" in first_line else ","
+    file.seek(0)
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    first = next(reader)
+    columns = _named_columns(path, first, required) or _positions(path, first)
+    width = len(first)
+    if columns != list(range(len(columns))) or width != len(columns):
+        pick = lambda row: [row[column] for column in columns]  # noqa: E731
+    else:
+        pick = None
+    header = _is_header(first, required)
+    if not header:
+        yield 1, pick(first) if pick else first
+    for row in reader:
+        if len(row) != width:
+            if not row:
+                continue  # a blank line
+            raise UserError(f"{path}, line {reader.line_num}: found {len(row)} fields, expected {width} as in line 1; mend the line")
+        yield reader.line_num, pick(row) if pick else row
+
+
+def _is_header(row, required):
+    names = {_plain(name) for name in row}
+    return required is not None or bool(names & (USER_NAMES | ITEM_NAMES | RATING_NAMES))
+
+
+def _named_columns(path, row, required):
+    """The wanted columns by the header's names, or None where line 1 is no header."""
+    if not _is_header(row, required):
+        return None
+    names = [_plain(name) for name in row]
+    if required is None:
+        wanted = [USER_NAMES, ITEM_NAMES] + [RATING_NAMES] * bool(RATING_NAMES & set(names))
+        expected = "columns such as user,item[,rating[,timestamp]]"
+    else:
+        wanted = [{_plain(name)} for name in required]
+        expected = ",".join(required)
+    columns = [next((j for j, name in enumerate(names) if name in known), None) for known in wanted]
+    if None in columns:
+        raise UserError(f"{path}, line 1: the header is '{','.join(row)}', expected {expected}; name the columns so")
+    return columns
+
+
+def _positions(path, row):
+    """The columns of a file without a header."""
+    if not 2 <= len(row) <= 4:
+        raise UserError(f"{path}, line 1: found {len(row)} field{'s' * (len(row) != 1)}, expected user,item[,rating[,timestamp]]")
+    if len(row) > 2:
+        try:
+            float(row[2])
+        except ValueError:
+            raise UserError(
+                f"{path}, line 1: '{','.join(row)}' is neither a header such as user,item,rating nor has '{row[2]}' a number for a rating"
+            ) from None
+    return list(range(min(len(row), 3)))
+
+
+def _plain(name):
+    return "".join(character for character in name.lower() if character.isalnum())

@@ -1,0 +1,104 @@
+r"""The decoder p(x | z, C), equations (7) and (8), with the full softmax over all M items."""
+
+from macrid.backend import array_module
+
+TILE_BYTES = 1 << 25  # users are taken in tiles whose (users, K, M) array is about this large ...
+TILE_USERS = 64  # ... but not fewer than these, or the matrix products starve
+
+
+def log_likelihood(z, H, C, X, tau, cosine=True):
+    r"""sum_i x_ui ln p_ui, averaged over the users of the batch.
+
+    z (B, K, d), H (M, d): unit rows if cosine; C (M, K); X (B, M) sparse -> scalar. With
+
+        E_uki = exp(z_uk . h_i / tau)    P_ui = sum_k c_ik E_uki    Z_u = sum_i P_ui    n_u = sum_i x_ui
+        loss_u = -sum_i x_ui (ln P_ui - ln Z_u)
+
+    the derivative needs no matrix of probabilities, only a number per user and a sparse part:
+
+        dloss_u/dP_ui = n_u/Z_u - x_ui/P_ui = w_u (1 - x_ui / (w_u P_ui)),     w_u = n_u / Z_u
+
+    So multiply E by the bracket, which differs from 1 only where x_ui = 1, call it E', and
+
+        dC_ik  = sum_u w_u E'_uki
+        dz_uk  = w_u sum_i E'_uki c_ik h_i / tau
+        dh_i   = sum_uk  c_ik E'_uki w_u z_uk / tau
+
+    What is left of the step is three matrix products, one exponential pass in place, and sparse work. The op is
+    fused: as nothing but a scalar follows it, the gradients are made in the same sweep over tiles of users, where E
+    is at hand, and the pullback only scales them. No (B, K, M) array is kept.
+
+    E cannot overflow while 1/tau is moderate (cosine); otherwise each user's largest exponent is subtracted, which
+    cancels in P/Z.
+    """
+    xp = array_module(z, H)
+    B, K, d = z.shape
+    M = H.shape[0]
+    CT = xp.ascontiguousarray(C.T)  # (K, M)
+    value = 0.0
+    dz = xp.empty_like(z)  # (B, K, d)
+    dH = xp.zeros_like(H)  # (M, d)
+    dCT = xp.zeros_like(CT)  # (K, M)
+    for tile, E in exponentials(z, H, tau, cosine):
+        users = tile.stop - tile.start
+        start, stop = int(X.indptr[tile.start]), int(X.indptr[tile.stop])
+        counts = xp.diff(X.indptr[tile.start : tile.stop + 1])
+        u, i, x = xp.repeat(xp.arange(users), counts), X.indices[start:stop], X.data[start:stop]
+
+        n = xp.bincount(u, weights=x, minlength=users).astype(z.dtype)  # (users,)
+        flat = E.reshape(users, K * M)
+        Z = flat @ CT.reshape(K * M)  # (users,)
+        w = n / Z
+        positive = E[u, :, i]  # (nonzeros, K)
+        P = xp.maximum((positive * C[i]).sum(axis=1), 1e-30)  # a floor that only the inner product can reach
+        value += float((x * (xp.log(P) - xp.log(Z)[u])).sum(dtype=xp.float64)) / B
+
+        positive *= (1 - x / (w[u] * P))[:, None]
+        E[u, :, i] = positive  # E is now E'
+        dCT += (w @ flat).reshape(K, M)
+        E *= CT
+        G = E.reshape(users * K, M)  # c_ik E'_uki
+        weights = w[:, None, None] / tau
+        dz[tile] = (G @ H).reshape(users, K, d) * weights
+        dH += G.T @ (z[tile] * weights).reshape(users * K, d)
+
+    def pullback(dvalue):
+        scale = -dvalue / B
+        return dz * scale, dH * scale, dCT.T * scale
+
+    return value, pullback
+
+
+def scores(z, H, C, tau, cosine=True):
+    r"""P_ui = sum_k c_ik exp(z_uk . h_i / tau), equation (7) up to a factor per user: what ranks items.
+
+    z (B, K, d), H (M, d), C (M, K) -> (B, M).
+    """
+    xp = array_module(z, H)
+    CT = xp.ascontiguousarray(C.T)
+    P = xp.empty((z.shape[0], H.shape[0]), dtype=z.dtype)
+    for tile, E in exponentials(z, H, tau, cosine):
+        E *= CT
+        E.sum(axis=1, out=P[tile])
+    return P
+
+
+def exponentials(z, H, tau, cosine):
+    r"""Go through tiles of users: yield (slice, E) with E_uki = exp(z_uk . h_i / tau - shift_u), (users, K, M).
+
+    E is one buffer that the caller may change and the next tile overwrites.
+    """
+    xp = array_module(z, H)
+    B, K, d = z.shape
+    M = H.shape[0]
+    size = max(1, min(B, max(TILE_USERS, TILE_BYTES // (z.itemsize * K * M))))
+    buffer = xp.empty((size * K, M), dtype=z.dtype)
+    for start in range(0, B, size):
+        tile = slice(start, min(start + size, B))
+        rows = (tile.stop - start) * K
+        E = xp.matmul(z[tile].reshape(rows, d) / tau, H.T, out=buffer[:rows])
+        E = E.reshape(tile.stop - start, K, M)
+        if not cosine or tau < 1 / 40:
+            E -= E.max(axis=(1, 2), keepdims=True)
+        xp.exp(E, out=E)
+        yield tile, E

@@ -1,0 +1,9 @@
+"""What a user can mend: one class, so that every command can turn it into one clear line."""
+
+
+class UserError(ValueError):
+    """Something outside the code is wrong: a file, a flag, a value.
+
+    The message is one line. It names the file and line where there is one, says what was found and
+    what was expected, and ends with the remedy. Commands print it and exit with status 2.
+    """

@@ -1,0 +1,137 @@
+"""The training loop: epochs of Adam steps, validation after each, the best parameters kept."""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from macrid import adam, checkpoint
+from macrid.batch import epoch_batches
+from macrid.errors import UserError
+from macrid.metrics import evaluate, summary
+from macrid.model import initial_parameters, loss_and_gradients, predict
+
+TERMS = ("loss", "reconstruction", "kl", "categorical")
+
+
+@dataclass
+class State:
+    """All that training needs to go on after an epoch; `history` holds a record for each."""
+
+    parameters: dict
+    moments: dict
+    best: dict
+    step: int = 0
+    epoch: int = 0
+    best_epoch: int = 0
+    best_score: float = -math.inf
+    history: list = field(default_factory=list)
+
+
+def start(split, config):
+    """The state before the first step, from the seed alone."""
+    M = len(split.items)
+    if config.K > M:
+        raise UserError(f"K is {config.K} but training has only {M} items; lower --K")
+    parameters = initial_parameters(M, config, np.random.default_rng([config.seed, 0]))
+    return State(parameters, adam.start(parameters), {name: p.copy() for name, p in parameters.items()})
+
+
+def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None):
+    """Train until `max_epochs` or `patience`, and return the final `State`.
+
+    `targets` (M, K) teach the concepts, or None. `state` continues an earlier one. `on_step(epoch, terms, beta)` and
+    `on_epoch(state)` are called as training goes: for a progress bar, and to save.
+    """
+    state = start(split, config) if state is None else state
+    while not finished(state, config):
+        totals, users = dict.fromkeys(TERMS, 0.0), 0
+        for X, noise in epoch_batches(split.train, config, state.epoch + 1):
+            beta = annealed_beta(state.step, config)
+            terms, gradients = loss_and_gradients(state.parameters, X, noise, config, beta, targets)
+            if not math.isfinite(terms["loss"]):
+                raise UserError(
+                    f"the loss became {terms['loss']} in epoch {state.epoch + 1}, step {state.step + 1}; the checkpoint of epoch "
+                    f"{state.epoch} is kept: try a lower --learning-rate or a larger --tau"
+                )
+            state.step += 1
+            adam.update(state.parameters, gradients, state.moments, state.step, config)
+            for name in TERMS:
+                totals[name] += terms[name] * X.shape[0]
+            users += X.shape[0]
+            if on_step:
+                on_step(state.epoch + 1, terms, beta)
+        state.epoch += 1
+        figures = summary(evaluate(lambda X: predict(state.parameters, X, config), split.validation))
+        record = {"epoch": state.epoch, **{name: total / users for name, total in totals.items()}, "beta": beta}
+        record.update({f"validation_{name}": figure["mean"] for name, figure in figures.items()})
+        state.history.append(record)
+        if record["validation_ndcg@100"] > state.best_score:
+            state.best_score, state.best_epoch = record["validation_ndcg@100"], state.epoch
+            state.best = {name: p.copy() for name, p in state.parameters.items()}
+        if on_epoch:
+            on_epoch(state)
+    return state
+
+
+def finished(state, config):
+    """Has training reached `max_epochs`, or gone `patience` epochs without a better validation figure?"""
+    return state.epoch >= config.max_epochs or (state.epoch > 0 and state.epoch - state.best_epoch >= config.patience)
+
+
+def annealed_beta(step, config):
+    """beta grows linearly from 0 over the first `anneal_steps` updates, as in MultiVAE; `step` counts from 0."""
+    return config.beta * min(1.0, step / config.anneal_steps) if config.anneal_steps else config.beta
+
+
+def save(path, state, config, split):
+    """Write the whole state to one npz file, atomically."""
+    arrays = {f"parameters/{name}": p for name, p in state.parameters.items()}
+    arrays |= {f"best/{name}": p for name, p in state.best.items()}
+    for name, (mean, square) in state.moments.items():
+        arrays |= {f"mean/{name}": mean, f"square/{name}": square}
+    counters = {name: getattr(state, name) for name in ("step", "epoch", "best_epoch", "best_score", "history")}
+    checkpoint.save(path, arrays, {"config": asdict(config), "data": fingerprint(split), **counters})
+
+
+def load(path, config, split):
+    """Read a state that `save` wrote for the same configuration and data, or raise a UserError that says what differs.
+
+    `max_epochs` and `patience` may differ: they only say when to stop.
+    """
+    arrays, description = checkpoint.load(path)
+    try:
+        parts = {part: _part(arrays, part) for part in ("parameters", "best", "mean", "square")}
+        saved = description["config"]
+        counters = {name: description[name] for name in ("step", "epoch", "best_epoch", "best_score", "history")}
+    except (KeyError, TypeError):
+        raise UserError(f"{path}: is not a checkpoint of macrid.train; train again with --overwrite") from None
+    for name, value in asdict(config).items():
+        if name not in ("max_epochs", "patience", "data") and saved.get(name) != value:
+            raise UserError(f"{path}: was made with {name} = {saved.get(name)}, not {value}; give the same options, or --overwrite")
+    if description.get("data") != fingerprint(split):
+        raise UserError(f"{path}: was made from other data than {config.data} holds now; restore the data, or --overwrite")
+    expected = {name: p.shape for name, p in start(split, config).parameters.items()}
+    for part, values in parts.items():
+        if {name: value.shape for name, value in values.items()} != expected:
+            raise UserError(f"{path}: its {part} have other shapes than this configuration; train again with --overwrite")
+    moments = {name: (parts["mean"][name], parts["square"][name]) for name in expected}
+    return State(parts["parameters"], moments, parts["best"], **counters)
+
+
+def fingerprint(split):
+    """A hash of all that training and validation see, to notice data that changed under a run."""
+    digest = hashlib.sha256(json.dumps(split.train.shape).encode())
+    for X in (split.train, split.validation.fold_in, split.validation.held_out, split.test.fold_in, split.test.held_out):
+        digest.update(np.asarray(X.indptr, np.int64).tobytes())
+        digest.update(np.asarray(X.indices, np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _part(arrays, part):
+    found = {name.split("/", 1)[1]: array for name, array in arrays.items() if name.startswith(part + "/")}
+    if not found:
+        raise KeyError(part)
+    return found

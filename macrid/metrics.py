@@ -1,0 +1,77 @@
+r"""NDCG@k and Recall@k as in MultiVAE (Liang et al., 2018), user by user, with standard errors."""
+
+import numpy as np
+
+from macrid.backend import array_module
+
+USERS_AT_A_TIME = 500
+
+
+def top_k(scores, k):
+    """The k best columns of each row of scores (B, M), best first; ties go to the lower column. -> (B, k)."""
+    xp = array_module(scores)
+    k = min(k, scores.shape[1])
+    threshold = xp.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k, None]  # the k-th best
+    above = scores > threshold
+    tied = scores == threshold
+    wanted = k - above.sum(axis=1, keepdims=True)
+    chosen = above | (tied & (xp.cumsum(tied, axis=1) <= wanted))
+    columns = xp.nonzero(chosen)[1].reshape(-1, k)  # ascending in each row
+    best = xp.argsort(-xp.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
+    return xp.take_along_axis(columns, best, axis=1)
+
+
+def per_user(ranked, held_out, cutoffs=((100, "ndcg"), (20, "recall"), (50, "recall"))):
+    r"""Figures of each user from ranked items.
+
+        DCG@k = sum_{r=1..k} hit_r / log2(r + 1)      NDCG@k = DCG@k / (DCG of min(k, n) hits in front)
+        Recall@k = hits in the first k / min(k, n)
+
+    ranked (B, >= max k or M) item columns, best first; held_out (B, M) CSR with n items a user.
+    Returns {"ndcg@100": (B,), ...}; users without held-out items get NaN: they are to be left out, not scored 0.
+    """
+    xp = array_module(ranked)
+    n = xp.diff(held_out.indptr)
+    rows = xp.repeat(xp.arange(ranked.shape[0]), n)
+    wanted = xp.zeros(held_out.shape, dtype=bool)
+    wanted[rows, held_out.indices] = True
+    hits = xp.take_along_axis(wanted, ranked, axis=1).astype(xp.float64)
+    discount = 1 / xp.log2(xp.arange(2, max(ranked.shape[1], held_out.shape[1]) + 2))
+    ideal = xp.concatenate([xp.zeros(1), xp.cumsum(discount)])
+    figures = {}
+    for k, kind in cutoffs:
+        found = hits[:, :k]
+        best = xp.minimum(n, k)
+        if kind == "ndcg":
+            value = found @ discount[: found.shape[1]] / xp.where(n > 0, ideal[best], 1)
+        else:
+            value = found.sum(axis=1) / xp.maximum(best, 1)
+        figures[f"{kind}@{k}"] = xp.where(n > 0, value, xp.nan)
+    return figures
+
+
+def evaluate(score, part, cutoffs=((100, "ndcg"), (20, "recall"), (50, "recall"))):
+    """Figures of each user of a `HeldOut` part: {"ndcg@100": (n,), ...}, NaN where nothing is held out.
+
+    `score` takes fold-in rows (b, M) CSR and returns (b, M) scores; fold-in items are excluded from the ranking.
+    """
+    most = max(k for k, _ in cutoffs)
+    batches = []
+    for start in range(0, part.fold_in.shape[0], USERS_AT_A_TIME):
+        fold_in, held_out = part.fold_in[start : start + USERS_AT_A_TIME], part.held_out[start : start + USERS_AT_A_TIME]
+        scores = score(fold_in)
+        seen = np.repeat(np.arange(fold_in.shape[0]), np.diff(fold_in.indptr))
+        scores[seen, fold_in.indices] = -np.inf
+        batches.append(per_user(top_k(scores, most), held_out, cutoffs))
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def summary(figures):
+    """Mean, standard error over the scored users, and their number: {"ndcg@100": {"mean", "stderr", "users"}}."""
+    result = {}
+    for name, values in figures.items():
+        scored = values[~np.isnan(values)]
+        users = len(scored)
+        stderr = float(scored.std(ddof=1) / users**0.5) if users > 1 else None
+        result[name] = {"mean": float(scored.mean()), "stderr": stderr, "users": users, "left_out": len(values) - users}
+    return result

@@ -1,0 +1,133 @@
+r"""The evidence lower bound of SEM-MacridVAE: parameters, value, gradients, and scores at test time.
+
+Reads as Algorithm 1: prototypes -> encoder -> decoder -> loss (line 34), and back again.
+"""
+
+import numpy as np
+
+from macrid import prototypes
+from macrid.backend import array_module
+from macrid.decoder import log_likelihood, scores
+from macrid.encoder import aggregate, f_nn, kl_divergence, posterior, sample
+from macrid.ops import cross_entropy, identity, normalise, softmax
+
+
+def initial_parameters(M, config, rng):
+    r"""Random parameters: h, t, m ~ N(0, init_deviation^2), Glorot for f_nn, zero biases.
+
+    Returns a dict of arrays: H (M, d), T (M, d), m (K, d), W0 (d, hidden), b0, ..., the last layer 2d wide.
+    """
+    dtype = config.precision
+    parameters = {
+        name: (rng.standard_normal((rows, config.d)) * config.init_deviation).astype(dtype)
+        for name, rows in (("H", M), ("T", M), ("m", config.K))
+    }
+    widths = [config.d] + [config.hidden_units] * config.hidden_layers + [2 * config.d]
+    for layer, (p, q) in enumerate(zip(widths[:-1], widths[1:])):
+        bound = (6.0 / (p + q)) ** 0.5  # Glorot and Bengio (2010)
+        parameters[f"W{layer}"] = rng.uniform(-bound, bound, (p, q)).astype(dtype)
+        parameters[f"b{layer}"] = np.zeros(q, dtype)
+    return parameters
+
+
+def loss_and_gradients(parameters, X, noise, config, beta, targets=None):
+    r"""One call from arrays to numbers: the loss terms and a dict of gradients with the parameters' keys.
+
+    parameters  dict of arrays as `initial_parameters` makes them
+    X           (B, M) SciPy CSR, 0/1: the batch's adopted items
+    noise       `macrid.batch.Noise`: gumbel (M, K), epsilon (B, K, d), dropout masks, item mask, all given
+    config      `macrid.config.Config`: K, d, tau, sigma0, gumbel_temperature, similarity, category_weight
+    beta        the weight of the KL term at this step
+    targets     (M, K) category distribution of each item, zero rows where unknown, or None
+
+    The loss is a deterministic function of its arguments, in their precision:
+
+        loss = -reconstruction + beta * kl + category_weight * categorical
+
+    Returns ({"loss", "reconstruction", "kl", "categorical"}, {"H": (M, d), ...}). Nothing given is changed.
+    """
+    terms, pullback = elbo(parameters, X, noise, config, beta, targets)
+    return terms, pullback(1.0)
+
+
+def elbo(parameters, X, noise, config, beta, targets=None):
+    r"""The objective (5) with the categorical term (11), line 34 of Algorithm 1, and its pullback.
+
+    Arguments and value as in `loss_and_gradients`; the pullback takes dloss and returns the dict of gradients.
+    """
+    p = parameters
+    B, K = X.shape[0], config.K
+    cosine = config.similarity == "cosine"
+    unit = normalise if cosine else identity
+
+    # Prototypes, equation (6)
+    H, pull_H = unit(p["H"])  # (M, d)
+    m, pull_m = unit(p["m"])  # (K, d)
+    s, pull_s = prototypes.concept_logits(H, m, config.tau)  # (M, K)
+    logits, pull_logits = prototypes.gumbel_logits(s, noise.gumbel, config.gumbel_temperature)
+    C, pull_C = softmax(logits)  # (M, K)
+
+    # Encoder, equation (9)
+    A, pull_A = aggregate(noise.kept(X), C, p["T"])  # (B, K, d)
+    ab, pull_f = f_nn(A.reshape(B * K, config.d), _layers(p), noise.dropout)  # (B K, 2d)
+    (mu, b), pull_posterior = posterior(ab.reshape(B, K, -1))  # (B, K, d) each
+    z, pull_z = sample(mu, b, noise.epsilon, config.sigma0)  # (B, K, d)
+    kl, pull_kl = kl_divergence(mu, b, config.sigma0)
+
+    # Decoder, equations (7) and (8)
+    direction, pull_direction = unit(z)  # (B, K, d)
+    reconstruction, pull_reconstruction = log_likelihood(direction, H, C, X, config.tau, cosine)
+
+    # Categories, equation (11), and line 34
+    categorical, pull_categorical = 0.0, None
+    if targets is not None and config.category_weight > 0:
+        categorical, pull_categorical = cross_entropy(logits, targets)
+    loss = -reconstruction + beta * kl + config.category_weight * categorical
+    terms = {"loss": loss, "reconstruction": reconstruction, "kl": kl, "categorical": categorical}
+
+    def pullback(dloss):
+        ddirection, dH_decoder, dC_decoder = pull_reconstruction(-dloss)
+        dmu_kl, db_kl = pull_kl(dloss * beta)
+        dmu, db = pull_z(pull_direction(ddirection))
+        dab = pull_posterior(dmu + dmu_kl, db + db_kl)
+        dA, gradients = pull_f(dab.reshape(B * K, -1))
+        dC_encoder, gradients["T"] = pull_A(dA.reshape(B, K, -1))
+        dlogits = pull_C(dC_encoder + dC_decoder)
+        if pull_categorical is not None:
+            dlogits = dlogits + pull_categorical(dloss * config.category_weight)
+        dH_prototypes, dm = pull_s(pull_logits(dlogits))
+        gradients["H"] = pull_H(dH_prototypes + dH_decoder)
+        gradients["m"] = pull_m(dm)
+        return gradients
+
+    return {name: float(value) for name, value in terms.items()}, pullback
+
+
+def concepts(parameters, config):
+    r"""C at test time: softmax(s) without noise, or its mode if `hard_concepts`. -> (M, K)."""
+    unit = normalise if config.similarity == "cosine" else identity
+    s, _ = prototypes.concept_logits(unit(parameters["H"])[0], unit(parameters["m"])[0], config.tau)
+    return prototypes.mode(s) if config.hard_concepts else softmax(s)[0]
+
+
+def represent(parameters, X, config, C=None):
+    r"""A user's representation at test time: the posterior's mean mu and deviation sigma, (B, K, d) each."""
+    C = concepts(parameters, config) if C is None else C
+    A, _ = aggregate(X, C, parameters["T"])
+    B, K, d = A.shape
+    ab, _ = f_nn(A.reshape(B * K, d), _layers(parameters), None)
+    (mu, b), _ = posterior(ab.reshape(B, K, 2 * d))
+    return mu, config.sigma0 * array_module(b).exp(-0.5 * b)
+
+
+def predict(parameters, X, config):
+    r"""Scores of all items for the users of X by their adopted items, z = mu: (B, M), higher is better."""
+    C = concepts(parameters, config)
+    mu, _ = represent(parameters, X, config, C)
+    unit = normalise if config.similarity == "cosine" else identity
+    return scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")
+
+
+def _layers(parameters):
+    """The parameters of f_nn alone."""
+    return {name: value for name, value in parameters.items() if name[0] in "Wb"}

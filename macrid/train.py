@@ -1,0 +1,109 @@
+"""`python -m macrid.train`: from a ratings file to a trained, evaluated, saved model."""
+
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from macrid import checkpoint, command, config, data, fit, run
+from macrid.errors import UserError
+from macrid.metrics import evaluate, summary
+from macrid.model import predict
+
+
+def main(argv=None):
+    """Parse flags, train, evaluate, and write the run folder."""
+    arguments = command.parser(
+        "train", "Train SEM-MacridVAE. Without arguments: on the embedded shop.",
+        "python -m macrid.train --data ml-latest-small --min-user-items 15 --K 4 --out runs/ml",
+    )  # fmt: skip
+    arguments.add_argument("--out", help="the run folder (default: runs/<name of the data>)")
+    arguments.add_argument("--config", help="a TOML file of options; flags go before it")
+    arguments.add_argument("--resume", action="store_true", help="continue the run in --out exactly where it stopped")
+    arguments.add_argument("--overwrite", action="store_true", help="replace the run in --out")
+    arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    command.add_config_flags(arguments)
+    flags = arguments.parse_args(argv)
+    given = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
+    name = Path(str(given.get("data", "shop"))).stem or "run"
+    if flags.resume and flags.overwrite:
+        raise UserError("--resume and --overwrite exclude each other; give one of them")
+
+    folder = Path(flags.out or Path("runs") / name)
+    if flags.resume and not flags.quiet and not (folder / "config.json").is_file():
+        print(f"nothing to resume in {folder}: starting anew", file=sys.stderr)
+    folder, settings = run.open_folder(folder, given, flags.resume, flags.overwrite)
+    try:
+        train(folder, settings, flags.quiet)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; continue with  python -m macrid.train --resume --out {folder}") from None
+
+
+def train(folder, settings, quiet=False):
+    """Train in an opened run folder, from its checkpoint if it has one; return the final figures."""
+    say = (lambda *lines: None) if quiet else (lambda *lines: print(*lines, sep="\n", flush=True))
+    interactions = run.load_data(settings)
+    split, targets = run.prepare(interactions, settings)
+    say(f"data      {settings.data}", *(f"          {line}" for line in data.describe(interactions)))
+    say(f"split     {settings.split}: {split.train.shape[0]:,} training, {len(split.validation.users):,} validation, "
+        f"{len(split.test.users):,} test users; {len(split.items):,} items seen in training")  # fmt: skip
+    unseen = sum(split.unseen.values())
+    if unseen:
+        say(f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training")
+
+    path = folder / "checkpoint.npz"
+    state = fit.load(path, settings, split) if path.exists() else fit.start(split, settings)
+    if state.epoch:
+        say(f"resume    after epoch {state.epoch}")
+    steps = -(-split.train.shape[0] // settings.batch_size)
+    with Progress(settings, steps, state, quiet) as progress:
+
+        def keep(state):
+            fit.save(path, state, settings, split)
+            checkpoint.save_lines(folder / "history.jsonl", state.history)
+            progress.epoch(state)
+
+        state = fit.fit(split, settings, targets, state, progress.step, keep)
+    checkpoint.save_lines(folder / "history.jsonl", state.history)
+    figures = {
+        part: summary(evaluate(lambda X: predict(state.best, X, settings), getattr(split, part))) for part in ("validation", "test")
+    }
+    checkpoint.save_json(folder / "metrics.json", figures)
+    say(f"best      epoch {state.best_epoch} of {state.epoch}", "", *command.figure_table(figures), "", f"saved     {folder}")
+    return figures
+
+
+class Progress:
+    """A bar over epochs with the loss terms, beta and the validation figure; silent where no terminal reads it."""
+
+    def __init__(self, settings, steps, state, quiet):
+        self.steps = steps
+        self.validation = f"{state.best_score:.4f}" if state.epoch else "-"
+        self.bar = tqdm(
+            total=settings.max_epochs * steps, initial=state.epoch * steps, disable=True if quiet else None, leave=False,
+            bar_format="epoch {desc} {percentage:3.0f}% {postfix} [{elapsed}]", dynamic_ncols=True,
+        )  # fmt: skip
+        self.total = settings.max_epochs
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.bar.close()
+
+    def step(self, epoch, terms, beta):
+        """Show one step's loss terms."""
+        self.bar.set_description_str(f"{epoch}/{self.total}", refresh=False)
+        self.bar.set_postfix_str(
+            f"-ln p {-terms['reconstruction']:.1f}  KL {terms['kl']:.1f}  cat {terms['categorical']:.3f}  beta {beta:.3f}"
+            f"  best NDCG@100 {self.validation}", refresh=False,
+        )  # fmt: skip
+        self.bar.update()
+
+    def epoch(self, state):
+        """Show the best validation figure so far."""
+        self.validation = f"{state.best_score:.4f} (epoch {state.best_epoch})"
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,20 @@
+"""Install with `pip install .`; the extras `test`, `gpu` and so on are described in README.md."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="macrid",
+    version="0.1.0",
+    description="SEM-MacridVAE: disentangled recommendation in NumPy, every gradient written by hand",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["macrid", "macrid.*"]),
+    install_requires=["numpy>=1.26", "scipy>=1.11", "tqdm>=4.60"],
+    extras_require={"test": ["pytest>=7.4"]},
+)
