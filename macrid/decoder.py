@@ -2,7 +2,7 @@ r"""The decoder p(x | z, C), equations (7) and (8), with the full softmax over a
 
 from macrid.backend import array_module
 
-TILE_BYTES = 1 << 25  # users are taken in tiles whose (users, K, M) array is about this large ...
+TILE_BYTES = 1 << 24  # users are taken in tiles whose (users, K, M) array is about this large ...
 TILE_USERS = 64  # ... but not fewer than these, or the matrix products starve
 
 
@@ -65,6 +65,28 @@ def log_likelihood(z, H, C, X, tau, cosine=True):
     def pullback(dvalue):
         scale = -dvalue / B
         return dz * scale, dH * scale, dCT.T * scale
+
+    return value, pullback
+
+
+def log_likelihood_plain(z, H, C, X, tau, cosine=True):
+    """The plain twin of `log_likelihood`: every array of equations (7) and (8) in full, for tests and benchmarks."""
+    xp = array_module(z, H)
+    B, K, d = z.shape
+    X = X.toarray().astype(z.dtype)  # (B, M)
+    s = z @ H.T / tau  # (B, K, M)
+    E = xp.exp(s - s.max(axis=(1, 2), keepdims=True))
+    P = (C.T * E).sum(axis=1)  # (B, M)
+    p = P / P.sum(axis=1, keepdims=True)
+    value = float((X * xp.log(xp.maximum(p, 1e-30))).sum() / B)
+
+    def pullback(dvalue):
+        dln_p = dvalue * X / B
+        dP = (dln_p - dln_p.sum(axis=1, keepdims=True) * p) / P  # softmax of ln P
+        dE = dP[:, None, :] * C.T  # (B, K, M)
+        ds = dE * E / tau
+        dH = ds.reshape(B * K, -1).T @ z.reshape(B * K, d)
+        return ds @ H, dH, (dP[:, None, :] * E).sum(axis=0).T
 
     return value, pullback
 

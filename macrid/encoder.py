@@ -45,6 +45,26 @@ def aggregate(X, C, T):
     return A, pullback
 
 
+def aggregate_plain(X, C, T):
+    """The plain twin of `aggregate`: equation (9) as it stands, with a dense X, for tests and benchmarks."""
+    xp = array_module(T)
+    X = X.toarray().astype(T.dtype)  # (B, M)
+    n = xp.stack([X @ (C[:, [k]] * T) for k in range(C.shape[1])], axis=1)  # (B, K, d)
+    r = xp.maximum(xp.sqrt(X @ (C * C)), EPSILON)[:, :, None]  # (B, K, 1)
+
+    def pullback(dA):
+        dn = dA / r
+        ds = (-dA * n / r**2).sum(axis=2) / (2 * r[:, :, 0])  # of r^2, (B, K)
+        dC, dT = 2 * C * (X.T @ ds), xp.zeros_like(T)
+        for k in range(C.shape[1]):
+            weighted = X.T @ dn[:, k]  # of c_k * T
+            dC[:, k] += (weighted * T).sum(axis=1)
+            dT += weighted * C[:, [k]]
+        return dC, dT
+
+    return n / r, pullback
+
+
 def f_nn(A, parameters, dropout_masks):
     r"""The multilayer perceptron f_nn: (n, d) -> (n, 2d), tanh between layers, dropout before all but the last.
 

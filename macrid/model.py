@@ -87,10 +87,11 @@ def elbo(parameters, X, noise, config, beta, targets=None):
 
     def pullback(dloss):
         ddirection, dH_decoder, dC_decoder = pull_reconstruction(-dloss)
-        dmu_kl, db_kl = pull_kl(dloss * beta)
-        dmu, db = pull_z(pull_direction(ddirection))
-        dab = pull_posterior(dmu + dmu_kl, db + db_kl)
+        dmu, db = added(pull_z(pull_direction(ddirection)), pull_kl(dloss * beta))
+        dab = pull_posterior(dmu, db)
+        del ddirection, dmu, db  # (B, K, d) each; what follows is the step's largest
         dA, gradients = pull_f(dab.reshape(B * K, -1))
+        del dab
         dC_encoder, gradients["T"] = pull_A(dA.reshape(B, K, -1))
         dlogits = pull_C(dC_encoder + dC_decoder)
         if pull_categorical is not None:
@@ -126,6 +127,11 @@ def predict(parameters, X, config):
     mu, _ = represent(parameters, X, config, C)
     unit = normalise if config.similarity == "cosine" else identity
     return scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")
+
+
+def added(some, others):
+    """Fan-out: an array used twice has the sum of both cotangents. Tuples are added place by place."""
+    return tuple(a + b for a, b in zip(some, others, strict=True))
 
 
 def _layers(parameters):

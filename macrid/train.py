@@ -6,6 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from macrid import checkpoint, command, config, data, fit, run
+from macrid.backend import keep_freed_memory
 from macrid.errors import UserError
 from macrid.metrics import evaluate, summary
 from macrid.model import predict
@@ -24,6 +25,7 @@ def main(argv=None):
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     command.add_config_flags(arguments)
     flags = arguments.parse_args(argv)
+    keep_freed_memory()
     given = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
     name = Path(str(given.get("data", "shop"))).stem or "run"
     if flags.resume and flags.overwrite:

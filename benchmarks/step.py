@@ -1,0 +1,109 @@
+"""One training step against the bare matrix products it cannot avoid, and against the plain twin: time and memory.
+
+    python benchmarks/step.py [--repeats 7] [--no-plain]
+
+A step is everything: noise, loss, all gradients, Adam. The floor is three products of (B, d) by (d, M) a concept: the
+decoder's logits and their two pullbacks. All three are timed in turn inside one run; medians (and the spread from the
+fastest to the slowest) are printed as Markdown, as are ratios to the floor. Memory is the peak that NumPy allocates
+during a step (tracemalloc), beyond what stands before it: data, parameters, moments. Data: random users with 87 items each.
+"""
+
+import argparse
+import time
+import tracemalloc
+
+import numpy as np
+from scipy import sparse
+
+from macrid import adam, decoder, encoder, model
+from macrid.backend import keep_freed_memory
+from macrid.batch import draw_noise
+from macrid.config import Config
+
+SIZES = ((425, 5297), (400, 50000))
+ITEMS_A_USER = 87
+
+
+def random_users(B, M, rng):
+    """(B, M) CSR with 87 different items a user, some items more popular than others."""
+    weight = 1 / (np.arange(M) + 20.0)
+    keys = np.log(weight) + rng.gumbel(size=(B, M))
+    chosen = np.sort(np.argpartition(-keys, ITEMS_A_USER, axis=1)[:, :ITEMS_A_USER], axis=1).astype(np.int32)
+    data = np.ones(chosen.size, np.float32)
+    return sparse.csr_array((data, chosen.reshape(-1), np.arange(B + 1) * ITEMS_A_USER), shape=(B, M))
+
+
+def bare_products(z, H, out):
+    """Three products of (B, d) by (d, M) a concept."""
+    for z_k in z:
+        np.matmul(z_k, H.T, out=out)
+        out @ H
+        out.T @ z_k
+
+
+def step(parameters, moments, X, config, rng):
+    """One whole training step."""
+    noise = draw_noise(rng, X, config)
+    _, gradients = model.loss_and_gradients(parameters, X, noise, config, config.beta)
+    adam.update(parameters, gradients, moments, 10, config)
+
+
+def plain_step(*arguments):
+    """The same step through the plain twins of encoder and decoder."""
+    model.aggregate, model.log_likelihood = encoder.aggregate_plain, decoder.log_likelihood_plain
+    try:
+        step(*arguments)
+    finally:
+        model.aggregate, model.log_likelihood = encoder.aggregate, decoder.log_likelihood
+
+
+def peak_bytes(function):
+    """Peak of what NumPy allocates during one call."""
+    tracemalloc.start()
+    function()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def main():
+    """Time and weigh a step at both sizes."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--repeats", type=int, default=7)
+    arguments.add_argument("--no-plain", action="store_true", help="leave out the slow plain twin")
+    flags = arguments.parse_args()
+    keep_freed_memory()  # as macrid.train does
+    print("| B | M | what | median s | fastest to slowest | ratio to floor | peak MB | ratio to (K, B, M) float32 |")
+    print("|---|---|---|---|---|---|---|---|")
+    for B, M in SIZES:
+        config = Config(K=7, d=200, batch_size=B)
+        rng = np.random.default_rng(0)
+        X = random_users(B, M, rng)
+        parameters = model.initial_parameters(M, config, rng)
+        moments = adam.start(parameters)
+        z = rng.standard_normal((config.K, B, config.d), dtype=np.float32)
+        out = np.empty((B, M), np.float32)
+        timed = {
+            "bare products": lambda: bare_products(z, parameters["H"], out),
+            "step": lambda: step(parameters, moments, X, config, rng),
+        }
+        if not flags.no_plain:
+            timed["plain step"] = lambda: plain_step(parameters, moments, X, config, rng)
+        seconds = {name: [] for name in timed}
+        for repeat in range(flags.repeats + 1):
+            for name, function in timed.items():
+                start = time.perf_counter()
+                function()
+                if repeat:  # the first round warms up
+                    seconds[name].append(time.perf_counter() - start)
+        floor = np.median(seconds["bare products"])
+        for name, values in seconds.items():
+            peak = peak_bytes(timed[name])
+            print(
+                f"| {B} | {M} | {name} | {np.median(values):.3f} | {min(values):.3f} to {max(values):.3f} | "
+                f"{np.median(values) / floor:.2f} | {peak / 1e6:.0f} | {peak / (4 * config.K * B * M):.2f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
