@@ -1,0 +1,127 @@
+"""The objective (5) with (11): each term alone, then the whole, and again after some steps of Adam."""
+
+import numpy as np
+import pytest
+
+from macrid import adam, model
+from macrid.batch import draw_noise
+from macrid.gradcheck import check, negative_control
+
+
+def check_model(t, beta, targets=None):
+    """Every coordinate of every parameter, and the negative control."""
+
+    def loss(**parameters):
+        return model.elbo(parameters, t.X, t.noise, t.config, beta, targets)[0]["loss"]
+
+    _, gradients = model.loss_and_gradients(t.parameters, t.X, t.noise, t.config, beta, targets)
+    assert gradients.keys() == t.parameters.keys()
+    check(loss, t.parameters, gradients)
+    negative_control(loss, t.parameters, gradients)
+
+
+def test_reconstruction_alone(tiny):
+    check_model(tiny(), beta=0.0)
+
+
+def test_kl_with_a_large_weight(tiny):
+    check_model(tiny(), beta=50.0)
+
+
+def test_categories_with_a_large_weight(tiny):
+    t = tiny(category_weight=30.0)
+    check_model(t, beta=0.0, targets=t.targets)
+
+
+OPTIONS = {
+    "default": {},
+    "inner product": {"similarity": "inner"},
+    "no hidden layer": {"hidden_layers": 0},
+    "three hidden layers": {"hidden_layers": 3},
+    "item dropout": {"item_dropout": 0.4},
+    "no noise in the concepts": {"gumbel_noise": False},
+    "a cool Gumbel-Softmax": {"gumbel_temperature": 0.5},
+    "one concept": {"K": 1},
+    "one user of one item": {"rows": ((4,),)},
+    "one item": {"rows": ((0,), ()), "M": 1},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_the_whole_objective(tiny, options):
+    t = tiny(category_weight=0.5, **options)
+    check_model(t, beta=0.7, targets=t.targets)
+
+
+def test_the_whole_objective_after_some_steps_of_adam(tiny, rng):
+    t = tiny(category_weight=0.5, learning_rate=0.05)
+    moments = adam.start(t.parameters)
+    for step in range(1, 6):
+        noise = draw_noise(rng, t.X, t.config)
+        _, gradients = model.loss_and_gradients(t.parameters, t.X, noise, t.config, 0.7, t.targets)
+        adam.update(t.parameters, gradients, moments, step, t.config)
+    check_model(t, beta=0.7, targets=t.targets)
+
+
+def test_the_loss_is_the_sum_of_its_terms_and_a_function_of_its_arguments(tiny):
+    t = tiny(category_weight=0.5)
+    before = {name: p.copy() for name, p in t.parameters.items()}
+    terms, gradients = model.loss_and_gradients(t.parameters, t.X, t.noise, t.config, 0.7, t.targets)
+    again, gradients_again = model.loss_and_gradients(t.parameters, t.X, t.noise, t.config, 0.7, t.targets)
+    assert terms == again
+    assert terms["loss"] == pytest.approx(-terms["reconstruction"] + 0.7 * terms["kl"] + 0.5 * terms["categorical"], rel=1e-14)
+    for name, p in t.parameters.items():
+        np.testing.assert_array_equal(p, before[name])
+        np.testing.assert_array_equal(gradients[name], gradients_again[name])
+
+
+def test_the_pullback_is_linear(tiny):
+    t = tiny()
+    _, pullback = model.elbo(t.parameters, t.X, t.noise, t.config, 0.7)
+    once, thrice = pullback(1.0), pullback(3.0)
+    for name in once:
+        np.testing.assert_allclose(thrice[name], 3 * once[name], rtol=1e-12, atol=1e-15)
+
+
+def test_the_bound_is_a_bound(tiny, rng):
+    """Equation (3) on a tiny model: the ELBO's mean stays below ln p(x), estimated by importance sampling from q."""
+    t = tiny(rows=((0, 2, 5),), dropout=0.0, gumbel_noise=False, sigma0=0.5, tau=0.5)
+    elbos, weights = [], []
+    for _ in range(4000):
+        noise = draw_noise(rng, t.X, t.config)
+        terms, _ = model.elbo(t.parameters, t.X, noise, t.config, beta=1.0)
+        mu, sigma = model.represent(t.parameters, t.X, t.config)
+        z = mu + sigma * noise.epsilon
+        ln_q = (-0.5 * noise.epsilon**2 - np.log(sigma)).sum()
+        ln_p = (-0.5 * (z / 0.5) ** 2 - np.log(0.5)).sum()
+        elbos.append(-terms["loss"])
+        weights.append(terms["reconstruction"] + ln_p - ln_q)
+    weights = np.array(weights)
+    ln_p_x = np.log(np.mean(np.exp(weights - weights.max()))) + weights.max()
+    gap = ln_p_x - np.mean(elbos)  # KL(q || true posterior), never negative
+    assert gap > 0
+    assert np.mean(weights) == pytest.approx(np.mean(elbos), abs=4 * np.std(weights) / 4000**0.5)  # same bound, sampled KL
+
+
+def test_at_test_time_nothing_is_random_and_fold_in_alone_decides(tiny):
+    t = tiny()
+    scores = model.predict(t.parameters, t.X, t.config)
+    assert scores.shape == (3, 7) and (scores > 0).all()
+    np.testing.assert_array_equal(scores, model.predict(t.parameters, t.X, t.config))
+    np.testing.assert_allclose(scores[[2]], model.predict(t.parameters, t.X[[2]], t.config), rtol=1e-12)
+
+
+def test_hard_concepts_route_each_item_to_one_prototype(tiny):
+    t = tiny(K=2)
+    C = model.concepts(t.parameters, t.config.replace(hard_concepts=True))
+    soft = model.concepts(t.parameters, t.config)
+    np.testing.assert_array_equal(C.sum(axis=1), 1)
+    np.testing.assert_array_equal(C.argmax(axis=1), soft.argmax(axis=1))
+
+
+def test_initial_parameters_are_seeded_and_of_the_asked_size(tiny):
+    t = tiny(hidden_layers=2)
+    shapes = {name: p.shape for name, p in t.parameters.items()}
+    assert shapes == {"H": (7, 5), "T": (7, 5), "m": (2, 5), "W0": (5, 4), "b0": (4,), "W1": (4, 4), "b1": (4,), "W2": (4, 10), "b2": (10,)}
+    first, second = (model.initial_parameters(7, t.config, np.random.default_rng(3)) for _ in range(2))
+    assert all((first[name] == second[name]).all() for name in first)
