@@ -26,7 +26,7 @@ class State:
     step: int = 0
     epoch: int = 0
     best_epoch: int = 0
-    best_score: float = -math.inf
+    best_score: float = -1.0
     history: list = field(default_factory=list)
 
 
@@ -99,7 +99,7 @@ def save(path, state, config, split):
 def load(path, config, split):
     """Read a state that `save` wrote for the same configuration and data, or raise a UserError that says what differs.
 
-    `max_epochs` and `patience` may differ: they only say when to stop.
+    Options that only say when to stop may differ, and so may the path of the data.
     """
     arrays, description = checkpoint.load(path)
     try:

@@ -8,33 +8,44 @@ from macrid import split as splits
 from macrid.errors import UserError
 
 OWN_FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz")
+STOPPING = ("max_epochs", "patience")  # options that only say when to stop: --resume may change them
 
 
-def open_folder(path, given, resume, overwrite):
-    """Make or reopen the run folder for the options `given` (a dict) and return (folder, Config).
+def choose(path, given, resume, overwrite):
+    """The configuration for the options `given` (a dict) and the run folder `path`, which must be free to use.
 
-    A folder that holds a run is refused unless `resume` (which takes the options from it; any that are given must
-    agree, but for max_epochs and patience) or `overwrite` (which removes the old run's files).
+    A folder that holds a run is refused unless `overwrite`, or `resume`, which takes the options from it: any that are
+    given must agree, but for max_epochs and patience. Nothing is written yet: see `create`.
     """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; give --out a folder")
-    present = folder.is_dir() and any(folder.iterdir())
-    if present and not (folder / "config.json").is_file() and not overwrite:
-        strangers = [entry.name for entry in folder.iterdir() if not entry.name.endswith(".part")]
-        if strangers:
-            raise UserError(f"{folder}: holds '{sorted(strangers)[0]}' but no run; give --out a new folder")
-    if present and resume and (folder / "config.json").is_file():
-        return folder, _resumed(folder, given)
-    if present and (folder / "config.json").is_file() and not overwrite:
+    if not (folder / "config.json").is_file():
+        strangers = [] if not folder.exists() else sorted(entry.name for entry in folder.iterdir() if not _ours(entry.name))
+        if strangers and not overwrite:
+            raise UserError(f"{folder}: holds '{strangers[0]}' but no run; give --out a new folder")
+        return config.from_dict(given)
+    if resume:
+        saved = load_config(folder)
+        for name, value in given.items():
+            if name not in STOPPING and getattr(saved, name, value) != value:
+                found = getattr(saved, name)
+                raise UserError(f"{folder}: was made with {name} = {found}, not {value}; leave it out, or give --overwrite")
+        return saved.replace(**{name: given[name] for name in STOPPING if name in given})
+    if not overwrite:
         state = "a finished run" if (folder / "metrics.json").is_file() else "an unfinished run"
         raise UserError(f"{folder}: holds {state}; give --resume to continue it, --overwrite to replace it, or another --out")
-    chosen = config.from_dict(given)
+    return config.from_dict(given)
+
+
+def create(path, settings):
+    """Make the run folder, free of an earlier run's files, with its config.json."""
+    folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in OWN_FILES:
-        (folder / name).unlink(missing_ok=True)
-    checkpoint.save_json(folder / "config.json", asdict(chosen))
-    return folder, chosen
+    for entry in folder.iterdir():
+        if _ours(entry.name):
+            entry.unlink()
+    checkpoint.save_json(folder / "config.json", asdict(settings))
 
 
 def load_config(folder):
@@ -72,9 +83,5 @@ def load(folder):
     return settings, interactions, split, fit.load(Path(folder) / "checkpoint.npz", settings, split)
 
 
-def _resumed(folder, given):
-    saved = load_config(folder)
-    for name, value in given.items():
-        if name not in ("max_epochs", "patience") and getattr(saved, name) != value:
-            raise UserError(f"{folder}: was made with {name} = {getattr(saved, name)}, not {value}; leave it out, or give --overwrite")
-    return saved.replace(**{name: given[name] for name in ("max_epochs", "patience") if name in given})
+def _ours(name):
+    return name.removesuffix(".part") in OWN_FILES

@@ -32,17 +32,18 @@ def main(argv=None):
         raise UserError("--resume and --overwrite exclude each other; give one of them")
 
     folder = Path(flags.out or Path("runs") / name)
-    if flags.resume and not flags.quiet and not (folder / "config.json").is_file():
+    settings = run.choose(folder, given, flags.resume, flags.overwrite)
+    resumable = flags.resume and (folder / "config.json").is_file()
+    if flags.resume and not resumable and not flags.quiet:
         print(f"nothing to resume in {folder}: starting anew", file=sys.stderr)
-    folder, settings = run.open_folder(folder, given, flags.resume, flags.overwrite)
     try:
-        train(folder, settings, flags.quiet)
+        train(folder, settings, resumable, flags.quiet)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; continue with  python -m macrid.train --resume --out {folder}") from None
+        raise KeyboardInterrupt(f"interrupted; continue with: python -m macrid.train --resume --out {folder}") from None
 
 
-def train(folder, settings, quiet=False):
-    """Train in an opened run folder, from its checkpoint if it has one; return the final figures."""
+def train(folder, settings, resume=False, quiet=False):
+    """Train into a run folder, from its checkpoint if `resume`; return the final figures."""
     say = (lambda *lines: None) if quiet else (lambda *lines: print(*lines, sep="\n", flush=True))
     interactions = run.load_data(settings)
     split, targets = run.prepare(interactions, settings)
@@ -54,7 +55,9 @@ def train(folder, settings, quiet=False):
         say(f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training")
 
     path = folder / "checkpoint.npz"
-    state = fit.load(path, settings, split) if path.exists() else fit.start(split, settings)
+    state = fit.load(path, settings, split) if resume and path.exists() else fit.start(split, settings)
+    if not resume:
+        run.create(folder, settings)
     if state.epoch:
         say(f"resume    after epoch {state.epoch}")
     steps = -(-split.train.shape[0] // settings.batch_size)

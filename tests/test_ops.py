@@ -8,10 +8,8 @@ from macrid.gradcheck import check_op
 
 
 @pytest.mark.parametrize("op", [ops.tanh, ops.normalise, ops.softmax, ops.identity])
-@pytest.mark.parametrize("shape", [(3, 5), (1, 1), (2, 3, 4)])
+@pytest.mark.parametrize("shape", [(3, 5), (1, 2), (2, 3, 4)])
 def test_elementwise_and_rowwise_ops(op, shape, rng):
-    if op in (ops.normalise, ops.softmax) and shape[-1] == 1:
-        pytest.skip("one coordinate on a sphere or a simplex cannot move: the gradient is zero")
     check_op(op, {("x" if op is not ops.softmax else "s"): rng.standard_normal(shape)}, rng)
 
 
