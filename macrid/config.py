@@ -30,7 +30,7 @@ class Config:
     split: str = option("holdout", "'holdout', 'kfold:F/N' or 'authors' (the paper's published procedure)")
     split_seed: int = option(98765, "seed of the split; independent of --seed, ignored by 'authors'", low=0)
     # model
-    K: int = option(4, "number of concepts (prototypes)", low=1)
+    K: int = option(2, "number of concepts (prototypes)", low=1)
     d: int = option(200, "dimensions of a concept's representation", low=1)
     tau: float = option(0.1, "temperature of both similarities, equations (6) and (8)", low=1e-3, high=100.0)
     sigma0: float = option(0.115, "standard deviation of the prior, equation (9)", low=1e-6)
@@ -38,7 +38,7 @@ class Config:
     gumbel_temperature: float = option(1.0, "temperature of the Gumbel-Softmax, apart from tau", low=1e-3)
     gumbel_noise: bool = option(True, "sample concepts in training (off: C = softmax(s), as in the 2019 code)")
     similarity: str = option("cosine", "'inner' is the ablation of section 4.3.2", choices=("cosine", "inner"))
-    hidden_layers: int = option(1, "hidden tanh layers of f_nn", low=0, high=3)
+    hidden_layers: int = option(0, "hidden tanh layers of f_nn", low=0, high=3)
     hidden_units: int = option(200, "width of a hidden layer of f_nn", low=1)
     category_weight: float = option(0.0, "weight of the mean cross-entropy to the categories, (11)", low=0.0)
     hard_concepts: bool = option(False, "at test time C is the mode, one-hot, as Algorithm 1 has it")
