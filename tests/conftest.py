@@ -53,7 +53,7 @@ class Tiny:
     """A model of B, K, d, M = 3, 2, 5, 7 in float64, one user without items, and its noise."""
 
     def __init__(self, rng, rows=((0, 2, 5), (), (1, 2, 3, 6)), M=7, **options):
-        chosen = {"K": 2, "d": 5, "hidden_units": 4, "init_deviation": 1.0, "dropout": 0.3, "precision": "float64"}
+        chosen = {"K": 2, "d": 5, "hidden_layers": 1, "hidden_units": 4, "init_deviation": 1.0, "dropout": 0.3, "precision": "float64"}
         self.config = Config(**{**chosen, **options})
         self.X = users(rows, M)
         self.parameters = initial_parameters(M, self.config, rng)

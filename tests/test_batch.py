@@ -32,7 +32,7 @@ def test_seed_and_epoch_fix_order_and_noise():
 def test_moments_of_the_noise(rng):
     """Gumbel(0, 1): mean .5772, variance pi^2/6. Dropout: mean 1. Item mask: a share of 1 - p is kept."""
     X = users([range(200)] * 50, 200)
-    config = Config(K=50, d=40, dropout=0.25, item_dropout=0.3)
+    config = Config(K=50, d=40, hidden_layers=1, dropout=0.25, item_dropout=0.3)
     noise = draw_noise(rng, X, config)
     n = noise.gumbel.size
     assert abs(noise.gumbel.mean() - 0.5772) < 4 * (np.pi**2 / 6 / n) ** 0.5
