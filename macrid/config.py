@@ -51,6 +51,7 @@ class Config:
     dropout: float = option(0.2, "dropout before every layer of f_nn but the last", low=0.0, high=0.99)
     item_dropout: float = option(0.0, "share of a user's items hidden from the encoder", low=0.0, high=0.99)
     anneal_steps: int = option(200, "updates over which beta grows linearly from 0", low=0)
+    start: str = option("random", "how h and m start: at random, or from PCA and k-means of the adoptions (10)", choices=("random", "adoptions"))
     init_deviation: float = option(0.02, "standard deviation of h, t and m at the start", low=1e-9)
     max_epochs: int = option(200, "most epochs", low=1)
     patience: int = option(15, "stop after this many epochs without a better validation NDCG@100", low=1)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from macrid import adam, checkpoint
+from macrid import adam, checkpoint, semantics
 from macrid.batch import epoch_batches
 from macrid.errors import UserError
 from macrid.metrics import evaluate, summary
@@ -36,6 +36,10 @@ def start(split, config):
     if config.K > M:
         raise UserError(f"K is {config.K} but training has only {M} items; lower --K")
     parameters = initial_parameters(M, config, np.random.default_rng([config.seed, 0]))
+    if config.start == "adoptions":
+        features = semantics.adoption_features(split.train)
+        H, m = semantics.start_from_features(features, config.K, config.d, config.init_deviation, config.seed)
+        parameters["H"][:], parameters["m"][:] = H, m
     return State(parameters, adam.start(parameters), {name: p.copy() for name, p in parameters.items()})
 
 
@@ -113,7 +117,8 @@ def load(path, config, split):
             raise UserError(f"{path}: was made with {name} = {saved.get(name)}, not {value}; give the same options, or --overwrite")
     if description.get("data") != fingerprint(split):
         raise UserError(f"{path}: was made from other data than {config.data} holds now; restore the data, or --overwrite")
-    expected = {name: p.shape for name, p in start(split, config).parameters.items()}
+    blank = initial_parameters(len(split.items), config, np.random.default_rng(0))
+    expected = {name: p.shape for name, p in blank.items()}
     for part, values in parts.items():
         if {name: value.shape for name, value in values.items()} != expected:
             raise UserError(f"{path}: its {part} have other shapes than this configuration; train again with --overwrite")

@@ -31,6 +31,10 @@ CATEGORIES = ("bag", "chair", "guitar", "lamp", "mug", "shoe")
 SHARED = ("hue", "lightness", "size", "pattern")
 DETAIL = {"bag": "handle", "chair": "back", "guitar": "waist", "lamp": "shade", "mug": "slimness", "shoe": "heel"}
 POPULARITY_OFFSET = 5
+OPTIONS = {  # the configuration that suits the shop: what `python -m macrid.train` without arguments uses
+    "K": 6, "d": 10, "sigma0": 0.4, "gumbel_temperature": 0.5, "hidden_layers": 1, "learning_rate": 0.01, "patience": 25,
+    "start": "adoptions", "init_deviation": 0.5, "category_weight": 2.0,
+}  # fmt: skip
 USERS_AT_A_TIME = 2000
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from macrid import checkpoint, command, config, data, fit, run
+from macrid import checkpoint, command, config, data, fit, run, shop
 from macrid.backend import keep_freed_memory
 from macrid.errors import UserError
 from macrid.metrics import evaluate, summary
@@ -28,6 +28,8 @@ def main(argv=None):
     keep_freed_memory()
     given = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
     name = Path(str(given.get("data", "shop"))).stem or "run"
+    if given.get("data", "shop") == "shop" and not flags.resume:
+        given = shop.OPTIONS | given
     if flags.resume and flags.overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them")
 
@@ -86,7 +88,7 @@ class Progress:
         self.validation = f"{state.best_score:.4f}" if state.epoch else "-"
         self.bar = tqdm(
             total=settings.max_epochs * steps, initial=state.epoch * steps, disable=True if quiet else None, leave=False,
-            bar_format="epoch {desc} {percentage:3.0f}% {postfix} [{elapsed}]", dynamic_ncols=True,
+            bar_format="epoch {desc} {percentage:3.0f}%{postfix} [{elapsed}]", dynamic_ncols=True,
         )  # fmt: skip
         self.total = settings.max_epochs
 
