@@ -6,6 +6,7 @@ import sys
 
 from macrid.config import Config
 from macrid.errors import UserError
+from macrid.metrics import paired, summary
 
 
 class Parser(argparse.ArgumentParser):
@@ -71,9 +72,23 @@ def figure_table(parts):
     return lines
 
 
-def _cell(figure):
+def system_table(systems, reference):
+    """Lines of a table: a row for each of {system: figures of each user}, then each paired with the reference."""
+    names = list(systems[reference])
+    width = max(len(system) for system in systems) + len(reference) + 5
+    lines = ["".join([f"{'test':{width}}", *(f"{name:>20}" for name in names)])]
+    for system, figures in systems.items():
+        lines.append("".join([f"{system:{width}}", *(f"{_cell(figure):>20}" for figure in summary(figures).values())]))
+    for system, figures in systems.items():
+        if system != reference:
+            cells = (f"{_cell(figure, '+'):>20}" for figure in paired(systems[reference], figures).values())
+            lines.append("".join([f"{reference + ' - ' + system:{width}}", *cells]))
+    return lines
+
+
+def _cell(figure, sign=""):
     spread = "" if figure["stderr"] is None else f" ± {figure['stderr']:.4f}"
-    return f"{figure['mean']:.4f}{spread}"
+    return f"{figure['mean']:{sign}.4f}{spread}"
 
 
 def _users(figure):

@@ -75,3 +75,8 @@ def summary(figures):
         stderr = float(scored.std(ddof=1) / users**0.5) if users > 1 else None
         result[name] = {"mean": float(scored.mean()), "stderr": stderr, "users": users, "left_out": len(values) - users}
     return result
+
+
+def paired(first, second):
+    """The mean difference of two systems' figures over the same users: summaries of first - second."""
+    return summary({name: first[name] - second[name] for name in first})

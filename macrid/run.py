@@ -24,7 +24,7 @@ def choose(path, given, resume, overwrite):
         strangers = [] if not folder.exists() else sorted(entry.name for entry in folder.iterdir() if not _ours(entry.name))
         if strangers and not overwrite:
             raise UserError(f"{folder}: holds '{strangers[0]}' but no run; give --out a new folder")
-        return config.from_dict(given)
+        return _fresh(given)
     if resume:
         saved = load_config(folder)
         for name, value in given.items():
@@ -35,7 +35,7 @@ def choose(path, given, resume, overwrite):
     if not overwrite:
         state = "a finished run" if (folder / "metrics.json").is_file() else "an unfinished run"
         raise UserError(f"{folder}: holds {state}; give --resume to continue it, --overwrite to replace it, or another --out")
-    return config.from_dict(given)
+    return _fresh(given)
 
 
 def create(path, settings):
@@ -81,6 +81,11 @@ def load(folder):
     interactions = load_data(settings)
     split, _ = prepare(interactions, settings)
     return settings, interactions, split, fit.load(Path(folder) / "checkpoint.npz", settings, split)
+
+
+def _fresh(given):
+    """The configuration of a new run; the shop has defaults of its own."""
+    return config.from_dict((shop.OPTIONS if given.get("data", "shop") == "shop" else {}) | given)
 
 
 def _ours(name):

@@ -7,9 +7,13 @@ from tqdm import tqdm
 
 from macrid import checkpoint, command, config, data, fit, run, shop
 from macrid.backend import keep_freed_memory
+from macrid.baselines import EASE, Popularity
 from macrid.errors import UserError
+from macrid.interpret import truth
 from macrid.metrics import evaluate, summary
 from macrid.model import predict
+
+MOST_ITEMS_FOR_EASE = 6000  # its closed form inverts an (M, M) matrix
 
 
 def main(argv=None):
@@ -28,8 +32,6 @@ def main(argv=None):
     keep_freed_memory()
     given = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
     name = Path(str(given.get("data", "shop"))).stem or "run"
-    if given.get("data", "shop") == "shop" and not flags.resume:
-        given = shop.OPTIONS | given
     if flags.resume and flags.overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them")
 
@@ -72,12 +74,41 @@ def train(folder, settings, resume=False, quiet=False):
 
         state = fit.fit(split, settings, targets, state, progress.step, keep)
     checkpoint.save_lines(folder / "history.jsonl", state.history)
-    figures = {
-        part: summary(evaluate(lambda X: predict(state.best, X, settings), getattr(split, part))) for part in ("validation", "test")
-    }
-    checkpoint.save_json(folder / "metrics.json", figures)
-    say(f"best      epoch {state.best_epoch} of {state.epoch}", "", *command.figure_table(figures), "", f"saved     {folder}")
-    return figures
+    scored = {part: evaluate(lambda X: predict(state.best, X, settings), getattr(split, part)) for part in ("validation", "test")}
+    results = {part: summary(figures) for part, figures in scored.items()}
+    say(f"best      epoch {state.best_epoch} of {state.epoch}", "", *command.figure_table(results), "")
+    if len(split.items) <= MOST_ITEMS_FOR_EASE:
+        systems = {"macrid": scored["test"]}
+        for name, baseline in (("EASE", EASE), ("popularity", Popularity)):
+            systems[name] = evaluate(baseline.fit(split.train).scores, split.test)
+        results["baselines"] = {name: summary(figures) for name, figures in systems.items() if name != "macrid"}
+        say(*command.system_table(systems, "macrid"), "")
+    results["independence"] = truth.independence_scores(split, state.best, settings)
+    if isinstance(interactions, shop.Shop):
+        results |= truth.shop_scores(interactions, split, state.best, settings)
+        say(*truth_table(results), "")
+    checkpoint.save_json(folder / "metrics.json", results)
+    say(f"saved     {folder}")
+    return results
+
+
+def truth_table(results):
+    """What the shop's truth says of the concepts and dimensions, as lines."""
+    macro, named, micro, independence = (results[name] for name in ("macro", "intentions", "micro", "independence"))
+    lines = [
+        "macro     concepts against categories: accuracy {accuracy:.3f}, ARI {ari:.3f}, NMI {nmi:.3f}, largest concept {largest:.3f}".format(**macro),
+        f"          strongest components that are true intentions: {named['mean']:.3f} ± {named['stderr']:.3f} of {named['users']} users",
+    ]
+    if micro["items"]:
+        lines.append(
+            "micro     items' h against attributes: MIG {mig:.3f}, SAP {sap:.3f}, DCI {disentanglement:.3f} / {completeness:.3f} / "
+            "{informativeness:.3f}".format(**micro)
+        )
+    lines.append(
+        "          independence of mu {mu:.3f}, of sampled z {z:.3f} (ceiling {users_ceiling:.3f}), of h {h:.3f} (ceiling "
+        "{items_ceiling:.3f})".format(**independence)
+    )
+    return lines
 
 
 class Progress:

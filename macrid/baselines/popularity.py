@@ -1,0 +1,21 @@
+"""The same ranking for everyone: how many adopted an item."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """Scores of an item: the number of its training adoptions."""
+
+    counts: np.ndarray  # (M,)
+
+    @classmethod
+    def fit(cls, X):
+        """Count the adoptions of each item. X (N, M) CSR."""
+        return cls(np.asarray(X.sum(axis=0), dtype=float).reshape(-1))
+
+    def scores(self, X):
+        """(B, M): the counts for every user of X (B, M)."""
+        return np.tile(self.counts, (X.shape[0], 1))

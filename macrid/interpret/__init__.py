@@ -1,0 +1,1 @@
+"""What a trained model has learned: concepts against categories, dimensions against attributes, figures."""

@@ -1,0 +1,47 @@
+"""A trained model against what is known of its data: the tables that `macrid.train` ends with."""
+
+import numpy as np
+
+from macrid import model
+from macrid.interpret import macro, micro
+from macrid.metrics import summary
+from macrid.ops import normalise
+
+MOST_USERS = 2000  # independence is measured on this many training users at most
+
+
+def shop_scores(shop, split, parameters, config):
+    r"""Macro and micro scores on the embedded shop, where the truth is known.
+
+    macro       `macro.concept_scores` of C against the items' categories
+    intentions  `macro.intention_scores` of the test users' fold-in items, with standard error
+    micro       `micro.attribute_scores` of the unit rows of H against the items' attributes
+    """
+    C = model.concepts(parameters, config)
+    category, attributes = shop.truth.category[split.items], shop.truth.attributes[split.items]
+    H, _ = normalise(parameters["H"])
+    named = macro.intention_scores(split.test.fold_in, C, category, shop.truth.intentions[split.test.users])
+    return {
+        "macro": macro.concept_scores(C, category),
+        "intentions": summary({"named": named})["named"],
+        "micro": micro.attribute_scores(H, C.argmax(axis=1), category, attributes),
+    }
+
+
+def independence_scores(split, parameters, config, seed=0):
+    r"""Independence of dimensions, section 4.4.1, of three things that the paper's figure might mean.
+
+    mu, z   of the posterior's means and of samples from it, over training users, averaged over the K components
+    h       of the unit rows of H over items
+    Each with its finite-sample ceiling: what independent normal dimensions would give.
+    """
+    rng = np.random.default_rng(seed)
+    users = rng.permutation(split.train.shape[0])[:MOST_USERS]
+    mu, sigma = model.represent(parameters, split.train[users], config)
+    z = mu + sigma * rng.standard_normal(mu.shape)
+    average = lambda Z: float(np.mean([micro.independence(Z[:, k]) for k in range(Z.shape[1])]))  # noqa: E731
+    H, _ = normalise(parameters["H"])
+    return {
+        "mu": average(mu), "z": average(z), "users_ceiling": micro.independence_ceiling(len(users)),
+        "h": micro.independence(H), "items_ceiling": micro.independence_ceiling(len(H)),
+    }  # fmt: skip
