@@ -13,19 +13,23 @@ The generative story, with all random numbers uniform on [0, 1) unless said othe
        argmax_{i on the shelf}   -taste * sum_j v_ukj (a_ij - t_ukj)^2 + e_i,
 
    with e_i the centred sum of three uniforms (nearly normal: a probit choice). With probability `noise` the visit has
-   nothing to do with her: it is a gift, the most popular-looking item of a category drawn at random.
-4. She visits until she has n_u different items, n_u = fewest + (most - fewest) r^3: many light users, few heavy ones.
+   nothing to do with her: a gift, of a category drawn at random, that she takes from the shelf by e alone.
+4. She visits until she has n_u different items, n_u = fewest + (most - fewest) r^3 with r uniform: many light users and
+   few heavy ones. After 2 * most visits she stops with what she has.
 
 Only sums, products, divisions and comparisons in fixed order are used, on the raw 64-bit stream of PCG64, which NumPy
 guarantees: the same seed gives the same shop on every machine.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
+from macrid import shop_pictures
 from macrid.data import Interactions, with_categories
+from macrid.errors import UserError
 
 CATEGORIES = ("bag", "chair", "guitar", "lamp", "mug", "shoe")
 SHARED = ("hue", "lightness", "size", "pattern")
@@ -63,35 +67,54 @@ class Shop(Interactions):
     truth: Truth = None
 
 
-def make(users=2000, items=1500, seed=0, fewest=15, most=60, noise=0.1, taste=8.0, shelf=20):
-    """Make a shop; see the story at the head of this file. Returns a `Shop`."""
+def make(users=2000, items=1500, seed=0, fewest=15, most=60, noise=0.1, taste=8.0, shelf=20, pictures=False):
+    """Make a shop; see the story at the head of this file. Returns a `Shop`.
+
+    `pictures` draws each item once into the user's cache folder (shop_pictures.cache_folder; about 4 ms an item).
+    Impossible sizes are a UserError.
+    """
+    G = len(CATEGORIES)
+    if items < G * most or users < 1 or not 1 <= fewest <= most or not 0 <= noise <= 1 or taste < 0 or shelf < 1:
+        raise UserError(
+            f"a shop of {users} users, {items} items, {fewest} to {most} items a user, noise {noise}, taste {taste}, shelf {shelf} is "
+            f"impossible; expected at least {G} * most items, 1 <= fewest <= most, 0 <= noise <= 1, taste >= 0, shelf >= 1"
+        )
     stream = np.random.PCG64(seed)
-    G, J = len(CATEGORIES), len(SHARED) + 1
+    J = len(SHARED) + 1
     category = np.arange(items) % G
     attributes = _uniform(stream, (items, J))
     intentions = _intentions(stream, users, G)
     ideals, weights = _uniform(stream, (users, G, J)), _uniform(stream, (users, G, J))
-    wanted = fewest + ((most - fewest + 1) * _uniform(stream, users) ** 3).astype(int)
+    wanted = fewest + ((most - fewest + 1) * _cube(_uniform(stream, users))).astype(int)
     shelves = _Shelves(category, G)
     rows = []
     for start in range(0, users, USERS_AT_A_TIME):
         part = slice(start, start + USERS_AT_A_TIME)
-        rows += _visits(stream, shelves, attributes, intentions[part], ideals[part], weights[part], wanted[part], noise, taste, shelf)
+        rows += _visits(stream, shelves, attributes, intentions[part], ideals[part], weights[part], wanted[part], most, noise, taste, shelf)
+    lengths = np.array([len(row) for row in rows])
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    indices = np.concatenate(rows).astype(np.int32)
+    X = sparse.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(users, items))
+
     truth = Truth(category, attributes, (*SHARED, "detail"), intentions, ideals, weights)
-    lengths = [len(row) for row in rows]
-    X = sparse.csr_array(
-        (np.ones(sum(lengths), np.float32), np.concatenate(rows).astype(np.int32), np.cumsum([0, *lengths])), shape=(users, items)
-    )
     names = [CATEGORIES[g] for g in category]
     ids = np.array([f"{name}-{i // G:03d}" for i, name in enumerate(names)])
-    report = {"rows": X.nnz}
-    interactions = Interactions(X, np.array([f"user-{u:04d}" for u in range(users)]), ids, titles=ids, report=report)
+    paths = None
+    if pictures:
+        folder = shop_pictures.cache_folder() / f"shop-{hashlib.sha256(attributes.tobytes()).hexdigest()[:12]}"
+        paths = shop_pictures.write_all(folder, names, attributes, ids)
+    interactions = Interactions(X, np.array([f"user-{u:04d}" for u in range(users)]), ids, titles=ids, pictures=paths, report={"rows": X.nnz})
     return Shop(**vars(with_categories(interactions, [[name] for name in names])), truth=truth)
 
 
 def _uniform(stream, shape):
     """Doubles in [0, 1) from the top 53 bits of the raw stream."""
     return (stream.random_raw(shape) >> np.uint64(11)) * 2.0**-53
+
+
+def _cube(x):
+    """x^3 as products: a power function may differ in the last bit between machines."""
+    return x * x * x
 
 
 def _intentions(stream, users, G):
@@ -121,10 +144,10 @@ class _Shelves:
         return self.members[g][np.minimum(at, len(self.members[g]) - 1)]
 
 
-def _visits(stream, shelves, attributes, intentions, ideals, weights, wanted, noise, taste, shelf):
+def _visits(stream, shelves, attributes, intentions, ideals, weights, wanted, most, noise, taste, shelf):
     """The different items that each of these users takes, in the order of the visits."""
     users, G = intentions.shape
-    visits = 2 * int(wanted.max())
+    visits = 2 * most
     cumulative = np.cumsum(intentions, axis=1)
     draw = _uniform(stream, (users, visits))
     k = np.minimum((draw[:, :, None] >= cumulative[:, None, :]).sum(axis=2), G - 1)  # (users, visits)
