@@ -1,6 +1,6 @@
 """What the embedded shop shows of the model: variants over five seeds, paired by user, as Markdown.
 
-    python benchmarks/shop.py [--seeds 5] [--processes 2] [--only "K = 1"]
+    python benchmarks/shop.py [--seeds 5] [--processes 2] [--only "K = 1" "beta = 5"]
 
 Each variant changes the options that `python -m macrid.train` uses on the shop. A user's figure is her mean over the seeds; the
 difference to the reference is paired over the 200 test users of the holdout split, with its standard error; the deviation over seeds is
@@ -66,9 +66,9 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seeds", type=int, default=5)
     arguments.add_argument("--processes", type=int, default=2)
-    arguments.add_argument("--only", help="one variant beside the reference")
+    arguments.add_argument("--only", nargs="+", default=list(VARIANTS), help="some variants beside the reference")
     flags = arguments.parse_args()
-    chosen = [name for name in VARIANTS if not flags.only or name in (REFERENCE, flags.only)]
+    chosen = [name for name in VARIANTS if name in (REFERENCE, *flags.only)]
     print("| variant | NDCG@100 (over seeds) | minus reference, paired | " + " | ".join(FIGURES) + " |")
     print("|---" * (3 + len(FIGURES)) + "|")
     reference = None
