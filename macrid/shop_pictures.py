@@ -128,11 +128,11 @@ def _chair(back, body, front, height):
 
 
 def _guitar(back, body, front, waist):
-    narrow = 0.27 - 0.18 * waist
+    narrow = 0.26 - 0.19 * waist
     back.box(0.465, 0.1, 0.535, 0.6)
     back.box(0.44, 0.01, 0.56, 0.13, 0.03)
     body.ellipse(0.5, 0.79, 0.3, 0.19)
-    body.ellipse(0.5, 0.54, 0.23, 0.14)
+    body.ellipse(0.5, 0.54, 0.28 - 0.12 * waist, 0.16 - 0.03 * waist)
     body.box(0.5 - narrow, 0.54, 0.5 + narrow, 0.79)
     front.ellipse(0.5, 0.64, 0.075, 0.075)
     front.box(0.41, 0.84, 0.59, 0.875, 0.01)
