@@ -210,7 +210,28 @@ def test_a_damaged_run_is_named(command, ratings, tmp_path):
     refused(command("evaluate", "--run", run), run / "config.json", "unknown option 'Q'")
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_without_arguments_it_does_the_main_job_on_the_shop(command, tmp_path):
+    """The full model on the shop: a table beside popularity and EASE, what the truth says, and where the run lies."""
+    trained = command("train", cwd=tmp_path)
+    assert trained.returncode == 0 and trained.stderr == "", trained.stderr
+    for words in ("2,000 users, 1,500 items", "macrid - EASE", "macrid - popularity", "macro ", "micro ", "saved     runs/shop"):
+        assert words in trained.stdout
+    metrics = json.loads((tmp_path / "runs/shop/metrics.json").read_text())
+    ours, theirs = metrics["test"]["ndcg@100"]["mean"], metrics["baselines"]["popularity"]["ndcg@100"]["mean"]
+    assert ours > 0.33 and ours > theirs + 0.2
+    assert metrics["macro"]["accuracy"] > 0.98 and metrics["macro"]["largest"] < 0.2 and metrics["intentions"]["mean"] > 0.95
+
+
+def test_figures_writes_the_contact_sheet(command, tmp_path):
+    from PIL import Image
+
+    written = command("figures", "--out", tmp_path / "new" / "figures")
+    assert written.returncode == 0, written.stderr
+    with Image.open(written.stdout.strip()) as picture:
+        assert picture.size == (1430, 1210) and len(picture.convert("RGB").getcolors(1 << 24)) > 1000
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "figures"])
 def test_help_has_an_example(command, name):
     shown = command(name, "--help")
     assert shown.returncode == 0 and f"example:\n  python -m macrid.{name}" in shown.stdout
