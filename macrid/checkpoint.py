@@ -56,14 +56,14 @@ def save(path, arrays, description):
         np.savez(file, description=np.array(json.dumps(description, allow_nan=False)), **arrays)
 
 
-def load(path):
-    """Read what `save` wrote: (arrays, description). A damaged or foreign file is a UserError."""
+def load(path, what="checkpoint", remedy="train again with --overwrite"):
+    """Read what `save` wrote: (arrays, description). A damaged or foreign file is a UserError; `remedy` says what to do."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return arrays, json.loads(str(arrays.pop("description")))
     except FileNotFoundError:
-        raise UserError(f"{path}: does not exist; is this a run folder of macrid.train?") from None
+        raise UserError(f"{path}: does not exist; check the path of the {what}") from None
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, NotImplementedError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: is not a whole checkpoint ({reason}); train again with --overwrite") from None
+        raise UserError(f"{path}: is not a whole {what} ({reason}); {remedy}") from None
