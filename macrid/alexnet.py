@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from macrid.checkpoint import cache_folder, replacing
 from macrid.errors import UserError
 
 FULL_WIDTH = 4096
@@ -164,6 +165,16 @@ def guess_convention(model, path):
     if not lrn and pads == [2] * 4:
         return "torchvision"
     raise UserError(f"{path}: its input convention cannot be told from the graph; give --convention {' or '.join(CONVENTIONS)}")
+
+
+def cached_random(seed=0, width=1024):
+    """An `AlexNet` with random weights, written once into the cache folder: the offline default of the shop."""
+    path = cache_folder() / f"alexnet-random-{seed}-{width}.onnx"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            write_random(file, seed, width)
+    return AlexNet(path)
 
 
 def write_random(file, seed=0, width=FULL_WIDTH):

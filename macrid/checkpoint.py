@@ -27,6 +27,13 @@ def replacing(path, mode="wb"):
         raise
 
 
+def cache_folder():
+    """Where pictures and features are kept between runs: $MACRID_CACHE, else the user's cache folder."""
+    if os.environ.get("MACRID_CACHE"):
+        return Path(os.environ["MACRID_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "macrid"
+
+
 def save_json(path, value):
     """Write a value as indented JSON, all or nothing."""
     with replacing(path, "w") as file:

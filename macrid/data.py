@@ -42,12 +42,30 @@ class Interactions:
     report: dict = field(default_factory=dict)
 
 
-def load(path, min_rating=4.0, min_user_items=5):
-    """Read a MovieLens folder or a CSV/TSV file into `Interactions`."""
+def load(path, min_rating=4.0, min_user_items=5, categories=""):
+    """Read a MovieLens folder or a CSV/TSV file into `Interactions`; `categories` as in `read_categories`."""
     path = Path(path)
-    if path.is_dir():
-        return read_movielens(path, min_rating, min_user_items)
-    return read_table(path, min_rating, min_user_items)
+    read = read_movielens if path.is_dir() else read_table
+    interactions = read(path, min_rating, min_user_items)
+    if not categories:
+        return interactions
+    file, _, column = categories.rpartition(":")
+    names = read_categories(file or path, column)
+    found = [names.get(item, []) for item in interactions.items]
+    if not any(found):
+        raise UserError(f"{file or path}: column '{column}' names a category of none of the items; are its ids those of {path}?")
+    return with_categories(interactions, found)
+
+
+def read_categories(path, column):
+    """The category names of each item, {id: [names]}, from a table with an item column and `column`.
+
+    Several are divided by '|'. Rows of one item add up; an empty field is no category.
+    """
+    names = {}
+    for _, (item, text) in _rows(path, (ITEM_NAMES, column)):
+        names.setdefault(item, []).extend(name.strip() for name in text.split("|") if name.strip())
+    return names
 
 
 def read_movielens(folder, min_rating=4.0, min_user_items=5):
@@ -62,7 +80,7 @@ def read_movielens(folder, min_rating=4.0, min_user_items=5):
     if not (folder / "movies.csv").is_file():
         return interactions
     titles, genres = {}, {}
-    for line, (movie, title, names) in _rows(folder / "movies.csv", {"movieId": 0, "title": 0, "genres": 0}):
+    for line, (movie, title, names) in _rows(folder / "movies.csv", ("movieId", "title", "genres")):
         titles[movie] = title
         genres[movie] = [name for name in names.split("|") if name and name != "(no genres listed)"]
     return with_categories(
@@ -227,8 +245,8 @@ def _named_columns(path, row, required):
         wanted = [USER_NAMES, ITEM_NAMES] + [RATING_NAMES] * bool(RATING_NAMES & set(names))
         expected = "columns such as user,item[,rating[,timestamp]]"
     else:
-        wanted = [{_plain(name)} for name in required]
-        expected = ",".join(required)
+        wanted = [{_plain(name)} if isinstance(name, str) else name for name in required]
+        expected = ",".join(name if isinstance(name, str) else "item" for name in required)
     columns = [next((j for j, name in enumerate(names) if name in known), None) for known in wanted]
     if None in columns:
         raise UserError(f"{path}, line 1: the header is '{','.join(row)}', expected {expected}; name the columns so")

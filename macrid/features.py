@@ -88,6 +88,19 @@ def extract(net, pictures, chunks=None, progress=None):
     return result
 
 
+def cached(net, pictures, progress=None):
+    """`extract`, kept in the cache folder: the same network and the same files are not computed twice."""
+    path = checkpoint.cache_folder() / f"features-{_key(net, pictures)[:16]}.npz"
+    if path.exists():
+        return load(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    chunks = path.with_name(path.name + ".chunks")
+    found = extract(net, pictures, chunks, progress)
+    save(path, found)
+    shutil.rmtree(chunks, ignore_errors=True)
+    return found
+
+
 def _extract_chunk(net, part, pool, progress):
     """(ids, features, unreadable, remarks) of a few hundred pictures; the next batch is read while one is computed."""
     ids, features, unreadable, remarks = [], [], {}, {}

@@ -13,6 +13,7 @@ from macrid.errors import UserError
 from macrid.metrics import evaluate, summary
 from macrid.model import initial_parameters, loss_and_gradients, predict
 
+PATHS = ("data", "pictures", "features", "alexnet")  # files may move between a run and its continuation
 TERMS = ("loss", "reconstruction", "kl", "categorical")
 
 
@@ -30,16 +31,22 @@ class State:
     history: list = field(default_factory=list)
 
 
-def start(split, config):
-    """The state before the first step, from the seed alone."""
+def start(split, config, features=None, targets=None):
+    r"""The state before the first step, from the seed and, with `start = "pictures"`, from features of the items.
+
+    features: (values (M, p), known (M,) bool), M the training items. targets (M, K) put the prototypes in order.
+    """
     M = len(split.items)
     if config.K > M:
         raise UserError(f"K is {config.K} but training has only {M} items; lower --K")
     parameters = initial_parameters(M, config, np.random.default_rng([config.seed, 0]))
-    if config.start == "adoptions":
-        features = semantics.adoption_features(split.train)
-        H, m = semantics.start_from_features(features, config.K, config.d, config.init_deviation, config.seed)
-        parameters["H"][:], parameters["m"][:] = H, m
+    if config.start == "pictures" and features is None:
+        raise UserError("--start pictures needs features; give --features FILE, or --pictures DIR with --alexnet FILE")
+    if config.start != "random":
+        values, known = (semantics.adoption_features(split.train), None) if config.start == "adoptions" else features
+        H, m = semantics.start_from_features(values, config.K, config.d, config.init_deviation, config.seed, config.whiten, known)
+        parameters["H"][:] = H
+        parameters["m"][:] = m if targets is None else semantics.order_by_targets(H, m, targets)
     return State(parameters, adam.start(parameters), {name: p.copy() for name, p in parameters.items()})
 
 
@@ -49,7 +56,7 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None):
     `targets` (M, K) teach the concepts, or None. `state` continues an earlier one. `on_step(epoch, terms, beta)` and
     `on_epoch(state)` are called as training goes: for a progress bar, and to save.
     """
-    state = start(split, config) if state is None else state
+    state = start(split, config, targets=targets) if state is None else state
     while not finished(state, config):
         totals, users = dict.fromkeys(TERMS, 0.0), 0
         for X, noise in epoch_batches(split.train, config, state.epoch + 1):
@@ -103,7 +110,7 @@ def save(path, state, config, split):
 def load(path, config, split):
     """Read a state that `save` wrote for the same configuration and data, or raise a UserError that says what differs.
 
-    Options that only say when to stop may differ, and so may the path of the data.
+    Options that only say when to stop may differ, and so may the paths of files.
     """
     arrays, description = checkpoint.load(path)
     try:
@@ -113,7 +120,7 @@ def load(path, config, split):
     except (KeyError, TypeError):
         raise UserError(f"{path}: is not a checkpoint of macrid.train; train again with --overwrite") from None
     for name, value in asdict(config).items():
-        if name not in ("max_epochs", "patience", "data") and saved.get(name) != value:
+        if name not in ("max_epochs", "patience", *PATHS) and saved.get(name) != value:
             raise UserError(f"{path}: was made with {name} = {saved.get(name)}, not {value}; give the same options, or --overwrite")
     if description.get("data") != fingerprint(split):
         raise UserError(f"{path}: was made from other data than {config.data} holds now; restore the data, or --overwrite")

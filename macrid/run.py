@@ -3,7 +3,9 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from macrid import checkpoint, config, data, fit, semantics, shop
+import numpy as np
+
+from macrid import alexnet, checkpoint, config, data, features, fit, semantics, shop
 from macrid import split as splits
 from macrid.errors import UserError
 
@@ -61,7 +63,7 @@ def load_data(settings):
     """The interactions that a configuration names."""
     if settings.data == "shop":
         return shop.make()
-    return data.load(settings.data, settings.min_rating, settings.min_user_items)
+    return data.load(settings.data, settings.min_rating, settings.min_user_items, settings.categories)
 
 
 def prepare(interactions, settings):
@@ -75,6 +77,40 @@ def prepare(interactions, settings):
     return split, targets
 
 
+def item_features(interactions, items, settings, progress=None):
+    """Picture features of the training `items` (columns of X): (values (M, p), known (M,)) and lines that describe them.
+
+    From --features, or from pictures through AlexNet: those are kept in the cache folder, so that they are made once.
+    (None, []) where the start needs none.
+    """
+    if settings.start != "pictures":
+        return None, []
+    if settings.features:
+        found = features.load(settings.features)
+    else:
+        found = features.cached(_alexnet(settings), _pictures(interactions, settings), progress)
+    rows = found.rows(interactions.items[items])
+    known = rows >= 0
+    if not known.any():
+        raise UserError(f"{settings.features or settings.pictures}: has a picture of none of the items; are its names the ids of {settings.data}?")
+    lines = [*features.report(found, most=3), f"          {known.sum():,} of {len(items):,} items have a picture; the others start at random"]
+    return (found.features[np.maximum(rows, 0)], known), lines
+
+
+def _alexnet(settings):
+    if not settings.alexnet:
+        raise UserError("--pictures needs --alexnet FILE (see data_scripts/alexnet.py), or --alexnet random for untrained weights")
+    return alexnet.cached_random() if settings.alexnet == "random" else alexnet.AlexNet(settings.alexnet)
+
+
+def _pictures(interactions, settings):
+    if settings.pictures:
+        return features.in_folder(settings.pictures)
+    if isinstance(interactions, shop.Shop):
+        return list(zip(interactions.items.tolist(), shop.draw_pictures(interactions)))
+    raise UserError("--start pictures needs --features FILE, or --pictures DIR with --alexnet FILE")
+
+
 def load(folder):
     """A trained run: (Config, Interactions, Split, State)."""
     settings = load_config(folder)
@@ -85,7 +121,14 @@ def load(folder):
 
 def _fresh(given):
     """The configuration of a new run; the shop has defaults of its own."""
-    return config.from_dict((shop.OPTIONS if given.get("data", "shop") == "shop" else {}) | given)
+    defaults = shop.OPTIONS if given.get("data", "shop") == "shop" else {}
+    if given.get("pictures") or given.get("features"):
+        defaults = {**defaults, "start": "pictures"}
+    settings = config.from_dict(defaults | given)
+    for name in ("pictures", "features"):
+        if getattr(settings, name) and settings.start != "pictures":
+            raise UserError(f"--{name} is given but --start is '{settings.start}'; leave --start out, or the {name}")
+    return settings
 
 
 def _ours(name):

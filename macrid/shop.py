@@ -22,12 +22,13 @@ guarantees: the same seed gives the same shop on every machine.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
 from macrid import shop_pictures
+from macrid.checkpoint import cache_folder
 from macrid.data import Interactions, with_categories
 from macrid.errors import UserError
 
@@ -37,7 +38,7 @@ DETAIL = {"bag": "handle", "chair": "back", "guitar": "waist", "lamp": "shade", 
 POPULARITY_OFFSET = 5
 OPTIONS = {  # the configuration that suits the shop: what `python -m macrid.train` without arguments uses
     "K": 6, "d": 10, "sigma0": 0.4, "gumbel_temperature": 0.5, "hidden_layers": 1, "learning_rate": 0.01, "patience": 25,
-    "start": "adoptions", "init_deviation": 0.5, "category_weight": 2.0,
+    "start": "pictures", "alexnet": "random", "init_deviation": 0.5, "category_weight": 2.0,
 }  # fmt: skip
 USERS_AT_A_TIME = 2000
 
@@ -70,7 +71,7 @@ class Shop(Interactions):
 def make(users=2000, items=1500, seed=0, fewest=15, most=60, noise=0.1, taste=8.0, shelf=20, pictures=False):
     """Make a shop; see the story at the head of this file. Returns a `Shop`.
 
-    `pictures` draws each item once into the user's cache folder (shop_pictures.cache_folder; about 4 ms an item).
+    `pictures` draws each item once into the user's cache folder (checkpoint.cache_folder; about 4 ms an item).
     Impossible sizes are a UserError.
     """
     G = len(CATEGORIES)
@@ -99,12 +100,15 @@ def make(users=2000, items=1500, seed=0, fewest=15, most=60, noise=0.1, taste=8.
     truth = Truth(category, attributes, (*SHARED, "detail"), intentions, ideals, weights)
     names = [CATEGORIES[g] for g in category]
     ids = np.array([f"{name}-{i // G:03d}" for i, name in enumerate(names)])
-    paths = None
-    if pictures:
-        folder = shop_pictures.cache_folder() / f"shop-{hashlib.sha256(attributes.tobytes()).hexdigest()[:12]}"
-        paths = shop_pictures.write_all(folder, names, attributes, ids)
-    interactions = Interactions(X, np.array([f"user-{u:04d}" for u in range(users)]), ids, titles=ids, pictures=paths, report={"rows": X.nnz})
-    return Shop(**vars(with_categories(interactions, [[name] for name in names])), truth=truth)
+    interactions = Interactions(X, np.array([f"user-{u:04d}" for u in range(users)]), ids, titles=ids, report={"rows": X.nnz})
+    made = Shop(**vars(with_categories(interactions, [[name] for name in names])), truth=truth)
+    return replace(made, pictures=draw_pictures(made)) if pictures else made
+
+
+def draw_pictures(made):
+    """The paths of the pictures of a shop's items, drawn once into the user's cache folder."""
+    folder = cache_folder() / f"shop-{hashlib.sha256(made.truth.attributes.tobytes()).hexdigest()[:12]}"
+    return shop_pictures.write_all(folder, [CATEGORIES[g] for g in made.truth.category], made.truth.attributes, made.items)
 
 
 def _uniform(stream, shape):

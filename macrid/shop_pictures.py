@@ -71,13 +71,6 @@ def write_all(folder, categories, attributes, ids):
     return paths
 
 
-def cache_folder():
-    """Where pictures are kept between runs: $MACRID_CACHE, else the user's cache folder."""
-    if os.environ.get("MACRID_CACHE"):
-        return Path(os.environ["MACRID_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "macrid"
-
-
 def _rgb(hue, lightness, saturation=0.62):
     return tuple(round(255 * value) for value in colorsys.hls_to_rgb(hue * 5 / 6, lightness, saturation))
 

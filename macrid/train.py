@@ -59,7 +59,13 @@ def train(folder, settings, resume=False, quiet=False):
         say(f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training")
 
     path = folder / "checkpoint.npz"
-    state = fit.load(path, settings, split) if resume and path.exists() else fit.start(split, settings)
+    if resume and path.exists():
+        state = fit.load(path, settings, split)
+    else:
+        with tqdm(desc="features of pictures", unit="", disable=True if quiet else None, leave=False) as bar:
+            features, lines = run.item_features(interactions, split.items, settings, bar.update)
+        say(*lines)
+        state = fit.start(split, settings, features, targets)
     if not resume:
         run.create(folder, settings)
     if state.epoch:
