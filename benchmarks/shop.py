@@ -2,7 +2,7 @@
 
     python benchmarks/shop.py [--seeds 5] [--processes 2] [--only "K = 1" "beta = 5"]
 
-Each variant changes the options that `python -m macrid.train` uses on the shop. A user's figure is her mean over the seeds; the
+Each variant changes the options that `python -m macrid.train` uses on the shop, without its pictures (semantics.py measures those). A user's figure is her mean over the seeds; the
 difference to the reference is paired over the 200 test users of the holdout split, with its standard error; the deviation over seeds is
 that of the seeds' means. Accuracy, MIG and the rest are means over seeds ± the standard error of that mean.
 """
@@ -23,7 +23,7 @@ from macrid.model import predict
 REFERENCE = "K = 6, no labels"
 VARIANTS = {
     REFERENCE: {"category_weight": 0.0},
-    "with category labels (the default)": {},
+    "with category labels": {},
     "K = 1": {"category_weight": 0.0, "K": 1},
     "K = 1, d = 60": {"category_weight": 0.0, "K": 1, "d": 60},
     "K = 3": {"category_weight": 0.0, "K": 3},
@@ -50,7 +50,7 @@ FIGURES = ("accuracy", "ari", "largest", "intentions", "mig", "sap", "disentangl
 def one(variant, seed):
     """Train one variant with one seed: per-user NDCG@100 and the truth's scores."""
     with threadpool_limits(1):
-        settings = from_dict({**shop.OPTIONS, **VARIANTS[variant], "seed": seed})
+        settings = from_dict({**shop.OPTIONS, "start": "adoptions", **VARIANTS[variant], "seed": seed})
         interactions = run.load_data(settings)
         split, targets = run.prepare(interactions, settings)
         state = fit.fit(split, settings, targets)

@@ -1,0 +1,88 @@
+"""Download a file whose checksum is known: with progress, resumed where it was cut, and never under its name unless whole."""
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tqdm import tqdm
+
+from macrid.errors import UserError
+
+BLOCK = 1 << 20
+SECONDS = 60
+
+
+def download(urls, path, sha256, size=None, quiet=False):
+    """Fetch the first of `urls` that works to `path`, unless it is there already with this SHA-256.
+
+    What has arrived is kept in `<path>.part`, and the next call asks the server for the rest. A file with another
+    checksum is removed. UserError says for each address what went wrong and what can be done.
+    """
+    path = Path(path)
+    if path.exists():
+        if hash_of(path) == sha256:
+            return path
+        raise UserError(f"{path}: is there already, with another SHA-256 than {sha256}; move it away to download anew")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    failures = []
+    for url in urls:
+        try:
+            _fetch(url, part, size, quiet)
+            found = hash_of(part)
+            if found == sha256:
+                os.replace(part, path)
+                return path
+            part.unlink()
+            failures.append(f"{url} sent a file with SHA-256 {found}, expected {sha256}")
+        except urllib.error.HTTPError as error:
+            if error.code == 416:  # the part is longer than the file
+                part.unlink(missing_ok=True)
+            failures.append(f"{url} answered {error.code} {error.reason}")
+        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            failures.append(f"{url} cannot be reached ({getattr(error, 'reason', error)})")
+        except _Cut as cut:
+            failures.append(f"{url} {cut}")
+    kept = f"; {part.stat().st_size:,} bytes are kept, run again to continue" if part.exists() else ""
+    raise UserError(f"{path}: could not be downloaded: {'; '.join(failures)}{kept}; or fetch it elsewhere and give --file")
+
+
+class _Cut(Exception):
+    """The connection ended early."""
+
+
+def _fetch(url, part, size, quiet):
+    """Append what is missing of `url` to the file `part`."""
+    have = part.stat().st_size if part.exists() else 0
+    if size is not None and have == size:
+        return
+    request = urllib.request.Request(url, headers={"User-Agent": "macrid"} | ({"Range": f"bytes={have}-"} if have else {}))
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        if answer.status != 206:  # the server sends the whole file
+            have = 0
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length else size
+        if size is not None and total is not None and total > size:
+            raise _Cut(f"offers {total:,} bytes, expected {size:,}")
+        with open(part, "ab" if have else "wb") as file, tqdm(
+            total=total, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=True if quiet else None, leave=False
+        ) as bar:
+            while block := answer.read(BLOCK):
+                have += len(block)
+                if size is not None and have > size:
+                    raise _Cut(f"sends more than {size:,} bytes")
+                file.write(block)
+                bar.update(len(block))
+    if total is not None and have < total:
+        raise _Cut(f"ended after {have:,} of {total:,} bytes")
+
+
+def hash_of(path):
+    """The SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
