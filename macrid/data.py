@@ -63,7 +63,7 @@ def read_categories(path, column):
     Several are divided by '|'. Rows of one item add up; an empty field is no category.
     """
     names = {}
-    for _, (item, text) in _rows(path, (ITEM_NAMES, column)):
+    for _, (item, text) in _rows(path, (ITEM_NAMES | {"id"}, column)):
         names.setdefault(item, []).extend(name.strip() for name in text.split("|") if name.strip())
     return names
 

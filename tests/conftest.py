@@ -16,6 +16,12 @@ from macrid.model import initial_parameters
 MOVIELENS = Path(os.environ.get("MACRID_MOVIELENS", Path(__file__).parents[2] / "shared/data/ml-latest-small"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory):
+    """Pictures and features are kept in a folder of this test run, not in the user's cache."""
+    os.environ["MACRID_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)

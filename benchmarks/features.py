@@ -1,0 +1,67 @@
+"""Feature extraction against the bare onnxruntime session on the same pictures, already decoded, in turns, in one run.
+
+    python benchmarks/features.py FOLDER [--pictures 320] [--repeats 5] [--alexnet FILE]
+
+Without --alexnet: full width, random weights.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from macrid import alexnet, features
+from macrid.pictures import Unreadable, read_square
+
+
+def main():
+    """Print seconds, pictures a second and the ratio."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("folder")
+    arguments.add_argument("--pictures", type=int, default=320)
+    arguments.add_argument("--repeats", type=int, default=5)
+    arguments.add_argument("--alexnet")
+    flags = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(flags.alexnet or Path(folder) / "random.onnx")
+        if not flags.alexnet:
+            with open(path, "wb") as file:
+                alexnet.write_random(file)
+        net = alexnet.AlexNet(path)
+    listed = features.in_folder(flags.folder)[: flags.pictures]
+    squares = []
+    for _, path in listed:
+        try:
+            squares.append(read_square(path)[0])
+        except Unreadable:
+            continue
+    pixels = alexnet.normalised(np.stack(squares), net.convention)
+    size = net.batch or features.BATCH
+    whole = len(pixels) // size * size
+
+    def bare():
+        for start in range(0, whole, size):
+            net.session.run(None, {net.input: pixels[start : start + size]})
+        return whole
+
+    def extraction():
+        return len(features.extract(net, listed).ids)
+
+    rates = {"bare session": [], "extraction": []}
+    for repeat in range(flags.repeats + 1):
+        for name, work in (("bare session", bare), ("extraction", extraction)):
+            start = time.perf_counter()
+            done = work()
+            if repeat:  # the first is a warm-up
+                rates[name].append(done / (time.perf_counter() - start))
+    print("| what | pictures a second, median | slowest to fastest | ratio of medians |\n|---|---|---|---|")
+    floor = statistics.median(rates["bare session"])
+    for name, values in rates.items():
+        print(f"| {name} | {statistics.median(values):.1f} | {min(values):.1f} to {max(values):.1f} | {floor / statistics.median(values):.2f} |")
+
+
+if __name__ == "__main__":
+    main()
