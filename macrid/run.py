@@ -88,7 +88,8 @@ def item_features(interactions, items, settings, progress=None):
     if settings.features:
         found = features.load(settings.features)
     else:
-        found = features.cached(_alexnet(settings), _pictures(interactions, settings), progress)
+        pictures = _pictures(interactions, settings)
+        found = features.cached(_alexnet(settings), pictures, progress)
     rows = found.rows(interactions.items[items])
     known = rows >= 0
     if not known.any():

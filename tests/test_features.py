@@ -257,11 +257,12 @@ def test_training_starts_from_pictures(command, net, folder, tmp_path):
     assert "67 of 80 items have a picture; the others start at random" in done.stdout and "NOT TRAINED" in done.stdout
     history = [json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]
     assert history[0]["categorical"] > 0
+    refused(command(*base, "--pictures", folder, "--out", tmp_path / "b"), "needs --alexnet FILE")
     for path in folder.iterdir():
         path.unlink()
+    refused(command(*base, "--pictures", folder, "--out", tmp_path / "b"), "has no pictures")
     assert command("train", "--resume", "--out", tmp_path / "run", "--max-epochs", 3, "--quiet").returncode == 0
     assert command("evaluate", "--run", tmp_path / "run").returncode == 0
-    refused(command(*base, "--pictures", folder, "--out", tmp_path / "b"), "needs --alexnet FILE")
     refused(command(*base, "--start", "pictures", "--out", tmp_path / "b"), "needs --features FILE")
     refused(command(*base, "--pictures", folder, "--start", "random", "--out", tmp_path / "b"), "--pictures is given but --start is 'random'")
     refused(command(*base, "--categories", "kind", "--out", tmp_path / "b"), "r.csv, line 1", "expected item,kind")
