@@ -26,6 +26,7 @@ VARIANTS = {  # (visual, labels)
     "categories": ("random", True),
     "pictures": ("pictures", False),
     "pictures, shuffled": ("shuffled", False),
+    "pictures, (10) to the letter": ("literal", False),
     "pictures and categories": ("pictures", True),
     "pictures, shuffled, and categories": ("shuffled", True),
 }
@@ -35,11 +36,12 @@ COLD_USERS = 200
 def options(data, visual, labels, number):
     """The configuration of one run; `number` is the seed, on MovieLens the fold."""
     start = "random" if visual == "random" else "pictures"
+    whiten = visual != "literal"
     if data in ("shop", "cold"):
         deviation = 0.02 if start == "random" else shop.OPTIONS["init_deviation"]
         weight = shop.OPTIONS["category_weight"] if labels else 0.0
-        return from_dict({**shop.OPTIONS, "start": start, "init_deviation": deviation, "category_weight": weight, "seed": number})
-    posters = {"pictures": str(Path(data) / "posters"), "alexnet": "random"} if start == "pictures" else {}
+        return from_dict({**shop.OPTIONS, "start": start, "whiten": whiten, "init_deviation": deviation, "category_weight": weight, "seed": number})
+    posters = {"pictures": str(Path(data) / "posters"), "alexnet": "random", "whiten": whiten} if start == "pictures" else {}
     return Config(data=data, min_user_items=15, split=f"kfold:{number}/10", start=start, category_weight=0.5 if labels else 0.0, **posters)
 
 
@@ -79,6 +81,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("data", help="'shop', 'cold' or a MovieLens folder")
     arguments.add_argument("--runs", type=int, help="seeds (default 5) or folds (default 10)")
+    arguments.add_argument("--only", nargs="+", default=list(VARIANTS), help="some variants beside 'neither'")
     arguments.add_argument("--processes", type=int, default=2)
     flags = arguments.parse_args()
     made = flags.data in ("shop", "cold")
@@ -86,7 +89,7 @@ def main():
     print("| variant | NDCG@100 ± s.e. over users | minus neither, paired | epochs to 90% | concept accuracy |\n|---|---|---|---|---|")
     reference = None
     with Pool(flags.processes) as pool:
-        for variant in VARIANTS:
+        for variant in [name for name in VARIANTS if name in ("neither", *flags.only)]:
             runs = pool.map(partial(one, flags.data, variant), numbers, chunksize=1)
             ndcg = [run[0] for run in runs]
             user = np.mean(ndcg, axis=0) if made else np.concatenate(ndcg)  # seeds share users, folds do not

@@ -6,10 +6,12 @@ convention, whether its weights are random, and which pictures could not be read
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,7 @@ def extract(net, pictures, chunks=None, progress=None):
     """
     ids, features, unreadable, remarks = [], [], {}, {}
     size = BATCH * BATCHES_A_CHUNK
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(pictures), size):
             part = pictures[start : start + size]
             path = None if chunks is None else Path(chunks) / f"{start // size:06d}.npz"
@@ -102,35 +104,32 @@ def cached(net, pictures, progress=None):
 
 
 def _extract_chunk(net, part, pool, progress):
-    """(ids, features, unreadable, remarks) of a few hundred pictures; the next batch is read while one is computed."""
-    ids, features, unreadable, remarks = [], [], {}, {}
-
-    def read(picture):
-        try:
-            return read_square(picture[1])
-        except Unreadable as error:
-            return None, str(error)
-
+    """(ids, features, unreadable, remarks) of a few hundred pictures, one batch for each core at a time."""
     batches = [part[start : start + BATCH] for start in range(0, len(part), BATCH)]
-    ahead = [pool.submit(read, picture) for picture in batches[0]]
-    for number, batch in enumerate(batches):
-        outcomes = [future.result() for future in ahead]
-        ahead = [pool.submit(read, picture) for picture in (batches[number + 1] if number + 1 < len(batches) else ())]
-        squares = []
-        for (name, path), (square, remark) in zip(batch, outcomes):
-            if square is None:
-                unreadable[str(path)] = remark
-                continue
+    ids, features, unreadable, remarks = [], [np.zeros((0, net.width), np.float32)], {}, {}
+    for batch, (found, outcomes) in zip(batches, pool.map(partial(_batch, net), batches)):
+        features.append(found)
+        for (name, path), (read, remark) in zip(batch, outcomes):
+            if read:
+                ids.append(name)
             if remark:
-                remarks[str(path)] = remark
-            ids.append(name)
-            squares.append(square)
-        if squares:
-            features.append(net.features(np.stack(squares)))
+                (remarks if read else unreadable)[str(path)] = remark
         if progress:
             progress(len(batch))
-    blank = np.zeros((0, net.width), np.float32)
-    return np.array(ids, dtype="U1" if not ids else None), np.concatenate([blank, *features]), unreadable, remarks
+    return np.array(ids, dtype=None if ids else "U1"), np.concatenate(features), unreadable, remarks
+
+
+def _batch(net, batch):
+    """Features of the readable pictures of a batch, and for each picture (was it read, a remark or None)."""
+    squares, outcomes = [], []
+    for _, path in batch:
+        try:
+            square, remark = read_square(path)
+            squares.append(square)
+            outcomes.append((True, remark))
+        except Unreadable as error:
+            outcomes.append((False, str(error)))
+    return (net.features(np.stack(squares)) if squares else np.zeros((0, net.width), np.float32)), outcomes
 
 
 def _key(net, part):
