@@ -11,8 +11,12 @@ def start(parameters):
     return {name: (array_module(p).zeros_like(p), array_module(p).zeros_like(p)) for name, p in parameters.items()}
 
 
-def update(parameters, gradients, moments, step, config):
+def update(parameters, gradients, moments, step, config, rows=None):
     r"""One step of Adam, in place; `step` counts from 1.
+
+    `rows` (m,), unique, says that the gradients of H and T are those of these rows alone (a sampled softmax). Other
+    rows and their moments stay as they are, where dense Adam, with a gradient of zero, would let the moments decay
+    and move the row on by its old momentum (and by L2).
 
         g     <- g + l2 theta                               (plain L2 regularisation, in the gradient)
         mean  <- .9 mean + .1 g          square <- .999 square + .001 g^2
@@ -21,19 +25,30 @@ def update(parameters, gradients, moments, step, config):
     with mean_hat = mean / (1 - .9^step), square_hat = square / (1 - .999^step). The last term is AdamW's
     (Loshchilov and Hutter, 2019): it does not pass through the moments.
     """
+    for name, parameter in parameters.items():
+        arrays = (parameter, *moments[name])
+        if rows is None or name not in ("H", "T"):
+            _update(*arrays, gradients[name], step, config)
+        else:
+            touched = [array[rows] for array in arrays]
+            _update(*touched, gradients[name], step, config)
+            for array, values in zip(arrays, touched):
+                array[rows] = values
+
+
+def _update(parameter, mean, square, gradient, step, config):
+    """Adam on one parameter, in place."""
     lr, l2, decay = config.learning_rate, config.l2, config.decoupled_decay
     correct1, correct2 = 1 - BETA1**step, 1 - BETA2**step
-    for name, parameter in parameters.items():
-        xp = array_module(parameter)
-        arrays = (parameter, gradients[name], *moments[name])
-        theta, g, mean, square = (array.reshape(-1) for array in arrays)
-        chunk = CHUNK if xp.__name__ == "numpy" else max(theta.size, 1)
-        for i in range(0, theta.size, chunk):
-            part = slice(i, i + chunk)
-            gradient = g[part] + l2 * theta[part]
-            mean[part] += (1 - BETA1) * (gradient - mean[part])
-            square[part] += (1 - BETA2) * (gradient * gradient - square[part])
-            change = mean[part] / correct1
-            change /= xp.sqrt(square[part] / correct2) + EPSILON
-            change += decay * theta[part]
-            theta[part] -= lr * change
+    xp = array_module(parameter)
+    theta, mean, square, g = (array.reshape(-1) for array in (parameter, mean, square, gradient))
+    chunk = CHUNK if xp.__name__ == "numpy" else max(theta.size, 1)
+    for i in range(0, theta.size, chunk):
+        part = slice(i, i + chunk)
+        gradient = g[part] + l2 * theta[part]
+        mean[part] += (1 - BETA1) * (gradient - mean[part])
+        square[part] += (1 - BETA2) * (gradient * gradient - square[part])
+        change = mean[part] / correct1
+        change /= xp.sqrt(square[part] / correct2) + EPSILON
+        change += decay * theta[part]
+        theta[part] -= lr * change

@@ -54,6 +54,8 @@ class Config:
     decoupled_decay: float = option(0.0, "AdamW: theta shrinks by learning_rate * this, past Adam", low=0.0)
     dropout: float = option(0.2, "dropout before every layer of f_nn but the last", low=0.0, high=0.99)
     item_dropout: float = option(0.0, "share of a user's items hidden from the encoder", low=0.0, high=0.99)
+    candidates: int = option(0, "sampled softmax: items drawn a step beside the batch's own; 0: the full softmax", low=0)
+    candidate_sampling: str = option("uniform", "how candidates are drawn", choices=("uniform", "popularity"))
     anneal_steps: int = option(200, "updates over which beta grows linearly from 0", low=0)
     start: str = option("random", "how h and m start: at random, or by (10) from 'pictures' or 'adoptions'", choices=("random", "adoptions", "pictures"))
     whiten: bool = option(True, "scale principal components to init_deviation (off: (10) to the letter)")

@@ -68,7 +68,7 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None):
                     f"{state.epoch} is kept: try a lower --learning-rate or a larger --tau"
                 )
             state.step += 1
-            adam.update(state.parameters, gradients, state.moments, state.step, config)
+            adam.update(state.parameters, gradients, state.moments, state.step, config, noise.candidates)
             for name in TERMS:
                 totals[name] += terms[name] * X.shape[0]
             users += X.shape[0]

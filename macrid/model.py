@@ -5,7 +5,7 @@ Reads as Algorithm 1: prototypes -> encoder -> decoder -> loss (line 34), and ba
 
 import numpy as np
 
-from macrid import prototypes
+from macrid import candidates, prototypes
 from macrid.backend import array_module
 from macrid.decoder import log_likelihood, scores
 from macrid.encoder import aggregate, f_nn, kl_divergence, posterior, sample
@@ -45,6 +45,8 @@ def loss_and_gradients(parameters, X, noise, config, beta, targets=None):
         loss = -reconstruction + beta * kl + category_weight * categorical
 
     Returns ({"loss", "reconstruction", "kl", "categorical"}, {"H": (M, d), ...}). Nothing given is changed.
+    With `noise.candidates` (m,), a sampled softmax, only those items take part: the gradients of H and T are (m, d),
+    their rows, and the categorical term is the mean over the known ones among them.
     """
     terms, pullback = elbo(parameters, X, noise, config, beta, targets)
     return terms, pullback(1.0)
@@ -56,6 +58,10 @@ def elbo(parameters, X, noise, config, beta, targets=None):
     Arguments and value as in `loss_and_gradients`; the pullback takes dloss and returns the dict of gradients.
     """
     p = parameters
+    if noise.candidates is not None:
+        p = {**p, "H": p["H"][noise.candidates], "T": p["T"][noise.candidates]}  # (m, d)
+        X = candidates.restrict(X, noise.candidates)  # (B, m)
+        targets = None if targets is None else targets[noise.candidates]
     B, K = X.shape[0], config.K
     cosine = config.similarity == "cosine"
     unit = normalise if cosine else identity
@@ -76,7 +82,8 @@ def elbo(parameters, X, noise, config, beta, targets=None):
 
     # Decoder, equations (7) and (8)
     direction, pull_direction = unit(z)  # (B, K, d)
-    reconstruction, pull_reconstruction = log_likelihood(direction, H, C, X, config.tau, cosine)
+    weight = 1.0 if noise.weight is None else noise.weight[:, None]  # 1 for adopted items
+    reconstruction, pull_reconstruction = log_likelihood(direction, H, C * weight, X, config.tau, cosine)
 
     # Categories, equation (11), and line 34
     categorical, pull_categorical = 0.0, None
@@ -93,7 +100,7 @@ def elbo(parameters, X, noise, config, beta, targets=None):
         dA, gradients = pull_f(dab.reshape(B * K, -1))
         del dab
         dC_encoder, gradients["T"] = pull_A(dA.reshape(B, K, -1))
-        dlogits = pull_C(dC_encoder + dC_decoder)
+        dlogits = pull_C(dC_encoder + dC_decoder * weight)
         if pull_categorical is not None:
             dlogits = dlogits + pull_categorical(dloss * config.category_weight)
         dH_prototypes, dm = pull_s(pull_logits(dlogits))

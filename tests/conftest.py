@@ -66,7 +66,7 @@ class Tiny:
         for name, p in self.parameters.items():
             if name[0] == "b":
                 p += rng.standard_normal(p.shape) * 0.3  # zero biases would hide mistakes
-        self.noise = draw_noise(rng, self.X, self.config)
+        self.noise = draw_noise(rng, self.X, self.config, np.arange(M))
         targets = np.zeros((M, self.config.K))
         targets[np.arange(M), rng.integers(0, self.config.K, M)] = 1
         targets[0] *= M == 1  # an item without a category

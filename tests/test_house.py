@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "macrid"
-READING_PATH = ("config", "data", "split", "batch", "ops", "prototypes", "encoder", "decoder", "model", "adam", "fit", "metrics")
+READING_PATH = ("config", "data", "split", "candidates", "batch", "ops", "prototypes", "encoder", "decoder", "model", "adam", "fit", "metrics")
 COMMANDS = {"train", "evaluate", "figures", "features", "command", "run"}
 
 
