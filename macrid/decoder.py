@@ -39,7 +39,7 @@ def log_likelihood(z, H, C, X, tau, cosine=True):
     dz = xp.empty_like(z)  # (B, K, d)
     dH = xp.zeros_like(H)  # (M, d)
     dCT = xp.zeros_like(CT)  # (K, M)
-    for tile, E in exponentials(z, H, tau, cosine):
+    for tile, E, _ in exponentials(z, H, tau, cosine):
         users = tile.stop - tile.start
         start, stop = int(X.indptr[tile.start]), int(X.indptr[tile.stop])
         counts = xp.diff(X.indptr[tile.start : tile.stop + 1])
@@ -92,21 +92,23 @@ def log_likelihood_plain(z, H, C, X, tau, cosine=True):
 
 
 def scores(z, H, C, tau, cosine=True):
-    r"""P_ui = sum_k c_ik exp(z_uk . h_i / tau), equation (7) up to a factor per user: what ranks items.
+    r"""P_ui exp(-shift_u) with P_ui = sum_k c_ik exp(z_uk . h_i / tau), equation (7): what ranks a user's items.
 
-    z (B, K, d), H (M, d), C (M, K) -> (B, M).
+    z (B, K, d), H (M, d), C (M, K) -> P (B, M), shift (B,). The shift keeps exponents in range; it is 0 under cosine.
     """
     xp = array_module(z, H)
     CT = xp.ascontiguousarray(C.T)
     P = xp.empty((z.shape[0], H.shape[0]), dtype=z.dtype)
-    for tile, E in exponentials(z, H, tau, cosine):
+    shifts = xp.zeros(z.shape[0], dtype=z.dtype)
+    for tile, E, shift in exponentials(z, H, tau, cosine):
         E *= CT
         E.sum(axis=1, out=P[tile])
-    return P
+        shifts[tile] = shift
+    return P, shifts
 
 
 def exponentials(z, H, tau, cosine):
-    r"""Go through tiles of users: yield (slice, E) with E_uki = exp(z_uk . h_i / tau - shift_u), (users, K, M).
+    r"""Go through tiles of users: yield (slice, E, shift) with E_uki = exp(z_uk . h_i / tau - shift_u), (users, K, M).
 
     E is one buffer that the caller may change and the next tile overwrites.
     """
@@ -120,7 +122,9 @@ def exponentials(z, H, tau, cosine):
         rows = (tile.stop - start) * K
         E = xp.matmul(z[tile].reshape(rows, d) / tau, H.T, out=buffer[:rows])
         E = E.reshape(tile.stop - start, K, M)
+        shift = 0.0
         if not cosine or tau < 1 / 40:
-            E -= E.max(axis=(1, 2), keepdims=True)
+            shift = E.max(axis=(1, 2))  # (users,)
+            E -= shift[:, None, None]
         xp.exp(E, out=E)
-        yield tile, E
+        yield tile, E, shift

@@ -4,8 +4,8 @@ import sys
 
 from macrid import command, run
 from macrid.errors import UserError
-from macrid.metrics import evaluate, summary
-from macrid.model import predict
+from macrid.metrics import evaluate_ranking, summary
+from macrid.model import rank
 
 
 def main(argv=None):
@@ -19,7 +19,7 @@ def main(argv=None):
     settings, _, split, state = run.load(flags.run)
     cutoffs = tuple((k, kind) for kind in ("ndcg", "recall") for k in sorted(set(flags.at)))
     parts = {
-        part: summary(evaluate(lambda X: predict(state.best, X, settings), getattr(split, part), cutoffs))
+        part: summary(evaluate_ranking(lambda X, k: rank(state.best, X, settings, k)[0], getattr(split, part), cutoffs))
         for part in ("validation", "test")
     }
     print(*command.figure_table(parts), sep="\n")

@@ -10,8 +10,8 @@ import numpy as np
 from macrid import adam, checkpoint, semantics
 from macrid.batch import epoch_batches
 from macrid.errors import UserError
-from macrid.metrics import evaluate, summary
-from macrid.model import initial_parameters, loss_and_gradients, predict
+from macrid.metrics import evaluate_ranking, summary
+from macrid.model import initial_parameters, loss_and_gradients, rank
 
 PATHS = ("data", "pictures", "features", "alexnet")  # files may move between a run and its continuation
 TERMS = ("loss", "reconstruction", "kl", "categorical")
@@ -75,7 +75,7 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None):
             if on_step:
                 on_step(state.epoch + 1, terms, beta)
         state.epoch += 1
-        figures = summary(evaluate(lambda X: predict(state.parameters, X, config), split.validation))
+        figures = summary(evaluate_ranking(lambda X, k: rank(state.parameters, X, config, k)[0], split.validation))
         record = {"epoch": state.epoch, **{name: total / users for name, total in totals.items()}, "beta": beta}
         record.update({f"validation_{name}": figure["mean"] for name, figure in figures.items()})
         state.history.append(record)

@@ -32,10 +32,10 @@ def per_user(ranked, held_out, cutoffs=((100, "ndcg"), (20, "recall"), (50, "rec
     """
     xp = array_module(ranked)
     n = xp.diff(held_out.indptr)
-    rows = xp.repeat(xp.arange(ranked.shape[0]), n)
-    wanted = xp.zeros(held_out.shape, dtype=bool)
-    wanted[rows, held_out.indices] = True
-    hits = xp.take_along_axis(wanted, ranked, axis=1).astype(xp.float64)
+    M = held_out.shape[1]
+    rows = xp.arange(ranked.shape[0])
+    wanted = xp.repeat(rows, n) * M + held_out.indices  # a number for each (user, item)
+    hits = xp.isin(rows[:, None] * M + ranked, wanted).astype(xp.float64)
     discount = 1 / xp.log2(xp.arange(2, max(ranked.shape[1], held_out.shape[1]) + 2))
     ideal = xp.concatenate([xp.zeros(1), xp.cumsum(discount)])
     figures = {}
@@ -55,14 +55,23 @@ def evaluate(score, part, cutoffs=((100, "ndcg"), (20, "recall"), (50, "recall")
 
     `score` takes fold-in rows (b, M) CSR and returns (b, M) scores; fold-in items are excluded from the ranking.
     """
+
+    def rank(fold_in, k):
+        scores = score(fold_in)
+        seen = np.repeat(np.arange(fold_in.shape[0]), np.diff(fold_in.indptr))
+        scores[seen, fold_in.indices] = -np.inf
+        return top_k(scores, k)
+
+    return evaluate_ranking(rank, part, cutoffs)
+
+
+def evaluate_ranking(rank, part, cutoffs=((100, "ndcg"), (20, "recall"), (50, "recall"))):
+    """As `evaluate`, where `rank(fold_in, k)` gives the k best items (b, k) itself, best first, without fold-in items."""
     most = max(k for k, _ in cutoffs)
     batches = []
     for start in range(0, part.fold_in.shape[0], USERS_AT_A_TIME):
         fold_in, held_out = part.fold_in[start : start + USERS_AT_A_TIME], part.held_out[start : start + USERS_AT_A_TIME]
-        scores = score(fold_in)
-        seen = np.repeat(np.arange(fold_in.shape[0]), np.diff(fold_in.indptr))
-        scores[seen, fold_in.indices] = -np.inf
-        batches.append(per_user(top_k(scores, most), held_out, cutoffs))
+        batches.append(per_user(rank(fold_in, most), held_out, cutoffs))
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 

@@ -9,7 +9,10 @@ from macrid import candidates, prototypes
 from macrid.backend import array_module
 from macrid.decoder import log_likelihood, scores
 from macrid.encoder import aggregate, f_nn, kl_divergence, posterior, sample
+from macrid.metrics import top_k
 from macrid.ops import cross_entropy, identity, normalise, softmax
+
+SCORES_AT_A_TIME = 1 << 22  # when ranking: a tile of the catalogue is this over the number of users, but 1,024 items at least
 
 
 def initial_parameters(M, config, rng):
@@ -133,7 +136,40 @@ def predict(parameters, X, config):
     C = concepts(parameters, config)
     mu, _ = represent(parameters, X, config, C)
     unit = normalise if config.similarity == "cosine" else identity
-    return scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")
+    return scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")[0]
+
+
+def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None):
+    r"""The n best items of each user of X (B, M), best first, and their ln P_ui up to a constant per user: (B, n) each.
+
+    Goes through the catalogue in tiles and keeps a running best n: no (B, M) array is made. Without the items that a
+    user has, unless `exclude_seen` is False; a user with fewer than n others gets those she has at the end, at -inf.
+    Equal scores go to the item that comes first.
+    """
+    C = concepts(parameters, config)
+    mu, _ = represent(parameters, X, config, C)
+    cosine = config.similarity == "cosine"
+    H = parameters["H"]
+    xp = array_module(H)
+    M = H.shape[0]
+    items_at_a_time = items_at_a_time or max(1024, SCORES_AT_A_TIME // max(X.shape[0], 1))
+    seen_users = xp.repeat(xp.arange(X.shape[0]), xp.diff(X.indptr))
+    best_items, best = xp.zeros((X.shape[0], 0), dtype=int), xp.zeros((X.shape[0], 0), dtype=H.dtype)
+    for start in range(0, M, items_at_a_time):
+        tile = slice(start, min(start + items_at_a_time, M))
+        P, shift = scores(mu, (normalise if cosine else identity)(H[tile])[0], C[tile], config.tau, cosine)
+        if exclude_seen:
+            here = (X.indices >= tile.start) & (X.indices < tile.stop)
+            P[seen_users[here], X.indices[here] - tile.start] = -xp.inf
+        columns = top_k(P, n)
+        P = xp.take_along_axis(P, columns, axis=1)
+        found = xp.where(P > 0, xp.log(xp.maximum(P, 1e-38)) + shift[:, None], -xp.inf)
+        best_items = xp.concatenate([best_items, columns + start], axis=1)
+        best = xp.concatenate([best, found.astype(H.dtype)], axis=1)
+        if start:
+            keep = top_k(best, n)
+            best_items, best = xp.take_along_axis(best_items, keep, axis=1), xp.take_along_axis(best, keep, axis=1)
+    return best_items, best
 
 
 def added(some, others):

@@ -7,7 +7,6 @@ from macrid.errors import UserError
 USER_NAMES = {"user", "userid", "uid", "reviewerid", "customer", "customerid"}
 ITEM_NAMES = {"item", "itemid", "iid", "movieid", "asin", "product", "productid", "sku", "articleid"}
 RATING_NAMES = {"rating", "score", "stars", "overall"}
-TIME_NAMES = {"timestamp", "time", "unixreviewtime", "date"}
 
 
 def read_rows(path, required=None):

@@ -10,8 +10,8 @@ from macrid.backend import keep_freed_memory
 from macrid.baselines import EASE, Popularity
 from macrid.errors import UserError
 from macrid.interpret import truth
-from macrid.metrics import evaluate, summary
-from macrid.model import predict
+from macrid.metrics import evaluate, evaluate_ranking, summary
+from macrid.model import rank
 
 MOST_ITEMS_FOR_EASE = 6000  # its closed form inverts an (M, M) matrix
 
@@ -80,7 +80,7 @@ def train(folder, settings, resume=False, quiet=False):
 
         state = fit.fit(split, settings, targets, state, progress.step, keep)
     checkpoint.save_lines(folder / "history.jsonl", state.history)
-    scored = {part: evaluate(lambda X: predict(state.best, X, settings), getattr(split, part)) for part in ("validation", "test")}
+    scored = {part: evaluate_ranking(lambda X, k: rank(state.best, X, settings, k)[0], getattr(split, part)) for part in ("validation", "test")}
     results = {part: summary(figures) for part, figures in scored.items()}
     say(f"best      epoch {state.best_epoch} of {state.epoch}", "", *command.figure_table(results), "")
     if len(split.items) <= MOST_ITEMS_FOR_EASE:

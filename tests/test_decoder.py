@@ -68,7 +68,8 @@ def test_probabilities_are_equation_7(rng):
     p = P / P.sum(axis=1, keepdims=True)
     by_hand = (np.log(p[0, 0]) + np.log(p[0, 3]) + np.log(p[1, 2])) / 2
     assert decoder.log_likelihood(**a)[0] == pytest.approx(by_hand, rel=1e-12)
-    scores = decoder.scores(a["z"], a["H"], a["C"], 0.1)
+    scores, shift = decoder.scores(a["z"], a["H"], a["C"], 0.1)
+    assert not shift.any()
     np.testing.assert_allclose(scores / scores.sum(axis=1, keepdims=True), p, rtol=1e-12)
 
 
