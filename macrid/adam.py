@@ -1,6 +1,8 @@
 r"""Adam (Kingma and Ba, 2014), with plain L2 or decoupled decay, in place."""
 
-from macrid.backend import array_module
+import numpy as np
+
+from macrid.backend import array_module, to_device
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 CHUNK = 1 << 15  # elements updated at a time: the temporaries stay in cache
@@ -25,6 +27,7 @@ def update(parameters, gradients, moments, step, config, rows=None):
     with mean_hat = mean / (1 - .9^step), square_hat = square / (1 - .999^step). The last term is AdamW's
     (Loshchilov and Hutter, 2019): it does not pass through the moments.
     """
+    rows = None if rows is None else to_device(array_module(parameters["H"]), rows)
     for name, parameter in parameters.items():
         arrays = (parameter, *moments[name])
         if rows is None or name not in ("H", "T"):
@@ -38,17 +41,25 @@ def update(parameters, gradients, moments, step, config, rows=None):
 
 def _update(parameter, mean, square, gradient, step, config):
     """Adam on one parameter, in place."""
-    lr, l2, decay = config.learning_rate, config.l2, config.decoupled_decay
+    lr, decay = config.learning_rate, config.decoupled_decay
     correct1, correct2 = 1 - BETA1**step, 1 - BETA2**step
     xp = array_module(parameter)
-    theta, mean, square, g = (array.reshape(-1) for array in (parameter, mean, square, gradient))
-    chunk = CHUNK if xp.__name__ == "numpy" else max(theta.size, 1)
-    for i in range(0, theta.size, chunk):
-        part = slice(i, i + chunk)
-        gradient = g[part] + l2 * theta[part]
-        mean[part] += (1 - BETA1) * (gradient - mean[part])
-        square[part] += (1 - BETA2) * (gradient * gradient - square[part])
-        change = mean[part] / correct1
-        change /= xp.sqrt(square[part] / correct2) + EPSILON
-        change += decay * theta[part]
-        theta[part] -= lr * change
+    arrays = [array.reshape(-1) for array in (parameter, mean, square, gradient)]
+    chunk = CHUNK if xp is np else max(parameter.size, 1)
+    for i in range(0, parameter.size, chunk):
+        theta, mean, square, g = (array[i : i + chunk] for array in arrays)
+        g = g + config.l2 * theta
+        mean *= BETA1
+        mean += (1 - BETA1) * g
+        square *= BETA2
+        g *= g
+        g *= 1 - BETA2
+        square += g
+        root = xp.sqrt(square, out=g)
+        root *= correct2**-0.5
+        root += EPSILON
+        change = xp.divide(mean, root, out=root)
+        change *= lr / correct1
+        if decay:
+            change += (lr * decay) * theta
+        theta -= change

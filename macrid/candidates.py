@@ -34,7 +34,7 @@ def draw(rng, X, config, counts=None):
         weight = often * cumulative[-1] / (n * (1.0 + counts[drawn]))
     new = ~np.isin(drawn, own, assume_unique=True)
     items = np.concatenate([own, drawn[new]])
-    weights = np.concatenate([np.ones(len(own)), weight[new]]).astype(config.precision)
+    weights = np.concatenate([np.ones(len(own)), weight[new]]).astype(config.dtype)
     order = np.argsort(items)
     return items[order], weights[order]
 

@@ -62,11 +62,19 @@ class Config:
     init_deviation: float = option(0.02, "standard deviation of h, t and m at the start", low=1e-9)
     max_epochs: int = option(200, "most epochs", low=1)
     patience: int = option(15, "stop after this many epochs without a better validation NDCG@100", low=1)
-    precision: str = option("float32", "float64 is for checking", choices=("float32", "float64"))
+    # machine
+    backend: str = option("numpy", "'numpy', 'cupy' (a GPU), or 'auto': CuPy where it works", choices=("numpy", "cupy", "auto"))
+    random: str = option("host", "where noise is drawn: 'host', the same for every backend, or 'device'", choices=("host", "device"))
+    precision: str = option("float32", "tf32: tensor cores (GPU); float64 is for checking", choices=("float32", "tf32", "float64"))
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+
+    @property
+    def dtype(self):
+        """The type of all arrays: tf32 is a way to multiply float32."""
+        return "float64" if self.precision == "float64" else "float32"
 
     def replace(self, **changes):
         """A copy with some fields changed; an unknown name is a `UserError`."""

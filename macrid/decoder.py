@@ -1,15 +1,18 @@
 r"""The decoder p(x | z, C), equations (7) and (8), with the full softmax over all M items."""
 
-from macrid.backend import array_module
+import numpy as np
 
-TILE_BYTES = 1 << 24  # users are taken in tiles whose (users, K, M) array is about this large ...
+from macrid.backend import array_module, scalar, to_device
+from macrid.ops import row_dot
+
+TILE_BYTES = {"numpy": 1 << 24, "cupy": 1 << 30}  # users are taken in tiles whose (users, K, M) array is about this large ...
 TILE_USERS = 64  # ... but not fewer than these, or the matrix products starve
 
 
 def log_likelihood(z, H, C, X, tau, cosine=True):
     r"""sum_i x_ui ln p_ui, averaged over the users of the batch.
 
-    z (B, K, d), H (M, d): unit rows if cosine; C (M, K); X (B, M) sparse -> scalar. With
+    z (B, K, d), H (M, d): unit rows if cosine; C (M, K); X (B, M) SciPy CSR -> scalar. With
 
         E_uki = exp(z_uk . h_i / tau)    P_ui = sum_k c_ik E_uki    Z_u = sum_i P_ui    n_u = sum_i x_ui
         loss_u = -sum_i x_ui (ln P_ui - ln Z_u)
@@ -30,10 +33,14 @@ def log_likelihood(z, H, C, X, tau, cosine=True):
 
     E cannot overflow while 1/tau is moderate (cosine); otherwise each user's largest exponent is subtracted, which
     cancels in P/Z.
+
+    The two products of E with a vector are einsums because those stay on one core: BLAS would leave E in the caches of
+    two, and to write it then (E *= CT) takes ten times as long.
     """
     xp = array_module(z, H)
     B, K, d = z.shape
     M = H.shape[0]
+    u, i, x, n = positives(X, xp, z.dtype)
     CT = xp.ascontiguousarray(C.T)  # (K, M)
     value = 0.0
     dz = xp.empty_like(z)  # (B, K, d)
@@ -41,21 +48,20 @@ def log_likelihood(z, H, C, X, tau, cosine=True):
     dCT = xp.zeros_like(CT)  # (K, M)
     for tile, E, _ in exponentials(z, H, tau, cosine):
         users = tile.stop - tile.start
-        start, stop = int(X.indptr[tile.start]), int(X.indptr[tile.stop])
-        counts = xp.diff(X.indptr[tile.start : tile.stop + 1])
-        u, i, x = xp.repeat(xp.arange(users), counts), X.indices[start:stop], X.data[start:stop]
+        part = slice(X.indptr[tile.start], X.indptr[tile.stop])
+        row, column, one = u[part] - tile.start, i[part], x[part]
+        place = (row * (K * M) + column)[:, None] + xp.arange(K) * M  # of the positives in E, (nonzeros, K)
 
-        n = xp.bincount(u, weights=x, minlength=users).astype(z.dtype)  # (users,)
         flat = E.reshape(users, K * M)
-        Z = flat @ CT.reshape(K * M)  # (users,)
-        w = n / Z
-        positive = E[u, :, i]  # (nonzeros, K)
-        P = xp.maximum((positive * C[i]).sum(axis=1), 1e-30)  # a floor that only the inner product can reach
-        value += float((x * (xp.log(P) - xp.log(Z)[u])).sum(dtype=xp.float64)) / B
+        Z = xp.einsum("ui,i->u", flat, CT.reshape(K * M))  # (users,); on one core
+        w = n[tile] / Z
+        positive = flat.reshape(-1)[place]
+        P = xp.maximum(row_dot(positive, C[column]), 1e-30)  # a floor that only the inner product can reach
+        value += scalar((one * (xp.log(P) - xp.log(Z)[row])).sum(dtype=xp.float64)) / B
 
-        positive *= (1 - x / (w[u] * P))[:, None]
-        E[u, :, i] = positive  # E is now E'
-        dCT += (w @ flat).reshape(K, M)
+        positive *= (1 - one / (w[row] * P))[:, None]
+        flat.reshape(-1)[place] = positive  # E is now E'
+        dCT += xp.einsum("u,ui->i", w, flat).reshape(K, M)
         E *= CT
         G = E.reshape(users * K, M)  # c_ik E'_uki
         weights = w[:, None, None] / tau
@@ -73,12 +79,12 @@ def log_likelihood_plain(z, H, C, X, tau, cosine=True):
     """The plain twin of `log_likelihood`: every array of equations (7) and (8) in full, for tests and benchmarks."""
     xp = array_module(z, H)
     B, K, d = z.shape
-    X = X.toarray().astype(z.dtype)  # (B, M)
+    X = to_device(xp, X.toarray().astype(z.dtype))  # (B, M)
     s = z @ H.T / tau  # (B, K, M)
     E = xp.exp(s - s.max(axis=(1, 2), keepdims=True))
     P = (C.T * E).sum(axis=1)  # (B, M)
     p = P / P.sum(axis=1, keepdims=True)
-    value = float((X * xp.log(xp.maximum(p, 1e-30))).sum() / B)
+    value = scalar((X * xp.log(xp.maximum(p, 1e-30))).sum() / B)
 
     def pullback(dvalue):
         dln_p = dvalue * X / B
@@ -107,6 +113,12 @@ def scores(z, H, C, tau, cosine=True):
     return P, shifts
 
 
+def positives(X, xp, dtype):
+    """The users, items and values of the ones of X (B, M) CSR, and each user's sum n (B,), in the memory of `xp`."""
+    u = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    return to_device(xp, (u, X.indices, X.data.astype(dtype, copy=False), np.asarray(X.sum(axis=1), dtype).reshape(-1)))
+
+
 def exponentials(z, H, tau, cosine):
     r"""Go through tiles of users: yield (slice, E, shift) with E_uki = exp(z_uk . h_i / tau - shift_u), (users, K, M).
 
@@ -115,7 +127,7 @@ def exponentials(z, H, tau, cosine):
     xp = array_module(z, H)
     B, K, d = z.shape
     M = H.shape[0]
-    size = max(1, min(B, max(TILE_USERS, TILE_BYTES // (z.itemsize * K * M))))
+    size = max(1, min(B, max(TILE_USERS, TILE_BYTES[xp.__name__] // (z.itemsize * K * M))))
     buffer = xp.empty((size * K, M), dtype=z.dtype)
     for start in range(0, B, size):
         tile = slice(start, min(start + size, B))

@@ -1,6 +1,8 @@
 r"""The encoder q(z | x, C), equation (9): from a user's items to a Gaussian for each concept."""
 
-from macrid.backend import array_module
+import numpy as np
+
+from macrid.backend import array_module, to_device
 from macrid.ops import EPSILON, linear, mask, normalise, row_dot, tanh
 
 
@@ -9,7 +11,7 @@ def aggregate(X, C, T):
 
         n_uk = sum_i x_ui c_ik t_i      r_uk = sqrt(sum_i x_ui c_ik^2)      A_uk = n_uk / r_uk
 
-    X (B, M) sparse 0/1, C (M, K), T (M, d) -> A (B, K, d). One sparse product X @ (c_k * T) a concept: the
+    X (B, M) SciPy CSR 0/1, C (M, K), T (M, d) -> A (B, K, d). One sparse product X @ (c_k * T) a concept: the
     (B K, M) matrix that it stands for is never made. Dividing by r keeps the length of A the same for users
     with few and with many items: a sum of n random vectors grows as sqrt(n).
 
@@ -21,7 +23,8 @@ def aggregate(X, C, T):
     """
     xp = array_module(T)
     M, K = C.shape
-    items, X = _adopted(X, xp)  # X (B, m), m <= M
+    items, X = _adopted(X)  # X (B, m), m <= M
+    items, X, XT = to_device(xp, (items, X, X.T))
     C, T = C[items], T[items]
     A = xp.empty((X.shape[0], K, T.shape[1]), dtype=T.dtype)
     for k in range(K):
@@ -30,7 +33,6 @@ def aggregate(X, C, T):
     A /= r[:, :, None]
 
     def pullback(dA):
-        XT = X.T
         dn = dA / r[:, :, None]
         ds = row_dot(dn, A) / (-2 * r) * (r > EPSILON)  # (B, K)
         dC_items = 2 * C * (XT @ ds)
@@ -48,7 +50,7 @@ def aggregate(X, C, T):
 def aggregate_plain(X, C, T):
     """The plain twin of `aggregate`: equation (9) as it stands, with a dense X, for tests and benchmarks."""
     xp = array_module(T)
-    X = X.toarray().astype(T.dtype)  # (B, M)
+    X = to_device(xp, X.toarray().astype(T.dtype))  # (B, M)
     n = xp.stack([X @ (C[:, [k]] * T) for k in range(C.shape[1])], axis=1)  # (B, K, d)
     r = xp.maximum(xp.sqrt(X @ (C * C)), EPSILON)[:, :, None]  # (B, K, 1)
 
@@ -151,9 +153,9 @@ def kl_divergence(mu, b, sigma0):
     return value, pullback
 
 
-def _adopted(X, xp):
+def _adopted(X):
     """The sorted items that occur in X, and X over these columns alone."""
-    items, columns = xp.unique(X.indices, return_inverse=True)
+    items, columns = np.unique(X.indices, return_inverse=True)
     compact = type(X)((X.data, columns.reshape(-1).astype(X.indices.dtype), X.indptr), shape=(X.shape[0], len(items)))
     return items, compact
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from macrid import command, run
+from macrid import backend, command, run
 from macrid.errors import UserError
 from macrid.metrics import evaluate_ranking, summary
 from macrid.model import rank
@@ -13,10 +13,11 @@ def main(argv=None):
     arguments = command.parser("evaluate", "Evaluate a trained run.", "python -m macrid.evaluate --run runs/ml --at 10 20 100")
     arguments.add_argument("--run", required=True, help="a run folder of macrid.train")
     arguments.add_argument("--at", type=int, nargs="+", default=[20, 50, 100], metavar="K", help="cutoffs (default: 20 50 100)")
+    arguments.add_argument("--backend", choices=backend.NAMES, help="numpy, cupy or auto (default: as the run was made)")
     flags = arguments.parse_args(argv)
     if min(flags.at) < 1:
         raise UserError(f"--at is {min(flags.at)}, expected at least 1")
-    settings, _, split, state = run.load(flags.run)
+    settings, _, split, state = run.load(flags.run, flags.backend)
     cutoffs = tuple((k, kind) for kind in ("ndcg", "recall") for k in sorted(set(flags.at)))
     parts = {
         part: summary(evaluate_ranking(lambda X, k: rank(state.best, X, settings, k)[0], getattr(split, part), cutoffs))

@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from macrid import adam, checkpoint, semantics
+from macrid import adam, backend, checkpoint, semantics
 from macrid.batch import epoch_batches
 from macrid.errors import UserError
 from macrid.metrics import evaluate_ranking, summary
 from macrid.model import initial_parameters, loss_and_gradients, rank
+from macrid.parallel import ALONE
 
-PATHS = ("data", "pictures", "features", "alexnet")  # files may move between a run and its continuation
+MAY_DIFFER = ("max_epochs", "patience", "data", "pictures", "features", "alexnet", "backend")  # between a run and its continuation
 TERMS = ("loss", "reconstruction", "kl", "categorical")
+CHECK_EVERY = 100  # steps between looks at the loss: on a device, to look is to wait
 
 
 @dataclass
@@ -50,33 +52,43 @@ def start(split, config, features=None, targets=None):
     return State(parameters, adam.start(parameters), {name: p.copy() for name, p in parameters.items()})
 
 
-def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None):
+def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, team=ALONE):
     """Train until `max_epochs` or `patience`, and return the final `State`.
 
     `targets` (M, K) teach the concepts, or None. `state` continues an earlier one. `on_step(epoch, terms, beta)` and
-    `on_epoch(state)` are called as training goes: for a progress bar, and to save.
+    `on_epoch(state)` are called as training goes: for a progress bar, and to save. The arrays of the state are those of
+    config.backend; what a step uses is brought there before it, and nothing is read back before the epoch ends. `team`
+    are the processes that train together (macrid.parallel), each with batches of config.batch_size.
     """
+    xp = backend.load(config.backend, config.precision)
     state = start(split, config, targets=targets) if state is None else state
+    state.parameters, state.moments, state.best = backend.to_device(xp, (state.parameters, state.moments, state.best))
+    targets = backend.to_device(xp, targets)
     while not finished(state, config):
         totals, users = dict.fromkeys(TERMS, 0.0), 0
-        for X, noise in epoch_batches(split.train, config, state.epoch + 1):
+        for X, noise in epoch_batches(split.train, config, state.epoch + 1, xp, config.batch_size * team.size):
             beta = annealed_beta(state.step, config)
+            B = X.shape[0]
+            X, noise, weight = team.share(X, noise, config.K)
+            noise = backend.to_device(xp, noise)
             terms, gradients = loss_and_gradients(state.parameters, X, noise, config, beta, targets)
-            if not math.isfinite(terms["loss"]):
-                raise UserError(
-                    f"the loss became {terms['loss']} in epoch {state.epoch + 1}, step {state.step + 1}; the checkpoint of epoch "
-                    f"{state.epoch} is kept: try a lower --learning-rate or a larger --tau"
-                )
+            gradients = team.sum(gradients, weight)
             state.step += 1
             adam.update(state.parameters, gradients, state.moments, state.step, config, noise.candidates)
             for name in TERMS:
-                totals[name] += terms[name] * X.shape[0]
-            users += X.shape[0]
+                totals[name] += terms[name] * (weight * B)
+            users += weight * B
+            if state.step % CHECK_EVERY == 0:
+                _check_finite(totals["loss"], state)
             if on_step:
                 on_step(state.epoch + 1, terms, beta)
+        totals = team.totals({**totals, "users": users})
+        users = totals.pop("users")
+        _check_finite(totals["loss"], state)
         state.epoch += 1
-        figures = summary(evaluate_ranking(lambda X, k: rank(state.parameters, X, config, k)[0], split.validation))
-        record = {"epoch": state.epoch, **{name: total / users for name, total in totals.items()}, "beta": beta}
+        best = lambda X, k: rank(state.parameters, X, config, k)[0]  # noqa: E731
+        figures = summary(team.evaluate(lambda part: evaluate_ranking(best, part), split.validation))
+        record = {"epoch": state.epoch, **{name: float(total) / users for name, total in totals.items()}, "beta": beta}
         record.update({f"validation_{name}": figure["mean"] for name, figure in figures.items()})
         state.history.append(record)
         if record["validation_ndcg@100"] > state.best_score:
@@ -99,9 +111,10 @@ def annealed_beta(step, config):
 
 def save(path, state, config, split):
     """Write the whole state to one npz file, atomically."""
-    arrays = {f"parameters/{name}": p for name, p in state.parameters.items()}
-    arrays |= {f"best/{name}": p for name, p in state.best.items()}
-    for name, (mean, square) in state.moments.items():
+    parameters, best, moments = backend.to_host((state.parameters, state.best, state.moments))
+    arrays = {f"parameters/{name}": p for name, p in parameters.items()}
+    arrays |= {f"best/{name}": p for name, p in best.items()}
+    for name, (mean, square) in moments.items():
         arrays |= {f"mean/{name}": mean, f"square/{name}": square}
     counters = {name: getattr(state, name) for name in ("step", "epoch", "best_epoch", "best_score", "history")}
     checkpoint.save(path, arrays, {"config": asdict(config), "data": fingerprint(split), **counters})
@@ -110,7 +123,7 @@ def save(path, state, config, split):
 def load(path, config, split):
     """Read a state that `save` wrote for the same configuration and data, or raise a UserError that says what differs.
 
-    Options that only say when to stop may differ, and so may the paths of files.
+    Options that only say when to stop may differ, and so may the paths of files and the backend.
     """
     arrays, description = checkpoint.load(path)
     try:
@@ -120,7 +133,7 @@ def load(path, config, split):
     except (KeyError, TypeError):
         raise UserError(f"{path}: is not a checkpoint of macrid.train; train again with --overwrite") from None
     for name, value in asdict(config).items():
-        if name not in ("max_epochs", "patience", *PATHS) and saved.get(name) != value:
+        if name not in MAY_DIFFER and saved.get(name) != value:
             raise UserError(f"{path}: was made with {name} = {saved.get(name)}, not {value}; give the same options, or --overwrite")
     if description.get("data") != fingerprint(split):
         raise UserError(f"{path}: was made from other data than {config.data} holds now; restore the data, or --overwrite")
@@ -140,6 +153,15 @@ def fingerprint(split):
         digest.update(np.asarray(X.indptr, np.int64).tobytes())
         digest.update(np.asarray(X.indices, np.int64).tobytes())
     return digest.hexdigest()
+
+
+def _check_finite(loss, state):
+    loss = float(loss)
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the loss became {loss} in epoch {state.epoch + 1}, at step {state.step} or shortly before; the checkpoint of epoch "
+            f"{state.epoch} is kept: try a lower --learning-rate or a larger --tau"
+        )
 
 
 def _part(arrays, part):

@@ -6,8 +6,8 @@ Reads as Algorithm 1: prototypes -> encoder -> decoder -> loss (line 34), and ba
 import numpy as np
 
 from macrid import candidates, prototypes
-from macrid.backend import array_module
-from macrid.decoder import log_likelihood, scores
+from macrid.backend import array_module, scalar, to_device
+from macrid.decoder import log_likelihood, positives, scores
 from macrid.encoder import aggregate, f_nn, kl_divergence, posterior, sample
 from macrid.metrics import top_k
 from macrid.ops import cross_entropy, identity, normalise, softmax
@@ -20,7 +20,7 @@ def initial_parameters(M, config, rng):
 
     Returns a dict of arrays: H (M, d), T (M, d), m (K, d), W0 (d, hidden), b0, ..., the last layer 2d wide.
     """
-    dtype = config.precision
+    dtype = config.dtype
     parameters = {
         name: (rng.standard_normal((rows, config.d)) * config.init_deviation).astype(dtype)
         for name, rows in (("H", M), ("T", M), ("m", config.K))
@@ -37,7 +37,7 @@ def loss_and_gradients(parameters, X, noise, config, beta, targets=None):
     r"""One call from arrays to numbers: the loss terms and a dict of gradients with the parameters' keys.
 
     parameters  dict of arrays as `initial_parameters` makes them
-    X           (B, M) SciPy CSR, 0/1: the batch's adopted items
+    X           (B, M) SciPy CSR, 0/1: the batch's adopted items, on the host with either backend
     noise       `macrid.batch.Noise`: gumbel (M, K), epsilon (B, K, d), dropout masks, item mask, all given
     config      `macrid.config.Config`: K, d, tau, sigma0, gumbel_temperature, similarity, category_weight
     beta        the weight of the KL term at this step
@@ -47,7 +47,8 @@ def loss_and_gradients(parameters, X, noise, config, beta, targets=None):
 
         loss = -reconstruction + beta * kl + category_weight * categorical
 
-    Returns ({"loss", "reconstruction", "kl", "categorical"}, {"H": (M, d), ...}). Nothing given is changed.
+    Returns ({"loss", "reconstruction", "kl", "categorical"}, {"H": (M, d), ...}). Nothing given is changed. The terms
+    are floats; on a device they are 0-d arrays, as to read one is to wait for the device.
     With `noise.candidates` (m,), a sampled softmax, only those items take part: the gradients of H and T are (m, d),
     their rows, and the categorical term is the mean over the known ones among them.
     """
@@ -62,9 +63,10 @@ def elbo(parameters, X, noise, config, beta, targets=None):
     """
     p = parameters
     if noise.candidates is not None:
-        p = {**p, "H": p["H"][noise.candidates], "T": p["T"][noise.candidates]}  # (m, d)
+        chosen = to_device(array_module(p["H"]), noise.candidates)
+        p = {**p, "H": p["H"][chosen], "T": p["T"][chosen]}  # (m, d)
         X = candidates.restrict(X, noise.candidates)  # (B, m)
-        targets = None if targets is None else targets[noise.candidates]
+        targets = None if targets is None else targets[chosen]
     B, K = X.shape[0], config.K
     cosine = config.similarity == "cosine"
     unit = normalise if cosine else identity
@@ -111,7 +113,7 @@ def elbo(parameters, X, noise, config, beta, targets=None):
         gradients["m"] = pull_m(dm)
         return gradients
 
-    return {name: float(value) for name, value in terms.items()}, pullback
+    return {name: value if isinstance(value, float) else scalar(value) for name, value in terms.items()}, pullback
 
 
 def concepts(parameters, config):
@@ -153,14 +155,14 @@ def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None):
     xp = array_module(H)
     M = H.shape[0]
     items_at_a_time = items_at_a_time or max(1024, SCORES_AT_A_TIME // max(X.shape[0], 1))
-    seen_users = xp.repeat(xp.arange(X.shape[0]), xp.diff(X.indptr))
+    seen_users, seen_items, _, _ = positives(X, xp, H.dtype)
     best_items, best = xp.zeros((X.shape[0], 0), dtype=int), xp.zeros((X.shape[0], 0), dtype=H.dtype)
     for start in range(0, M, items_at_a_time):
         tile = slice(start, min(start + items_at_a_time, M))
         P, shift = scores(mu, (normalise if cosine else identity)(H[tile])[0], C[tile], config.tau, cosine)
         if exclude_seen:
-            here = (X.indices >= tile.start) & (X.indices < tile.stop)
-            P[seen_users[here], X.indices[here] - tile.start] = -xp.inf
+            here = (seen_items >= tile.start) & (seen_items < tile.stop)
+            P[seen_users[here], seen_items[here] - tile.start] = -xp.inf
         columns = top_k(P, n)
         P = xp.take_along_axis(P, columns, axis=1)
         found = xp.where(P > 0, xp.log(xp.maximum(P, 1e-38)) + shift[:, None], -xp.inf)

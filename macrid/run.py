@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from macrid import alexnet, checkpoint, config, data, features, fit, semantics, shop
+from macrid import backend as backends
 from macrid import split as splits
 from macrid.errors import UserError
 
 OWN_FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz")
-STOPPING = ("max_epochs", "patience")  # options that only say when to stop: --resume may change them
+FREE = ("max_epochs", "patience", "backend")  # options that do not change what is computed: --resume may change them
 
 
 def choose(path, given, resume, overwrite):
     """The configuration for the options `given` (a dict) and the run folder `path`, which must be free to use.
 
     A folder that holds a run is refused unless `overwrite`, or `resume`, which takes the options from it: any that are
-    given must agree, but for max_epochs and patience. Nothing is written yet: see `create`.
+    given must agree, but for max_epochs, patience and backend. Nothing is written yet: see `create`.
     """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
@@ -30,10 +31,10 @@ def choose(path, given, resume, overwrite):
     if resume:
         saved = load_config(folder)
         for name, value in given.items():
-            if name not in STOPPING and getattr(saved, name, value) != value:
+            if name not in FREE and getattr(saved, name, value) != value:
                 found = getattr(saved, name)
                 raise UserError(f"{folder}: was made with {name} = {found}, not {value}; leave it out, or give --overwrite")
-        return saved.replace(**{name: given[name] for name in STOPPING if name in given})
+        return saved.replace(**{name: given[name] for name in FREE if name in given})
     if not overwrite:
         state = "a finished run" if (folder / "metrics.json").is_file() else "an unfinished run"
         raise UserError(f"{folder}: holds {state}; give --resume to continue it, --overwrite to replace it, or another --out")
@@ -73,7 +74,7 @@ def prepare(interactions, settings):
     if settings.category_weight > 0:
         if interactions.categories is None:
             raise UserError(f"--category-weight is {settings.category_weight:g} but {settings.data} has no categories; set it to 0")
-        targets, _ = semantics.category_targets(interactions.categories[split.items], settings.K, settings.precision)
+        targets, _ = semantics.category_targets(interactions.categories[split.items], settings.K, settings.dtype)
     return split, targets
 
 
@@ -112,12 +113,16 @@ def _pictures(interactions, settings):
     raise UserError("--start pictures needs --features FILE, or --pictures DIR with --alexnet FILE")
 
 
-def load(folder):
-    """A trained run: (Config, Interactions, Split, State)."""
+def load(folder, backend=None):
+    """A trained run: (Config, Interactions, Split, State), its parameters in the memory of `backend` (the run's, or another)."""
     settings = load_config(folder)
+    settings = settings.replace(backend=backend) if backend else settings
+    xp = backends.load(settings.backend, settings.precision)
     interactions = load_data(settings)
     split, _ = prepare(interactions, settings)
-    return settings, interactions, split, fit.load(Path(folder) / "checkpoint.npz", settings, split)
+    state = fit.load(Path(folder) / "checkpoint.npz", settings, split)
+    state.best = backends.to_device(xp, state.best)
+    return settings, interactions, split, state
 
 
 def _fresh(given):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from macrid import checkpoint, command, config, data, fit, run, shop
-from macrid.backend import keep_freed_memory
+from macrid import checkpoint, command, config, data, fit, parallel, run, shop
+from macrid import backend as backends
 from macrid.baselines import EASE, Popularity
 from macrid.errors import UserError
 from macrid.interpret import truth
@@ -29,26 +29,35 @@ def main(argv=None):
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     command.add_config_flags(arguments)
     flags = arguments.parse_args(argv)
-    keep_freed_memory()
+    backends.keep_freed_memory()
     given = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
     name = Path(str(given.get("data", "shop"))).stem or "run"
     if flags.resume and flags.overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them")
 
     folder = Path(flags.out or Path("runs") / name)
-    settings = run.choose(folder, given, flags.resume, flags.overwrite)
-    resumable = flags.resume and (folder / "config.json").is_file()
-    if flags.resume and not resumable and not flags.quiet:
-        print(f"nothing to resume in {folder}: starting anew", file=sys.stderr)
-    try:
-        train(folder, settings, resumable, flags.quiet)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; continue with: python -m macrid.train --resume --out {folder}") from None
+    team = parallel.team()
+
+    def work():
+        if team.rank:
+            team.wait()  # until process 0 has found all well and made the folder; this one joins in
+            return train(folder, run.choose(folder, given, True, False), True, True, team)
+        settings = run.choose(folder, given, flags.resume, flags.overwrite)
+        resumable = flags.resume and (folder / "config.json").is_file()
+        if flags.resume and not resumable and not flags.quiet:
+            print(f"nothing to resume in {folder}: starting anew", file=sys.stderr)
+        try:
+            return train(folder, settings, resumable, flags.quiet, team)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted; continue with: python -m macrid.train --resume --out {folder}") from None
+
+    parallel.run(team, work)
 
 
-def train(folder, settings, resume=False, quiet=False):
-    """Train into a run folder, from its checkpoint if `resume`; return the final figures."""
+def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
+    """Train into a run folder, from its checkpoint if `resume`; return the final figures (process 0 of a `team`)."""
     say = (lambda *lines: None) if quiet else (lambda *lines: print(*lines, sep="\n", flush=True))
+    xp = backends.load(settings.backend, settings.precision)
     interactions = run.load_data(settings)
     split, targets = run.prepare(interactions, settings)
     say(f"data      {settings.data}", *(f"          {line}" for line in data.describe(interactions)))
@@ -58,6 +67,8 @@ def train(folder, settings, resume=False, quiet=False):
     if unseen:
         say(f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training")
 
+    if settings.backend != "numpy":
+        say(f"backend   {backends.device_name(xp)}")
     path = folder / "checkpoint.npz"
     if resume and path.exists():
         state = fit.load(path, settings, split)
@@ -68,17 +79,26 @@ def train(folder, settings, resume=False, quiet=False):
         state = fit.start(split, settings, features, targets)
     if not resume:
         run.create(folder, settings)
+    if team.rank == 0:
+        team.wait()  # the others come now
+    team.agree(state.parameters)
+    if team.size > 1:
+        say(f"team      {team.size} processes, a batch of {team.size} x {settings.batch_size} users")
     if state.epoch:
         say(f"resume    after epoch {state.epoch}")
-    steps = -(-split.train.shape[0] // settings.batch_size)
+    steps = -(-split.train.shape[0] // (settings.batch_size * team.size))
     with Progress(settings, steps, state, quiet) as progress:
 
         def keep(state):
+            if team.rank:
+                return
             fit.save(path, state, settings, split)
             checkpoint.save_lines(folder / "history.jsonl", state.history)
             progress.epoch(state)
 
-        state = fit.fit(split, settings, targets, state, progress.step, keep)
+        state = fit.fit(split, settings, targets, state, progress.step, keep, team)
+    if team.rank:
+        return None
     checkpoint.save_lines(folder / "history.jsonl", state.history)
     scored = {part: evaluate_ranking(lambda X, k: rank(state.best, X, settings, k)[0], getattr(split, part)) for part in ("validation", "test")}
     results = {part: summary(figures) for part, figures in scored.items()}
@@ -86,7 +106,7 @@ def train(folder, settings, resume=False, quiet=False):
     if len(split.items) <= MOST_ITEMS_FOR_EASE:
         systems = {"macrid": scored["test"]}
         for name, baseline in (("EASE", EASE), ("popularity", Popularity)):
-            systems[name] = evaluate(baseline.fit(split.train).scores, split.test)
+            systems[name] = evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
         results["baselines"] = {name: summary(figures) for name, figures in systems.items() if name != "macrid"}
         say(*command.system_table(systems, "macrid"), "")
     results["independence"] = truth.independence_scores(split, state.best, settings)
@@ -136,13 +156,14 @@ class Progress:
         self.bar.close()
 
     def step(self, epoch, terms, beta):
-        """Show one step's loss terms."""
+        """Show a step's loss terms when the bar is drawn, not oftener: to read them is to wait for the device."""
+        if not self.bar.update():
+            return
         self.bar.set_description_str(f"{epoch}/{self.total}", refresh=False)
         self.bar.set_postfix_str(
             f"-ln p {-terms['reconstruction']:.1f}  KL {terms['kl']:.1f}  cat {terms['categorical']:.3f}  beta {beta:.3f}"
-            f"  best NDCG@100 {self.validation}", refresh=False,
+            f"  best NDCG@100 {self.validation}"
         )  # fmt: skip
-        self.bar.update()
 
     def epoch(self, state):
         """Show the best validation figure so far."""

@@ -53,7 +53,7 @@ def test_equals_its_plain_twin(rows, tau, rng):
 def test_tiles_of_users_change_nothing(rng, monkeypatch):
     arguments = make(rng, [rng.choice(7, 3, replace=False) for _ in range(11)])
     whole, pull_whole = decoder.log_likelihood(**arguments)
-    monkeypatch.setattr(decoder, "TILE_BYTES", 1)
+    monkeypatch.setitem(decoder.TILE_BYTES, "numpy", 1)
     monkeypatch.setattr(decoder, "TILE_USERS", 4)
     tiled, pull_tiled = decoder.log_likelihood(**arguments)
     assert whole == pytest.approx(tiled, rel=1e-13)

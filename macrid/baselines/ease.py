@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from macrid.backend import array_module, to_device
+
 
 @dataclass(frozen=True)
 class EASE:
@@ -17,15 +19,16 @@ class EASE:
     W: np.ndarray  # (M, M)
 
     @classmethod
-    def fit(cls, X, regularisation=200.0):
-        """Invert the (M, M) Gram matrix of X (N, M) CSR: M^3 operations and M^2 numbers in memory."""
-        G = (X.T @ X).toarray().astype(float)
-        G[np.diag_indices_from(G)] += regularisation
-        P = np.linalg.inv(G)
-        W = P / -np.diag(P)
-        np.fill_diagonal(W, 0.0)
+    def fit(cls, X, regularisation=200.0, xp=np):
+        """Invert the (M, M) Gram matrix of X (N, M) SciPy CSR: M^3 operations of `xp` and M^2 numbers in memory."""
+        G = to_device(xp, (X.T @ X).toarray().astype(float))
+        diagonal = xp.arange(G.shape[0])
+        G[diagonal, diagonal] += regularisation
+        P = xp.linalg.inv(G)
+        W = P / -P[diagonal, diagonal]
+        W[diagonal, diagonal] = 0.0
         return cls(W)
 
     def scores(self, X):
-        """X W for the users of X (B, M) CSR -> (B, M)."""
-        return np.asarray(X @ self.W)
+        """X W for the users of X (B, M) SciPy CSR -> (B, M)."""
+        return to_device(array_module(self.W), X.astype(self.W.dtype)) @ self.W

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from macrid.backend import array_module, to_device
+
 
 @dataclass(frozen=True)
 class Popularity:
@@ -12,10 +14,10 @@ class Popularity:
     counts: np.ndarray  # (M,)
 
     @classmethod
-    def fit(cls, X):
-        """Count the adoptions of each item. X (N, M) CSR."""
-        return cls(np.asarray(X.sum(axis=0), dtype=float).reshape(-1))
+    def fit(cls, X, xp=np):
+        """Count the adoptions of each item. X (N, M) SciPy CSR."""
+        return cls(to_device(xp, np.asarray(X.sum(axis=0), dtype=float).reshape(-1)))
 
     def scores(self, X):
         """(B, M): the counts for every user of X (B, M)."""
-        return np.tile(self.counts, (X.shape[0], 1))
+        return array_module(self.counts).tile(self.counts, (X.shape[0], 1))

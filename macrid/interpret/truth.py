@@ -4,6 +4,7 @@ import numpy as np
 
 from macrid import model
 from macrid.interpret import macro, micro
+from macrid.backend import to_host
 from macrid.metrics import summary
 from macrid.ops import normalise
 
@@ -17,9 +18,9 @@ def shop_scores(shop, split, parameters, config):
     intentions  `macro.intention_scores` of the test users' fold-in items, with standard error
     micro       `micro.attribute_scores` of the unit rows of H against the items' attributes
     """
-    C = model.concepts(parameters, config)
+    C = to_host(model.concepts(parameters, config))
     category, attributes = shop.truth.category[split.items], shop.truth.attributes[split.items]
-    H, _ = normalise(parameters["H"])
+    H, _ = normalise(to_host(parameters["H"]))
     named = macro.intention_scores(split.test.fold_in, C, category, shop.truth.intentions[split.test.users])
     return {
         "macro": macro.concept_scores(C, category),
@@ -37,10 +38,10 @@ def independence_scores(split, parameters, config, seed=0):
     """
     rng = np.random.default_rng(seed)
     users = rng.permutation(split.train.shape[0])[:MOST_USERS]
-    mu, sigma = model.represent(parameters, split.train[users], config)
+    mu, sigma = to_host(model.represent(parameters, split.train[users], config))
     z = mu + sigma * rng.standard_normal(mu.shape)
     average = lambda Z: float(np.mean([micro.independence(Z[:, k]) for k in range(Z.shape[1])]))  # noqa: E731
-    H, _ = normalise(parameters["H"])
+    H, _ = normalise(to_host(parameters["H"]))
     return {
         "mu": average(mu), "z": average(z), "users_ceiling": micro.independence_ceiling(len(users)),
         "h": micro.independence(H), "items_ceiling": micro.independence_ceiling(len(H)),
