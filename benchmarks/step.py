@@ -1,6 +1,6 @@
 """One training step against the bare matrix products it cannot avoid, and against the plain twin: time and memory.
 
-    python benchmarks/step.py [--repeats 7] [--no-plain]
+    python benchmarks/step.py [--repeats 7] [--no-plain] [--backend cupy] [--precision tf32] [--device-random]
 
 A step is everything: noise, loss, all gradients, Adam. The floor is three products of (B, d) by (d, M) a concept: the
 decoder's logits and their two pullbacks. All three are timed in turn inside one run; medians (and the spread from the
@@ -15,8 +15,7 @@ import tracemalloc
 import numpy as np
 from scipy import sparse
 
-from macrid import adam, decoder, encoder, model
-from macrid.backend import keep_freed_memory
+from macrid import adam, backend, decoder, encoder, model
 from macrid.batch import draw_noise
 from macrid.config import Config
 
@@ -33,17 +32,17 @@ def random_users(B, M, rng):
     return sparse.csr_array((data, chosen.reshape(-1), np.arange(B + 1) * ITEMS_A_USER), shape=(B, M))
 
 
-def bare_products(z, H, out):
+def bare_products(xp, z, H, out):
     """Three products of (B, d) by (d, M) a concept."""
     for z_k in z:
-        np.matmul(z_k, H.T, out=out)
+        xp.matmul(z_k, H.T, out=out)
         out @ H
         out.T @ z_k
 
 
-def step(parameters, moments, X, config, rng):
+def step(xp, parameters, moments, X, config, rng, device_rng=None):
     """One whole training step."""
-    noise = draw_noise(rng, X, config)
+    noise = backend.to_device(xp, draw_noise(rng, X, config, device_rng=device_rng))
     _, gradients = model.loss_and_gradients(parameters, X, noise, config, config.beta)
     adam.update(parameters, gradients, moments, 10, config)
 
@@ -70,35 +69,42 @@ def main():
     """Time and weigh a step at both sizes."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--repeats", type=int, default=7)
+    arguments.add_argument("--backend", default="numpy", choices=backend.NAMES)
+    arguments.add_argument("--precision", default="float32", choices=("float32", "tf32"))
+    arguments.add_argument("--device-random", action="store_true", help="draw the noise on the device")
     arguments.add_argument("--no-plain", action="store_true", help="leave out the slow plain twin")
     flags = arguments.parse_args()
-    keep_freed_memory()  # as macrid.train does
+    backend.keep_freed_memory()  # as macrid.train does
+    xp = backend.load(flags.backend, flags.precision)
+    sizes = SIZES if xp is np else (*SIZES, (1024, 100000))
+    print(f"{backend.device_name(xp)}, {flags.precision}\n")
     print("| B | M | what | median s | fastest to slowest | ratio to floor | peak MB | ratio to (K, B, M) float32 |")
     print("|---|---|---|---|---|---|---|---|")
-    for B, M in SIZES:
+    for B, M in sizes:
         config = Config(K=7, d=200, batch_size=B)
         rng = np.random.default_rng(0)
         X = random_users(B, M, rng)
-        parameters = model.initial_parameters(M, config, rng)
+        parameters = backend.to_device(xp, model.initial_parameters(M, config, rng))
         moments = adam.start(parameters)
-        z = rng.standard_normal((config.K, B, config.d), dtype=np.float32)
-        out = np.empty((B, M), np.float32)
+        z, out = backend.to_device(xp, (rng.standard_normal((config.K, B, config.d), dtype=np.float32), np.empty((B, M), np.float32)))
+        device_rng = backend.generator(xp, 0) if flags.device_random else None
         timed = {
-            "bare products": lambda: bare_products(z, parameters["H"], out),
-            "step": lambda: step(parameters, moments, X, config, rng),
+            "bare products": lambda: bare_products(xp, z, parameters["H"], out),
+            "step": lambda: step(xp, parameters, moments, X, config, rng, device_rng),
         }
         if not flags.no_plain:
-            timed["plain step"] = lambda: plain_step(parameters, moments, X, config, rng)
+            timed["plain step"] = lambda: plain_step(xp, parameters, moments, X, config, rng)
         seconds = {name: [] for name in timed}
         for repeat in range(flags.repeats + 1):
             for name, function in timed.items():
                 start = time.perf_counter()
                 function()
+                backend.synchronise(xp)
                 if repeat:  # the first round warms up
                     seconds[name].append(time.perf_counter() - start)
         floor = np.median(seconds["bare products"])
         for name, values in seconds.items():
-            peak = peak_bytes(timed[name])
+            peak = peak_bytes(timed[name]) if xp is np else float("nan")
             print(
                 f"| {B} | {M} | {name} | {np.median(values):.3f} | {min(values):.3f} to {max(values):.3f} | "
                 f"{np.median(values) / floor:.2f} | {peak / 1e6:.0f} | {peak / (4 * config.K * B * M):.2f} |"

@@ -103,12 +103,11 @@ def scores(z, H, C, tau, cosine=True):
     z (B, K, d), H (M, d), C (M, K) -> P (B, M), shift (B,). The shift keeps exponents in range; it is 0 under cosine.
     """
     xp = array_module(z, H)
-    CT = xp.ascontiguousarray(C.T)
+    CT = xp.ascontiguousarray(C.T)  # (K, M)
     P = xp.empty((z.shape[0], H.shape[0]), dtype=z.dtype)
     shifts = xp.zeros(z.shape[0], dtype=z.dtype)
     for tile, E, shift in exponentials(z, H, tau, cosine):
-        E *= CT
-        E.sum(axis=1, out=P[tile])
+        P[tile] = xp.einsum("uki,ki->ui", E, CT)
         shifts[tile] = shift
     return P, shifts
 

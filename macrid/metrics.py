@@ -12,11 +12,11 @@ def top_k(scores, k):
     xp = array_module(scores)
     k = min(k, scores.shape[1])
     threshold = xp.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k, None]  # the k-th best
-    above = scores > threshold
-    tied = scores == threshold
-    wanted = k - above.sum(axis=1, keepdims=True)
-    chosen = above | (tied & (xp.cumsum(tied, axis=1) <= wanted))
-    columns = xp.nonzero(chosen)[1].reshape(-1, k)  # ascending in each row
+    chosen = scores >= threshold
+    if int(xp.count_nonzero(chosen)) > chosen.shape[0] * k:  # more than k because some are equal
+        above, tied = scores > threshold, scores == threshold
+        chosen = above | (tied & (xp.cumsum(tied, axis=1) <= k - above.sum(axis=1, keepdims=True)))
+    columns = (xp.flatnonzero(chosen) % scores.shape[1]).reshape(-1, k)  # ascending in each row
     best = xp.argsort(-xp.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
     return xp.take_along_axis(columns, best, axis=1)
 
