@@ -1,20 +1,17 @@
 """The training loop: epochs of Adam steps, validation after each, the best parameters kept."""
 
-import hashlib
-import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from macrid import adam, backend, checkpoint, semantics
+from macrid import adam, backend, semantics
 from macrid.batch import epoch_batches
 from macrid.errors import UserError
 from macrid.metrics import evaluate_ranking, summary
 from macrid.model import initial_parameters, loss_and_gradients, rank
 from macrid.parallel import ALONE
 
-MAY_DIFFER = ("max_epochs", "patience", "data", "pictures", "features", "alexnet", "backend")  # between a run and its continuation
 TERMS = ("loss", "reconstruction", "kl", "categorical")
 CHECK_EVERY = 100  # steps between looks at the loss: on a device, to look is to wait
 
@@ -109,52 +106,6 @@ def annealed_beta(step, config):
     return config.beta * min(1.0, step / config.anneal_steps) if config.anneal_steps else config.beta
 
 
-def save(path, state, config, split):
-    """Write the whole state to one npz file, atomically."""
-    parameters, best, moments = backend.to_host((state.parameters, state.best, state.moments))
-    arrays = {f"parameters/{name}": p for name, p in parameters.items()}
-    arrays |= {f"best/{name}": p for name, p in best.items()}
-    for name, (mean, square) in moments.items():
-        arrays |= {f"mean/{name}": mean, f"square/{name}": square}
-    counters = {name: getattr(state, name) for name in ("step", "epoch", "best_epoch", "best_score", "history")}
-    checkpoint.save(path, arrays, {"config": asdict(config), "data": fingerprint(split), **counters})
-
-
-def load(path, config, split):
-    """Read a state that `save` wrote for the same configuration and data, or raise a UserError that says what differs.
-
-    Options that only say when to stop may differ, and so may the paths of files and the backend.
-    """
-    arrays, description = checkpoint.load(path)
-    try:
-        parts = {part: _part(arrays, part) for part in ("parameters", "best", "mean", "square")}
-        saved = description["config"]
-        counters = {name: description[name] for name in ("step", "epoch", "best_epoch", "best_score", "history")}
-    except (KeyError, TypeError):
-        raise UserError(f"{path}: is not a checkpoint of macrid.train; train again with --overwrite") from None
-    for name, value in asdict(config).items():
-        if name not in MAY_DIFFER and saved.get(name) != value:
-            raise UserError(f"{path}: was made with {name} = {saved.get(name)}, not {value}; give the same options, or --overwrite")
-    if description.get("data") != fingerprint(split):
-        raise UserError(f"{path}: was made from other data than {config.data} holds now; restore the data, or --overwrite")
-    blank = initial_parameters(len(split.items), config, np.random.default_rng(0))
-    expected = {name: p.shape for name, p in blank.items()}
-    for part, values in parts.items():
-        if {name: value.shape for name, value in values.items()} != expected:
-            raise UserError(f"{path}: its {part} have other shapes than this configuration; train again with --overwrite")
-    moments = {name: (parts["mean"][name], parts["square"][name]) for name in expected}
-    return State(parts["parameters"], moments, parts["best"], **counters)
-
-
-def fingerprint(split):
-    """A hash of all that training and validation see, to notice data that changed under a run."""
-    digest = hashlib.sha256(json.dumps(split.train.shape).encode())
-    for X in (split.train, split.validation.fold_in, split.validation.held_out, split.test.fold_in, split.test.held_out):
-        digest.update(np.asarray(X.indptr, np.int64).tobytes())
-        digest.update(np.asarray(X.indices, np.int64).tobytes())
-    return digest.hexdigest()
-
-
 def _check_finite(loss, state):
     loss = float(loss)
     if not math.isfinite(loss):
@@ -162,10 +113,3 @@ def _check_finite(loss, state):
             f"the loss became {loss} in epoch {state.epoch + 1}, at step {state.step} or shortly before; the checkpoint of epoch "
             f"{state.epoch} is kept: try a lower --learning-rate or a larger --tau"
         )
-
-
-def _part(arrays, part):
-    found = {name.split("/", 1)[1]: array for name, array in arrays.items() if name.startswith(part + "/")}
-    if not found:
-        raise KeyError(part)
-    return found

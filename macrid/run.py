@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from macrid import alexnet, checkpoint, config, data, features, fit, semantics, shop
+from macrid import alexnet, checkpoint, config, data, features, semantics, shop, state_file
 from macrid import backend as backends
 from macrid import split as splits
 from macrid.errors import UserError
@@ -120,7 +120,7 @@ def load(folder, backend=None):
     xp = backends.load(settings.backend, settings.precision)
     interactions = load_data(settings)
     split, _ = prepare(interactions, settings)
-    state = fit.load(Path(folder) / "checkpoint.npz", settings, split)
+    state = state_file.load(Path(folder) / "checkpoint.npz", settings, split)
     state.best = backends.to_device(xp, state.best)
     return settings, interactions, split, state
 

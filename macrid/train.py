@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from macrid import checkpoint, command, config, data, fit, parallel, run, shop
+from macrid import checkpoint, command, config, data, fit, parallel, run, shop, state_file
 from macrid import backend as backends
 from macrid.baselines import EASE, Popularity
 from macrid.errors import UserError
@@ -71,7 +71,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
         say(f"backend   {backends.device_name(xp)}")
     path = folder / "checkpoint.npz"
     if resume and path.exists():
-        state = fit.load(path, settings, split)
+        state = state_file.load(path, settings, split)
     else:
         with tqdm(desc="features of pictures", unit="", disable=True if quiet else None, leave=False) as bar:
             features, lines = run.item_features(interactions, split.items, settings, bar.update)
@@ -92,7 +92,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
         def keep(state):
             if team.rank:
                 return
-            fit.save(path, state, settings, split)
+            state_file.save(path, state, settings, split)
             checkpoint.save_lines(folder / "history.jsonl", state.history)
             progress.epoch(state)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from macrid import adam, backend, batch, data, doctor, fit, metrics, model
+from macrid import adam, backend, batch, data, doctor, fit, metrics, model, state_file
 from macrid.baselines import EASE, Popularity
 from macrid.config import Config
 from macrid.errors import UserError
@@ -135,9 +135,9 @@ def test_a_run_goes_on_with_the_other_backend(xp, tmp_path):
     split = small_split()
     config = Config(K=2, d=6, batch_size=20, max_epochs=2, precision="float64")
     device = config.replace(backend="cupy")
-    fit.save(tmp_path / "run.npz", fit.fit(split, device), device, split)
+    state_file.save(tmp_path / "run.npz", fit.fit(split, device), device, split)
     longer = config.replace(max_epochs=4)
-    resumed = fit.fit(split, longer, state=fit.load(tmp_path / "run.npz", longer, split))
+    resumed = fit.fit(split, longer, state=state_file.load(tmp_path / "run.npz", longer, split))
     close(resumed.best, fit.fit(split, longer).best, 1e-8)
 
 

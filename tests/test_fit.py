@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from macrid import data, fit, metrics, model
+from macrid import data, fit, metrics, model, state_file
 from macrid.config import Config
 from macrid.errors import UserError
 from macrid.split import split
@@ -49,19 +49,19 @@ def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, tmp_path, stop
     whole = fit.fit(two_worlds, SMALL)
     partial = fit.fit(two_worlds, SMALL.replace(max_epochs=stop))
     path = tmp_path / "checkpoint.npz"
-    fit.save(path, partial, SMALL, two_worlds)
-    same(fit.fit(two_worlds, SMALL, state=fit.load(path, SMALL, two_worlds)), whole)
+    state_file.save(path, partial, SMALL, two_worlds)
+    same(fit.fit(two_worlds, SMALL, state=state_file.load(path, SMALL, two_worlds)), whole)
 
 
 def test_a_checkpoint_of_another_configuration_or_other_data_is_refused(two_worlds, tmp_path, rng):
     path = tmp_path / "checkpoint.npz"
-    fit.save(path, fit.start(two_worlds, SMALL), SMALL, two_worlds)
+    state_file.save(path, fit.start(two_worlds, SMALL), SMALL, two_worlds)
     with pytest.raises(UserError, match="made with tau = 0.1, not 0.2"):
-        fit.load(path, SMALL.replace(tau=0.2), two_worlds)
-    fit.load(path, SMALL.replace(max_epochs=99, patience=3), two_worlds)  # these only say when to stop
+        state_file.load(path, SMALL.replace(tau=0.2), two_worlds)
+    state_file.load(path, SMALL.replace(max_epochs=99, patience=3), two_worlds)  # these only say when to stop
     rows = [(f"u{u}", f"i{i}") for u in range(30) for i in rng.choice(30, 12, replace=False)]
     with pytest.raises(UserError, match="from other data"):
-        fit.load(path, SMALL, split(data.from_pairs(*zip(*rows)), "holdout", 0))
+        state_file.load(path, SMALL, split(data.from_pairs(*zip(*rows)), "holdout", 0))
 
 
 def test_beta_grows_linearly_then_stays():
