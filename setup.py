@@ -15,6 +15,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["macrid", "macrid.*"]),
+    package_data={"macrid": ["py.typed"]},
     install_requires=["numpy>=1.26", "scipy>=1.11", "scikit-learn>=1.3", "pillow>=10", "matplotlib>=3.8", "tqdm>=4.60", "onnx>=1.15", "onnxruntime>=1.17"],
     extras_require={
         "test": ["pytest>=7.4", "mpi4py>=4.1", "mpich>=4.3"],

@@ -7,6 +7,7 @@ Read the modules in this order: config, data, split, batch, ops, prototypes, enc
 from macrid.config import Config
 from macrid.data import Interactions, load
 from macrid.errors import UserError
+from macrid.recommender import Recommender
 
-__all__ = ["Config", "Interactions", "UserError", "load"]
+__all__ = ["Config", "Interactions", "Recommender", "UserError", "load"]
 __version__ = "0.1.0"

@@ -27,7 +27,8 @@ def parser(name, description, example):
 def add_config_flags(arguments):
     """A flag for each field of `Config`; only those that are given appear in the namespace."""
     for field in dataclasses.fields(Config):
-        help_text = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")
+        default = "" if field.default is None else f" (default: {field.default})"
+        help_text = (field.metadata["help"] + default).replace("%", "%%")
         flag = "--" + field.name.replace("_", "-")
         common = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
         if field.type is bool:

@@ -25,7 +25,7 @@ class Config:
 
     # data
     data: str = option("shop", "'shop', a MovieLens folder, or a CSV/TSV of user,item[,rating[,timestamp]]")
-    min_rating: float = option(4.0, "a rating of at least this counts as an adoption")
+    min_rating: float = option(None, "a rating of at least this counts as an adoption (default: 4, if ratings go up to 5)")
     min_user_items: int = option(5, "users with fewer adoptions are dropped (the paper: 15)", low=1)
     categories: str = option("", "a column of --data with categories ('a|b' for several), or FILE:COLUMN of a table of items")
     pictures: str = option("", "a folder of pictures named <item id>.jpg; the shop has its own")
@@ -106,6 +106,8 @@ def read_toml(path):
 def _checked(field, value):
     """The value in the field's own type, or a `UserError` that says what was expected."""
     name, meta = field.name, field.metadata
+    if value is None and field.default is None:
+        return None
     if field.type is float and type(value) is int:
         value = float(value)
     if type(value) is not field.type:

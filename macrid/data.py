@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from macrid import checks
 from macrid.errors import UserError
 from macrid.tables import ITEM_NAMES, read_rows
 
@@ -37,7 +38,7 @@ class Interactions:
     report: dict = field(default_factory=dict)
 
 
-def load(path, min_rating=4.0, min_user_items=5, categories=""):
+def load(path, min_rating=None, min_user_items=5, categories=""):
     """Read a MovieLens folder or a CSV/TSV file into `Interactions`; `categories` as in `read_categories`."""
     path = Path(path)
     read = read_movielens if path.is_dir() else read_table
@@ -48,7 +49,8 @@ def load(path, min_rating=4.0, min_user_items=5, categories=""):
     names = read_categories(file or path, column)
     found = [names.get(item, []) for item in interactions.items]
     if not any(found):
-        raise UserError(f"{file or path}: column '{column}' names a category of none of the items; are its ids those of {path}?")
+        hint = checks.mismatch(list(names), interactions)
+        raise UserError(f"{file or path}: column '{column}' names a category of none of the items; {hint or f'are its ids those of {path}?'}")
     return with_categories(interactions, found)
 
 
@@ -63,7 +65,7 @@ def read_categories(path, column):
     return names
 
 
-def read_movielens(folder, min_rating=4.0, min_user_items=5):
+def read_movielens(folder, min_rating=None, min_user_items=5):
     """Read a MovieLens folder: `ratings.csv`, and titles and genres from `movies.csv` where it is there.
 
     A film's categories are all its genres; "(no genres listed)" means none.
@@ -96,54 +98,55 @@ def with_categories(interactions, names, titles=None):
                            "titles": interactions.titles if titles is None else titles})  # fmt: skip
 
 
-def read_table(path, min_rating=4.0, min_user_items=5):
+def read_table(path, min_rating=None, min_user_items=5):
     """Read a CSV or TSV of user,item[,rating[,timestamp]], with or without a header.
 
     A header is recognised by its names (user, userId, item, movieId, rating, ...; any order, more columns allowed).
-    Without a rating column every row is an adoption. A pair that occurs more than once counts once. Users with fewer
-    than `min_user_items` adoptions are dropped, then items that nobody is left for.
+    Without a rating column every row is an adoption; without `min_rating`, a rating of 4 or more is one, provided that
+    no rating is above 5: what counts on another scale must be said. A pair that occurs more than once counts once. Users with
+    fewer than `min_user_items` adoptions are dropped, then items that nobody is left for.
     Raises UserError that names the file and the line.
     """
     users, items = {}, {}
-    pairs_user, pairs_item = array("i"), array("i")
-    rows = below = 0
+    u, i, ratings = array("i"), array("i"), array("d")
+    rows = 0
     for line, fields in read_rows(path):
         rows += 1
-        if len(fields) > 2 and not _rating(fields[2], path, line) >= min_rating:
-            below += 1
-            continue
         user, item = fields[0], fields[1]
         if not user or not item:
             raise UserError(f"{path}, line {line}: the {'item' if user else 'user'} id is empty; fill it in or remove the line")
-        pairs_user.append(users.setdefault(user, len(users)))
-        pairs_item.append(items.setdefault(item, len(items)))
+        if len(fields) > 2:
+            ratings.append(_rating(fields[2], path, line))
+        u.append(users.setdefault(user, len(users)))
+        i.append(items.setdefault(item, len(items)))
     if rows == 0:
         raise UserError(f"{path}: has no ratings; expected lines of user,item[,rating[,timestamp]]")
-    report = {"rows": rows, "rows_below_min_rating": below}
-    u, i = np.frombuffer(pairs_user, np.int32), np.frombuffer(pairs_item, np.int32)
-    return _filtered(u, i, list(users), list(items), min_user_items, report, path, min_rating)
+    numbers = np.frombuffer(u, np.int32), np.frombuffer(i, np.int32)
+    return _adoptions(*numbers, list(users), list(items), np.frombuffer(ratings) if ratings else None, min_rating, min_user_items, path)
 
 
-def from_pairs(users, items, min_user_items=1):
-    """Interactions from two equally long lists of ids (turned into text): one adoption a pair."""
+def from_pairs(users, items, min_user_items=1, ratings=None, min_rating=None):
+    """Interactions from equally long lists of ids (turned into text) and, if given, ratings: one adoption a pair."""
     user_ids, u = np.unique(np.asarray(users, dtype=str), return_inverse=True)
     item_ids, i = np.unique(np.asarray(items, dtype=str), return_inverse=True)
-    return _filtered(u, i, list(user_ids), list(item_ids), min_user_items, {"rows": len(u), "rows_below_min_rating": 0}, "the pairs", None)
+    ratings = None if ratings is None else np.asarray(ratings, float)
+    if ratings is not None and not np.isfinite(ratings).all():
+        raise UserError(f"row {int(np.argmax(~np.isfinite(ratings)))} has a rating that is not a finite number; mend or remove it")
+    return _adoptions(u, i, list(user_ids), list(item_ids), ratings, min_rating, min_user_items, "the pairs")
 
 
-def describe(interactions):
-    """A short report of the data, a line each: what is there and what was dropped."""
-    N, M = interactions.X.shape
-    report, nnz = interactions.report, interactions.X.nnz
-    lines = [f"{N:,} users, {M:,} items, {nnz:,} adoptions ({nnz / N / M:.3%} of all pairs)"]
-    dropped = [f"{report[key]:,} {text}" for key, text in (
-        ("rows_below_min_rating", "ratings below the threshold"), ("duplicate_rows", "duplicate rows"),
-        ("users_dropped", "users with too few adoptions"), ("adoptions_of_dropped_users", "adoptions of theirs"),
-        ("items_dropped", "items that nobody is left for"),
-    ) if report.get(key)]  # fmt: skip
-    if dropped:
-        lines.append("dropped: " + ", ".join(dropped))
-    return lines
+def _adoptions(u, i, users, items, ratings, min_rating, min_user_items, source):
+    """Interactions of the rows whose rating reaches the threshold, which is 4 on a scale up to 5 and must be said on another."""
+    report = {"rows": len(u), "rows_below_min_rating": 0}
+    threshold = None
+    if ratings is not None:
+        threshold = checks.threshold(ratings, min_rating, source)
+        good = ratings >= threshold
+        report |= {"rows_below_min_rating": int((~good).sum()), "min_rating": threshold}
+        pair = u.astype(np.int64) * len(items) + i
+        report["contradicting"] = len(np.intersect1d(pair[good], pair[~good]))
+        u, i = u[good], i[good]
+    return _filtered(u, i, users, items, min_user_items, report, source, threshold)
 
 
 def _filtered(u, i, users, items, min_user_items, report, source, min_rating):
@@ -157,15 +160,16 @@ def _filtered(u, i, users, items, min_user_items, report, source, min_rating):
     counts = np.bincount(u, minlength=len(users))
     keep = counts >= min_user_items
     kept = keep[u]
-    report["users_dropped"] = int((~keep).sum())
+    report["users_dropped"] = int((~keep & (counts > 0)).sum())
     report["adoptions_of_dropped_users"] = int((~kept).sum())
     if not kept.any():
         few = f"no user has {min_user_items} adoptions or more"
         threshold = "" if min_rating is None else f" of ratings of at least {min_rating:g}; lower --min-rating or --min-user-items"
         raise UserError(f"{source}: {few}{threshold}")
+    adopted = np.bincount(i, minlength=len(items)) > 0
     u, i = u[kept], i[kept]
     used = np.bincount(i, minlength=len(items)) > 0
-    report["items_dropped"] = int((~used).sum())
+    report["items_dropped"] = int((adopted & ~used).sum())
     u, i = (np.cumsum(keep) - 1)[u], (np.cumsum(used) - 1)[i]
     N, M = int(keep.sum()), int(used.sum())
     order = np.argsort(u, kind="stable")  # rows keep the order of the file

@@ -141,15 +141,16 @@ def predict(parameters, X, config):
     return scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")[0]
 
 
-def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None):
+def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emphasis=None):
     r"""The n best items of each user of X (B, M), best first, and their ln P_ui up to a constant per user: (B, n) each.
 
     Goes through the catalogue in tiles and keeps a running best n: no (B, M) array is made. Without the items that a
     user has, unless `exclude_seen` is False; a user with fewer than n others gets those she has at the end, at -inf.
-    Equal scores go to the item that comes first.
+    Equal scores go to the item that comes first. `emphasis` (K,) are factors of the concepts: P_ui = sum_k emphasis_k c_ik E_uki.
     """
     C = concepts(parameters, config)
     mu, _ = represent(parameters, X, config, C)
+    C = C if emphasis is None else C * emphasis
     cosine = config.similarity == "cosine"
     H = parameters["H"]
     xp = array_module(H)

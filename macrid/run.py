@@ -10,7 +10,7 @@ from macrid import backend as backends
 from macrid import split as splits
 from macrid.errors import UserError
 
-OWN_FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz")
+OWN_FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz", "model.npz")
 FREE = ("max_epochs", "patience", "backend")  # options that do not change what is computed: --resume may change them
 
 

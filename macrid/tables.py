@@ -48,7 +48,7 @@ def _checked_rows(path, file, required):
 
 
 def _is_header(row, required):
-    names = {_plain(name) for name in row}
+    names = {plain(name) for name in row}
     return required is not None or bool(names & (USER_NAMES | ITEM_NAMES | RATING_NAMES))
 
 
@@ -56,12 +56,12 @@ def _named_columns(path, row, required):
     """The wanted columns by the header's names, or None where line 1 is no header."""
     if not _is_header(row, required):
         return None
-    names = [_plain(name) for name in row]
+    names = [plain(name) for name in row]
     if required is None:
         wanted = [USER_NAMES, ITEM_NAMES] + [RATING_NAMES] * bool(RATING_NAMES & set(names))
         expected = "columns such as user,item[,rating[,timestamp]]"
     else:
-        wanted = [{_plain(name)} if isinstance(name, str) else name for name in required]
+        wanted = [{plain(name)} if isinstance(name, str) else name for name in required]
         expected = ",".join(name if isinstance(name, str) else "item" for name in required)
     columns = [next((j for j, name in enumerate(names) if name in known), None) for known in wanted]
     if None in columns:
@@ -83,5 +83,6 @@ def _positions(path, row):
     return list(range(min(len(row), 3)))
 
 
-def _plain(name):
+def plain(name):
+    """A column's name without case, spaces and underscores: 'User_ID' is 'userid'."""
     return "".join(character for character in name.lower() if character.isalnum())

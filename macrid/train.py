@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from macrid import checkpoint, command, config, data, fit, parallel, run, shop, state_file
 from macrid import backend as backends
+from macrid import checkpoint, checks, command, config, fit, parallel, recommender, run, shop, state_file
 from macrid.baselines import EASE, Popularity
 from macrid.errors import UserError
 from macrid.interpret import truth
@@ -60,7 +60,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     xp = backends.load(settings.backend, settings.precision)
     interactions = run.load_data(settings)
     split, targets = run.prepare(interactions, settings)
-    say(f"data      {settings.data}", *(f"          {line}" for line in data.describe(interactions)))
+    say(f"data      {settings.data}", *(f"          {line}" for line in checks.describe(interactions)))
     say(f"split     {settings.split}: {split.train.shape[0]:,} training, {len(split.validation.users):,} validation, "
         f"{len(split.test.users):,} test users; {len(split.items):,} items seen in training")  # fmt: skip
     unseen = sum(split.unseen.values())
@@ -113,6 +113,9 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     if isinstance(interactions, shop.Shop):
         results |= truth.shop_scores(interactions, split, state.best, settings)
         say(*truth_table(results), "")
+    own = recommender.from_state(state, settings, interactions, split)
+    own.figures = results["test"]
+    own.save(folder / recommender.FILE)
     checkpoint.save_json(folder / "metrics.json", results)
     say(f"saved     {folder}")
     return results

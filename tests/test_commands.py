@@ -45,7 +45,7 @@ def test_train_then_evaluate(command, ratings, tmp_path):
     assert "60 users" in trained.stdout and "dropped:" in trained.stdout and "ndcg@100" in trained.stdout
     assert trained.stderr == "", "progress bars are silent where no terminal reads them"
     run = tmp_path / "run"
-    assert sorted(os.listdir(run)) == ["checkpoint.npz", "config.json", "history.jsonl", "metrics.json"]
+    assert sorted(os.listdir(run)) == ["checkpoint.npz", "config.json", "history.jsonl", "metrics.json", "model.npz"]
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test"]["ndcg@100"].keys() == {"mean", "stderr", "users", "left_out"}
     assert json.loads((run / "config.json").read_text())["K"] == 2

@@ -1,0 +1,287 @@
+r"""The model by outside ids: fit, recommend, find similar items, explain, save, load.
+
+    from macrid import Recommender
+    model = Recommender(K=4).fit("ratings.csv")
+    items, scores = model.recommend(["alice", "bob"], n=10)
+"""
+
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from macrid import backend, checkpoint, data, fit, metrics, model, semantics
+from macrid import config as configs
+from macrid import split as splits
+from macrid.errors import UserError
+from macrid.ops import identity, normalise
+from macrid.tables import ITEM_NAMES, RATING_NAMES, USER_NAMES, plain
+
+USERS_AT_A_TIME = 1000
+FILE = "model.npz"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    r"""Why an item was given its score for a user.
+
+    concepts    (K,) the share of each concept in the score, c_ik E_uki / P_ui; they sum to one
+    items       the user's items, the one that speaks most for the item first
+    effects     how much ln p_ui falls when that item is taken out of her history; negative: it speaks against
+    """
+
+    item: str
+    concepts: np.ndarray
+    items: list[str]
+    effects: np.ndarray
+
+    @property
+    def concept(self) -> int:
+        """The concept with the largest share."""
+        return int(np.argmax(self.concepts))
+
+
+class Recommender:
+    """SEM-MacridVAE for users and items with ids of their own (text). Options are the fields of `macrid.Config`.
+
+    After `fit` or `load`: `items` (M,) and `users` (N,) ids, `titles` (M,) or None, `histories` (N, M) CSR, `config`,
+    `parameters`, and `figures`, the metrics of the held-out test users with standard errors.
+    """
+
+    def __init__(self, config: configs.Config | None = None, **options):
+        self.config = (config or configs.Config(data="memory")).replace(**options)
+
+    def fit(self, interactions, categories=None) -> "Recommender":
+        """Train on `interactions` and return self.
+
+        They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item) or (user, item, rating),
+        a SciPy matrix of users by items (ids are row and column numbers), or a pandas DataFrame whose columns are named
+        user, item and, if there is one, rating. A tenth of the users each is held out for validation, which stops training,
+        and for the test figures; they can be recommended to like all others. Items that no training user has are left out.
+        """
+        found = _interactions(interactions, self.config)
+        parts = splits.split(found, self.config.split, self.config.split_seed)
+        targets = None
+        if self.config.category_weight > 0:
+            if found.categories is None:
+                raise UserError("category_weight is above 0 but the interactions have no categories; set it to 0")
+            targets, _ = semantics.category_targets(found.categories[parts.items], self.config.K, self.config.dtype)
+        state = fit.fit(parts, self.config, targets)
+        own = from_state(state, self.config, found, parts)
+        vars(self).update(vars(own))
+        ranked = lambda X, k: model.rank(self.parameters, X, self.config, k)[0]  # noqa: E731
+        self.figures = metrics.summary(metrics.evaluate_ranking(ranked, parts.test))
+        return self
+
+    def recommend(self, users, n: int = 10, exclude_seen: bool = True, concepts: dict[int, float] | None = None):
+        r"""The n best items: (ids, scores), both (n,) for one user, (B, n) for several; best first.
+
+        users     an id, a list of ids, or for users that the model has not seen a list of histories (lists of item ids) or
+                  a SciPy matrix (B, M) whose columns are `items`
+        concepts  {k: factor}: factors of the concepts in P_ui = sum_k factor_k c_ik E_uki; those not named keep 1
+        scores    ln P_ui up to a constant of the user. A user with fewer than n items left has '' at -inf at the end.
+        """
+        X, single = self._rows(users)
+        factors = np.ones(self.config.K, self.config.dtype)
+        for k, factor in (concepts or {}).items():
+            factors[self._concept(k)] = _positive(factor)
+        if n < 1:
+            raise UserError(f"n is {n}, expected at least 1")
+        ids, scores = [], []
+        for start in range(0, X.shape[0], USERS_AT_A_TIME):
+            xp = backend.array_module(self.parameters["H"])
+            emphasis = backend.to_device(xp, factors) if concepts else None
+            columns, found = backend.to_host(
+                model.rank(self.parameters, X[start : start + USERS_AT_A_TIME], self.config, n, exclude_seen, emphasis=emphasis)
+            )
+            ids.append(np.where(np.isfinite(found), self.items[columns], ""))
+            scores.append(found)
+        ids, scores = (np.concatenate(parts) if parts else np.zeros((0, n)) for parts in (ids, scores))
+        return (ids[0], scores[0]) if single else (ids, scores)
+
+    def similar_items(self, item: str, n: int = 10, concept: int | None = None):
+        r"""The n items nearest to an item by cos(h_i, h_j), without itself: (ids, scores), nearest first.
+
+        With `concept`, only items whose most probable concept it is.
+        """
+        i = self._item(item)
+        H, _ = normalise(backend.to_host(self.parameters["H"]))
+        similarity = H @ H[i]
+        similarity[i] = -np.inf
+        if concept is not None:
+            k = self._concept(concept)
+            similarity[self.concepts.argmax(axis=1) != k] = -np.inf
+        best = metrics.top_k(similarity[None], n)[0]
+        best = best[np.isfinite(similarity[best])]
+        return self.items[best], similarity[best]
+
+    def explain(self, user, item: str) -> Explanation:
+        """Which concept, and which of the user's items, speak for `item`. `user` is an id or a history.
+
+        The effects come from leaving out one item of the history at a time: one prediction an item.
+        """
+        X, _ = self._rows(user if _is_id(user) else [user])
+        i = self._item(item)
+        own = X.indices[X.indptr[0] : X.indptr[1]]
+        n = len(own)
+        rest = np.array([np.delete(own, place) for place in range(n)], int).reshape(n, max(n - 1, 0))
+        rows = [own, *rest]
+        indptr = np.cumsum([0] + [len(row) for row in rows])
+        batch = sparse.csr_array((np.ones(indptr[-1], np.float32), np.concatenate(rows), indptr), shape=(n + 1, X.shape[1]))
+        log_p = np.concatenate([self._log_p(batch[start : start + 100], i) for start in range(0, n + 1, 100)])
+        effects = log_p[0] - log_p[1:]
+        order = np.argsort(-effects, kind="stable")
+        return Explanation(str(self.items[i]), self._shares(X, i), [str(name) for name in self.items[own[order]]], effects[order])
+
+    @property
+    def concepts(self) -> np.ndarray:
+        """C (M, K): how strongly each item belongs to each concept; rows sum to one."""
+        return backend.to_host(model.concepts(self.parameters, self.config))
+
+    def save(self, path) -> None:
+        """Write everything that recommending needs to one npz file, all or nothing."""
+        arrays = {f"parameters/{name}": value for name, value in backend.to_host(self.parameters).items()}
+        arrays |= {"items": self.items, "users": self.users, "indices": self.histories.indices, "indptr": self.histories.indptr}
+        if self.titles is not None:
+            arrays["titles"] = self.titles
+        checkpoint.save(path, arrays, {"config": asdict(self.config), "figures": self.figures})
+
+    @classmethod
+    def load(cls, path, backend_name: str | None = None) -> "Recommender":
+        """Read what `save` wrote, or the run folder of `macrid.train`; `backend_name` 'numpy', 'cupy' or 'auto' (default: as trained)."""
+        path = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        arrays, description = checkpoint.load(path, "model", "train again, or save it again")
+        try:
+            settings = configs.from_dict(description["config"], where=str(path))
+            own = cls(settings.replace(backend=backend_name) if backend_name else settings)
+            own.figures = description["figures"]
+            own.items, own.users, own.titles = arrays["items"], arrays["users"], arrays.get("titles")
+            shape = (len(own.users), len(own.items))
+            ones = np.ones(len(arrays["indices"]), np.float32)
+            own.histories = sparse.csr_array((ones, arrays["indices"], arrays["indptr"]), shape=shape)
+            own.histories.check_format()
+            parameters = {name.split("/")[1]: value for name, value in arrays.items() if name.startswith("parameters/")}
+            blank = model.initial_parameters(1, settings, np.random.default_rng(0))
+            expected = {name: (len(own.items), settings.d) if name in ("H", "T") else p.shape for name, p in blank.items()}
+            if {name: value.shape for name, value in parameters.items()} != expected:
+                raise ValueError("its parameters have other shapes than its configuration")
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: is not a whole model ({error}); train again, or save it again") from None
+        own.parameters = backend.to_device(backend.load(own.config.backend, own.config.precision), parameters)
+        own._number()
+        return own
+
+    def _number(self):
+        self._item_number = {name: i for i, name in enumerate(self.items.tolist())}
+        self._user_number = {name: u for u, name in enumerate(self.users.tolist())}
+
+    def _rows(self, users):
+        """The items of users (an id, ids, histories, a matrix) as CSR (B, M), and whether it is one user."""
+        if sparse.issparse(users):
+            if users.shape[1] != len(self.items):
+                raise UserError(f"the histories have {users.shape[1]} columns, expected {len(self.items)}, one for each of model.items")
+            X = sparse.csr_array(users).astype(np.float32)
+            X.eliminate_zeros()
+            X.sort_indices()
+            X.data[:] = 1
+            return X, False
+        single = _is_id(users)
+        wanted = [users] if single else list(users)
+        if all(_is_id(user) for user in wanted):
+            return self.histories[[self._user(user) for user in wanted]], single
+        if any(_is_id(user) for user in wanted):
+            raise UserError("found ids and histories mixed; give a list of user ids, or a list of lists of item ids")
+        rows, unknown = [], []
+        for history in wanted:
+            numbers = {self._item_number.get(str(item)) for item in history}
+            unknown += [str(item) for item in history if str(item) not in self._item_number]
+            rows.append(np.array(sorted(numbers - {None}), int))
+        if unknown:
+            warnings.warn(f"{len(unknown)} items of the histories are unknown to the model and left out, such as '{unknown[0]}'", stacklevel=3)
+        indptr = np.cumsum([0] + [len(row) for row in rows])
+        indices = np.concatenate([*rows, np.zeros(0, int)])
+        return sparse.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(len(rows), len(self.items))), False
+
+    def _user(self, user):
+        try:
+            return self._user_number[str(user)]
+        except KeyError:
+            raise UserError(f"user '{user}' is unknown; give the list of item ids instead, or an id such as '{self.users[0]}'") from None
+
+    def _item(self, item):
+        try:
+            return self._item_number[str(item)]
+        except KeyError:
+            raise UserError(f"item '{item}' is unknown to the model; its ids look like '{self.items[0]}'") from None
+
+    def _concept(self, k):
+        if not (isinstance(k, (int, np.integer)) and 0 <= k < self.config.K):
+            raise UserError(f"concept {k!r} is unknown; concepts are numbered 0 to {self.config.K - 1}")
+        return int(k)
+
+    def _log_p(self, X, i):
+        """ln p_ui of item i for the users of X, normalised over all items."""
+        P = backend.to_host(model.predict(self.parameters, X, self.config)).astype(float)
+        return np.log(np.maximum(P[:, i], 1e-300)) - np.log(P.sum(axis=1))
+
+    def _shares(self, X, i):
+        """c_ik E_uki / P_ui of the first user of X: (K,)."""
+        host = backend.to_host(self.parameters)
+        mu, _ = model.represent(host, X, self.config)
+        unit = normalise if self.config.similarity == "cosine" else identity
+        logits = mu[0].astype(float) @ unit(host["H"][i : i + 1])[0][0] / self.config.tau  # (K,)
+        parts = self.concepts[i] * np.exp(logits - logits.max())
+        return parts / parts.sum()
+
+
+def from_state(state, config, interactions, parts) -> Recommender:
+    """The recommender of a trained state: the best parameters, and all users' items among those of training."""
+    own = Recommender(config)
+    own.parameters = state.best
+    own.items, own.users = interactions.items[parts.items], interactions.users
+    own.titles = None if interactions.titles is None else interactions.titles[parts.items]
+    own.histories = sparse.csr_array(interactions.X[:, parts.items])
+    own.histories.sort_indices()
+    own.figures = None
+    own._number()
+    return own
+
+
+def _is_id(value):
+    return isinstance(value, (str, int, np.integer, np.str_))
+
+
+def _positive(factor):
+    if not (np.isscalar(factor) and np.isfinite(factor) and factor >= 0):
+        raise UserError(f"a concept's factor is {factor!r}, expected a number of at least 0")
+    return factor
+
+
+def _interactions(source, config):
+    """What `fit` was given, as Interactions."""
+    if isinstance(source, data.Interactions):
+        return source
+    if isinstance(source, (str, Path)):
+        return data.load(source, config.min_rating, config.min_user_items, config.categories)
+    if sparse.issparse(source):
+        X = sparse.coo_array(source)
+        u, i = (axis[X.data != 0].astype(str) for axis in X.coords)
+        return data.from_pairs(u, i, config.min_user_items)
+    if hasattr(source, "columns") and hasattr(source, "to_numpy"):  # pandas, which is not required
+        return _from_frame(source, config.min_rating, config.min_user_items)
+    rows = [tuple(row) for row in source]
+    if not rows or any(len(row) != len(rows[0]) or len(row) not in (2, 3) for row in rows):
+        raise UserError("expected a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])")
+    users, items, *ratings = zip(*rows)
+    return data.from_pairs(users, items, config.min_user_items, *ratings, min_rating=config.min_rating)
+
+
+def _from_frame(frame, min_rating, min_user_items):
+    """Interactions from a pandas DataFrame whose columns have names such as user, item and, if there is one, rating."""
+    columns = [[name for name in frame.columns if plain(str(name)) in known] for known in (USER_NAMES, ITEM_NAMES, RATING_NAMES)]
+    if not columns[0] or not columns[1]:
+        raise UserError(f"the columns are {', '.join(map(str, frame.columns))}, expected names such as user, item, rating")
+    users, items, *ratings = (frame[names[0]].to_numpy() for names in columns if names)
+    return data.from_pairs(users, items, min_user_items, *ratings, min_rating=min_rating)
