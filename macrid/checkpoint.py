@@ -2,7 +2,9 @@
 
 import json
 import os
+import struct
 import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,10 +69,12 @@ def load(path, what="checkpoint", remedy="train again with --overwrite"):
     """Read what `save` wrote: (arrays, description). A damaged or foreign file is a UserError; `remedy` says what to do."""
     try:
         with np.load(path, allow_pickle=False) as file:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in file.zip.infolist()):
+                raise ValueError("it is compressed, which we never write")  # so memory is bounded by the size of the file
             arrays = {name: file[name] for name in file.files}
         return arrays, json.loads(str(arrays.pop("description")))
     except FileNotFoundError:
         raise UserError(f"{path}: does not exist; check the path of the {what}") from None
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, RuntimeError, MemoryError, zlib.error, struct.error, SyntaxError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: is not a whole {what} ({reason}); {remedy}") from None

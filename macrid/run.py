@@ -1,5 +1,7 @@
 """A run folder: config.json, history.jsonl, metrics.json, checkpoint.npz; opened, resumed, loaded."""
 
+import os
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -39,6 +41,33 @@ def choose(path, given, resume, overwrite):
         state = "a finished run" if (folder / "metrics.json").is_file() else "an unfinished run"
         raise UserError(f"{folder}: holds {state}; give --resume to continue it, --overwrite to replace it, or another --out")
     return _fresh(given)
+
+
+@contextmanager
+def held(path):
+    """Hold the run folder, made if it is missing, for this process alone; a second training in it is a UserError.
+
+    The lock is the system's, on the folder itself: it goes with the process, however that ends. (Not on Windows.)
+    """
+    folder = Path(path)
+    existed = folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{folder}: another training is at work in it; wait for it, or give another --out") from None
+        yield
+    finally:
+        os.close(handle)
+        if not existed and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def create(path, settings):

@@ -47,7 +47,8 @@ def main(argv=None):
         if flags.resume and not resumable and not flags.quiet:
             print(f"nothing to resume in {folder}: starting anew", file=sys.stderr)
         try:
-            return train(folder, settings, resumable, flags.quiet, team)
+            with run.held(folder):
+                return train(folder, settings, resumable, flags.quiet, team)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"interrupted; continue with: python -m macrid.train --resume --out {folder}") from None
 
