@@ -19,6 +19,7 @@ setup(
     install_requires=["numpy>=1.26", "scipy>=1.11", "scikit-learn>=1.3", "pillow>=10", "matplotlib>=3.8", "tqdm>=4.60", "onnx>=1.15", "onnxruntime>=1.17"],
     extras_require={
         "test": ["pytest>=7.4", "hypothesis>=6.90", "mpi4py>=4.1", "mpich>=4.3"],
+        "dev": ["ruff>=0.6", "mypy>=1.11", "mkdocs>=1.6", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
         "gpu": ["cupy-cuda13x[ctk]>=14.0"],
         "gpu12": ["cupy-cuda12x>=13.0"],
         "mpi": ["mpi4py>=4.1"],  # and an MPI: pip install mpich, or your system's mpich or openmpi

@@ -121,6 +121,8 @@ def _cupy(precision):
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
             raise UserError('--backend cupy: CuPy is not installed; pip install "macrid[gpu]" for CUDA 13, "macrid[gpu12]" for CUDA 12') from None
         raise UserError(f"--backend cupy: CuPy cannot be loaded ({error}); python -m macrid.doctor says more") from None
+    if not hasattr(cupy, "cuda"):
+        raise UserError(f"--backend cupy: {list(cupy.__path__)[0]} is not CuPy; rename that folder, or run elsewhere")
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:

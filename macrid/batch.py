@@ -25,10 +25,10 @@ class Noise:
 
     gumbel: np.ndarray
     epsilon: np.ndarray
-    dropout: list = field(default=None)
-    items: np.ndarray = field(default=None, metadata={"host": True})
-    candidates: np.ndarray = field(default=None, metadata={"host": True})
-    weight: np.ndarray = field(default=None)
+    dropout: list | None = None
+    items: np.ndarray | None = field(default=None, metadata={"host": True})
+    candidates: np.ndarray | None = field(default=None, metadata={"host": True})
+    weight: np.ndarray | None = None
 
     def kept(self, X):
         """X without the items that item dropout hides from the encoder."""

@@ -77,7 +77,7 @@ def read_movielens(folder, min_rating=None, min_user_items=5):
     if not (folder / "movies.csv").is_file():
         return interactions
     titles, genres = {}, {}
-    for line, (movie, title, names) in read_rows(folder / "movies.csv", ("movieId", "title", "genres")):
+    for _, (movie, title, names) in read_rows(folder / "movies.csv", ("movieId", "title", "genres")):
         titles[movie] = title
         genres[movie] = [name for name in names.split("|") if name and name != "(no genres listed)"]
     return with_categories(

@@ -50,10 +50,23 @@ class Recommender:
     `parameters`, and `figures`, the metrics of the held-out test users with standard errors.
     """
 
+    config: configs.Config
+    parameters: dict
+    items: np.ndarray
+    users: np.ndarray
+    titles: np.ndarray | None
+    histories: sparse.csr_array
+    figures: dict | None
+
     def __init__(self, config: configs.Config | None = None, **options):
         self.config = (config or configs.Config(data="memory")).replace(**options)
 
-    def fit(self, interactions, categories=None) -> "Recommender":
+    def __getattr__(self, name):
+        if name in Recommender.__annotations__:
+            raise UserError("the model is not trained yet; call fit, or Recommender.load")
+        raise AttributeError(f"Recommender has no {name}")
+
+    def fit(self, interactions) -> "Recommender":
         """Train on `interactions` and return self.
 
         They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item) or (user, item, rating),
@@ -89,7 +102,8 @@ class Recommender:
             factors[self._concept(k)] = _positive(factor)
         if n < 1:
             raise UserError(f"n is {n}, expected at least 1")
-        ids, scores = [], []
+        ids: list[np.ndarray] = []
+        scores: list[np.ndarray] = []
         for start in range(0, X.shape[0], USERS_AT_A_TIME):
             xp = backend.array_module(self.parameters["H"])
             emphasis = backend.to_device(xp, factors) if concepts else None
@@ -98,8 +112,9 @@ class Recommender:
             )
             ids.append(np.where(np.isfinite(found), self.items[columns], ""))
             scores.append(found)
-        ids, scores = (np.concatenate(parts) if parts else np.zeros((0, n)) for parts in (ids, scores))
-        return (ids[0], scores[0]) if single else (ids, scores)
+        if not ids:
+            return np.zeros((0, n), str), np.zeros((0, n))
+        return (ids[0][0], scores[0][0]) if single else (np.concatenate(ids), np.concatenate(scores))
 
     def similar_items(self, item: str, n: int = 10, concept: int | None = None):
         r"""The n items nearest to an item by cos(h_i, h_j), without itself: (ids, scores), nearest first.

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from macrid import alexnet, checkpoint, config, data, features, semantics, shop, state_file
+from macrid import (
+    alexnet,
+    checkpoint,
+    config,
+    data,
+    features,
+    semantics,
+    shop,
+    state_file,
+)
 from macrid import backend as backends
 from macrid import split as splits
 from macrid.errors import UserError

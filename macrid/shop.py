@@ -65,7 +65,7 @@ class Truth:
 class Shop(Interactions):
     """Interactions with the truth behind them."""
 
-    truth: Truth = None
+    truth: Truth | None = None
 
 
 def make(users=2000, items=1500, seed=0, fewest=15, most=60, noise=0.1, taste=8.0, shelf=20, pictures=False):

@@ -6,7 +6,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from macrid import backend as backends
-from macrid import checkpoint, checks, command, config, fit, parallel, recommender, run, shop, state_file
+from macrid import (
+    checkpoint,
+    checks,
+    command,
+    config,
+    fit,
+    parallel,
+    recommender,
+    run,
+    shop,
+    state_file,
+)
 from macrid.baselines import EASE, Popularity
 from macrid.errors import UserError
 from macrid.interpret import truth

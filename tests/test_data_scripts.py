@@ -34,7 +34,8 @@ def server(tmp_path):
         def do_GET(self):
             state.asked.append(self.headers.get("Range"))
             if self.path == "/missing":
-                return self.send_error(404)
+                self.send_error(404)
+                return
             start = 0
             if self.headers.get("Range") and not state.plain:
                 start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))

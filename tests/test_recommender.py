@@ -160,6 +160,7 @@ def test_a_real_data_frame(trained):
         "mixed": (lambda m: m.recommend(["u2", ["i4"]]), "mixed"),
         "columns": (lambda m: m.recommend(sparse.csr_array((1, 3))), "have 3 columns"),
         "option": (lambda m: Recommender(k=3), "unknown option 'k'"),
+        "untrained": (lambda m: Recommender().recommend("u2"), "not trained yet; call fit"),
     }.values(),
 )
 def test_mistakes_are_told(trained, call, told):

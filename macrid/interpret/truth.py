@@ -3,8 +3,8 @@
 import numpy as np
 
 from macrid import model
-from macrid.interpret import macro, micro
 from macrid.backend import to_host
+from macrid.interpret import macro, micro
 from macrid.metrics import summary
 from macrid.ops import normalise
 

@@ -1,0 +1,97 @@
+"""Recommending to many users, and reading many ratings.
+
+    python benchmarks/recommend.py [--users 100000] [--items 50000] [--ratings 20000000]
+
+Recommending: 20 of `--items` items for `--users` users, by ids, K=4, d=200, through Recommender.recommend; against the bare (B, d) by (d, M)
+product a concept that it cannot avoid, for as many users, timed in the same run (on a fiftieth of the users before and after). Reading: a made CSV of
+user,item,rating,timestamp rows, read and split in a process of its own; its time and peak memory.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from macrid import Config, Recommender, backend, model
+
+READ = """
+import resource, sys, time
+from macrid import data, split
+start = time.perf_counter()
+interactions = data.load(sys.argv[1])
+read = time.perf_counter()
+parts = split.split(interactions, "holdout", 0)
+print(f"| {interactions.report['rows']:,} | {read - start:.1f} | {time.perf_counter() - read:.1f} | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} |")
+"""
+
+
+def made(users, items, rng, d=200, K=4, each=30):
+    """A recommender with random parameters and histories of 30 items."""
+    config = Config(K=K, d=d, data="made")
+    own = Recommender(config)
+    own.parameters = model.initial_parameters(items, config, rng)
+    own.items, own.users, own.titles = np.arange(items).astype(str), np.arange(users).astype(str), None
+    indices = np.sort(rng.integers(0, items // each, (users, each)) + np.arange(each) * (items // each), axis=1).reshape(-1)
+    own.histories = sparse.csr_array((np.ones(indices.size, np.float32), indices, np.arange(users + 1) * each), shape=(users, items))
+    own._number()
+    return own
+
+
+def products(own, users):
+    """Seconds of the bare products for so many users, 500 at a time."""
+    z = np.random.default_rng(0).standard_normal((own.config.K, 500, own.config.d), dtype=np.float32)
+    out = np.empty((500, len(own.items)), np.float32)
+    start = time.perf_counter()
+    for _ in range(users // 500):
+        for z_k in z:
+            np.matmul(z_k, own.parameters["H"].T, out=out)
+    return time.perf_counter() - start
+
+
+def write_ratings(path, rows, rng):
+    """Ratings like those of MovieLens: sorted by user, half stars, a few popular items."""
+    users = np.sort(rng.integers(1, rows // 140, rows))
+    items = (rng.pareto(0.8, rows) * 30).astype(np.int64) % 27000 + 1
+    stars, times = rng.integers(1, 11, rows) / 2, rng.integers(789652009, 1427784002, rows)
+    with open(path, "w") as file:
+        file.write("userId,movieId,rating,timestamp\n")
+        for start in range(0, rows, 1_000_000):
+            part = slice(start, start + 1_000_000)
+            file.writelines(f"{u},{i},{s},{t}\n" for u, i, s, t in zip(users[part].tolist(), items[part].tolist(), stars[part].tolist(), times[part].tolist()))
+
+
+def main():
+    """Measure and print Markdown."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--users", type=int, default=100_000)
+    arguments.add_argument("--items", type=int, default=50_000)
+    arguments.add_argument("--ratings", type=int, default=20_000_000)
+    flags = arguments.parse_args()
+    backend.keep_freed_memory()
+    rng = np.random.default_rng(0)
+    if flags.users:
+        own = made(flags.users, flags.items, rng)
+        share = max(500, flags.users // 50)
+        before = products(own, share)
+        start = time.perf_counter()
+        for first in range(0, flags.users, 10_000):
+            own.recommend(own.users[first : first + 10_000].tolist(), 20)
+        seconds = time.perf_counter() - start
+        floor = (before + products(own, share)) / 2 * flags.users / share
+        print("| users | items | bare products s | recommend s | ratio |\n|---|---|---|---|---|")
+        print(f"| {flags.users:,} | {flags.items:,} | {floor:.1f} | {seconds:.1f} | {seconds / floor:.2f} |\n", flush=True)
+    if flags.ratings:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "ratings.csv"
+            write_ratings(path, flags.ratings, rng)
+            print("| rows | read s | split s | peak GB |\n|---|---|---|---|", flush=True)
+            subprocess.run([sys.executable, "-c", READ, str(path)], check=True)
+
+
+if __name__ == "__main__":
+    main()
