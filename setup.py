@@ -16,7 +16,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["macrid", "macrid.*"]),
     package_data={"macrid": ["py.typed"]},
-    install_requires=["numpy>=1.26", "scipy>=1.11", "scikit-learn>=1.3", "pillow>=10", "matplotlib>=3.8", "tqdm>=4.60", "onnx>=1.15", "onnxruntime>=1.17"],
+    install_requires=["numpy>=2.0", "scipy>=1.13", "scikit-learn>=1.5", "pillow>=10.3", "matplotlib>=3.9", "tqdm>=4.60", "onnx>=1.17", "onnxruntime>=1.19"],
     extras_require={
         "test": ["pytest>=7.4", "hypothesis>=6.90", "mpi4py>=4.1", "mpich>=4.3"],
         "dev": ["ruff>=0.6", "mypy>=1.11", "mkdocs>=1.6", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],

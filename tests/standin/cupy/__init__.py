@@ -18,7 +18,7 @@ reads = 0
 inf, nan, pi, newaxis = numpy.inf, numpy.nan, numpy.pi, None
 finfo, iinfo, dtype, result_type = numpy.finfo, numpy.iinfo, numpy.dtype, numpy.result_type
 for _name in names.TYPES:
-    globals()[_name] = getattr(numpy, _name)
+    globals()[_name] = getattr(numpy, _name, None)  # None: a name younger than this NumPy
 
 WAITING = {"nonzero", "flatnonzero", "argwhere", "unique", "bincount", "array_equal", "allclose", "isin", "setdiff1d", "intersect1d"}
 NO_SUCH_OPTION = {"unique": {"sorted"}, "sum": {"where", "initial"}, "max": {"where", "initial"}, "min": {"where", "initial"}}
@@ -178,7 +178,7 @@ def _function(name):
 
 
 for _name in names.FUNCTIONS:
-    if _name not in globals():
+    if _name not in globals() and hasattr(numpy, _name):
         globals()[_name] = _function(_name)
 
 
