@@ -61,8 +61,11 @@ def load_json(path):
 
 def save(path, arrays, description):
     """Write a dict of arrays (names may hold '/') and a JSON-able description to an npz file, all or nothing."""
-    with replacing(path) as file:
-        np.savez(file, description=np.array(json.dumps(description, allow_nan=False)), **arrays)
+    described = {"description": np.array(json.dumps(description, allow_nan=False)), **arrays}
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:  # as np.savez does, which may complain twice of a full disk
+        for name, array in described.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def load(path, what="checkpoint", remedy="train again with --overwrite"):
