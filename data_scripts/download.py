@@ -1,7 +1,9 @@
-"""Download a file whose checksum is known: with progress, resumed where it was cut, and never under its name unless whole."""
+"""Download a file: with progress, resumed where it was cut, its checksum checked, and never under its name unless whole."""
 
 import hashlib
+import http.client
 import os
+import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,41 +14,52 @@ from macrid.errors import UserError
 
 BLOCK = 1 << 20
 SECONDS = 60
+KINDS = {32: "MD5", 64: "SHA-256"}  # by the number of hexadecimal digits
+
+# Only http and https, also after a redirection: an address may come from a file that somebody else wrote.
+_handlers = ("ProxyHandler", "HTTPHandler", "HTTPSHandler", "HTTPRedirectHandler", "HTTPDefaultErrorHandler", "HTTPErrorProcessor", "UnknownHandler")
+web = urllib.request.OpenerDirector()
+for _name in _handlers:
+    web.add_handler(getattr(urllib.request, _name)())
 
 
-def download(urls, path, sha256, size=None, quiet=False):
-    """Fetch the first of `urls` that works to `path`, unless it is there already with this SHA-256.
+def download(urls, path, checksum, size=None, quiet=False, remedy="fetch it elsewhere and give --file"):
+    """Fetch the first of `urls` that works to `path`, unless it is there already with this checksum.
 
+    `checksum` is an MD5 or a SHA-256; None where nobody has published one: then only the length is checked.
     What has arrived is kept in `<path>.part`, and the next call asks the server for the rest. A file with another
     checksum is removed. UserError says for each address what went wrong and what can be done.
     """
     path = Path(path)
+    kind = KINDS[len(checksum or "0" * 64)]
     if path.exists():
-        if hash_of(path) == sha256:
+        if checksum is None or hash_of(path, kind) == checksum:
             return path
-        raise UserError(f"{path}: is there already, with another SHA-256 than {sha256}; move it away to download anew")
+        raise UserError(f"{path}: is there already, with another {kind} than {checksum}; move it away to download anew")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     failures = []
     for url in urls:
         try:
             _fetch(url, part, size, quiet)
-            found = hash_of(part)
-            if found == sha256:
+            found = hash_of(part, kind)
+            if checksum in (None, found):
                 os.replace(part, path)
                 return path
             part.unlink()
-            failures.append(f"{url} sent a file with SHA-256 {found}, expected {sha256}")
+            failures.append(f"{url} sent a file with {kind} {found}, expected {checksum}")
         except urllib.error.HTTPError as error:
             if error.code == 416:  # the part is longer than the file
                 part.unlink(missing_ok=True)
             failures.append(f"{url} answered {error.code} {error.reason}")
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        except (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError) as error:
             failures.append(f"{url} cannot be reached ({getattr(error, 'reason', error)})")
+        except (http.client.HTTPException, ValueError) as error:  # not HTTP at all, or no address
+            failures.append(f"{url} cannot be read ({error!r})")
         except _Cut as cut:
             failures.append(f"{url} {cut}")
     kept = f"; {part.stat().st_size:,} bytes are kept, run again to continue" if part.exists() else ""
-    raise UserError(f"{path}: could not be downloaded: {'; '.join(failures)}{kept}; or fetch it elsewhere and give --file")
+    raise UserError(f"{path}: could not be downloaded: {'; '.join(failures)}{kept}; or {remedy}")
 
 
 class _Cut(Exception):
@@ -59,7 +72,7 @@ def _fetch(url, part, size, quiet):
     if size is not None and have == size:
         return
     request = urllib.request.Request(url, headers={"User-Agent": "macrid"} | ({"Range": f"bytes={have}-"} if have else {}))
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+    with web.open(request, timeout=SECONDS) as answer:
         if answer.status != 206:  # the server sends the whole file
             have = 0
         length = answer.headers.get("Content-Length")
@@ -79,9 +92,9 @@ def _fetch(url, part, size, quiet):
         raise _Cut(f"ended after {have:,} of {total:,} bytes")
 
 
-def hash_of(path):
-    """The SHA-256 of a file."""
-    digest = hashlib.sha256()
+def hash_of(path, kind="SHA-256"):
+    """The SHA-256, or the MD5, of a file."""
+    digest = hashlib.sha256() if kind == "SHA-256" else hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(BLOCK):
             digest.update(block)

@@ -1,0 +1,53 @@
+"""What the scripts that prepare a dataset share: a folder that appears only whole, and its statistics beside Table 1."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from macrid import data
+from macrid.errors import UserError
+
+MIN_RATING, MIN_USER_ITEMS = 4, 15  # the paper's section 4.1.1
+TABLE_1 = {  # users, items, ratings
+    "ml-latest-small": (531, 4807, 46217), "Movies_and_TV": (15187, 46234, 623239), "Musical_Instruments": (655, 10377, 15540),
+    "Home_and_Kitchen": (6640, 52900, 154622), "Clothing_Shoes_and_Jewelry": (9575, 130742, 197708),
+}  # fmt: skip
+
+
+@contextmanager
+def new_folder(path):
+    """A temporary folder beside `path` that takes its name at the end; after an error or Ctrl-C nothing is left of it."""
+    path = Path(path)
+    if path.exists():
+        raise UserError(f"{path}: is there already; give another --out, or remove it")
+    temporary = path.with_name(path.name + ".part")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def paper_filter(folder, name):
+    """What is left of a prepared folder after the paper's filter: the item ids, and lines of statistics beside Table 1.
+
+    Ratings of 4 and more are kept, then users with at least 15 of them. Reading checks every line of ratings.csv.
+    """
+    interactions = data.load(folder, MIN_RATING, 1)
+    X = interactions.X[np.diff(interactions.X.indptr) >= MIN_USER_ITEMS]
+    kept = interactions.items[np.unique(X.indices)]
+    lines = [f"ratings of {MIN_RATING} and more, users with at least {MIN_USER_ITEMS} of them (section 4.1.1):",
+             f"{'':28}{'users':>10}{'items':>10}{'ratings':>12}{'density':>10}", _row(name, X.shape[0], len(kept), X.nnz)]  # fmt: skip
+    if name in TABLE_1:
+        lines.append(_row("the paper's Table 1", *TABLE_1[name]))
+    return kept, lines
+
+
+def _row(name, users, items, ratings):
+    density = f"{ratings / users / items:.4%}" if ratings else "-"
+    return f"{name:28}{users:>10,}{items:>10,}{ratings:>12,}{density:>10}"
