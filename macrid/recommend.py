@@ -89,7 +89,7 @@ def _lines(path, known):
             for line, text in enumerate(file, 1):
                 name = text.strip()
                 if name and name not in known:
-                    raise UserError(f"{path}, line {line}: user '{name}' is unknown to the run; remove the line, or give --histories")
+                    raise UserError(f"{path}, line {line}: user '{name}' is unknown to the run, or had too few adoptions; remove the line, or give --histories")
                 if name:
                     yield name, name
     except UnicodeDecodeError:

@@ -223,7 +223,11 @@ class Recommender:
         try:
             return self._user_number[str(user)]
         except KeyError:
-            raise UserError(f"user '{user}' is unknown; give the list of item ids instead, or an id such as '{self.users[0]}'") from None
+            fewest = self.config.min_user_items
+            raise UserError(
+                f"user '{user}' is unknown, or had fewer than {fewest} adoptions and was left out; give a history of item ids "
+                f"instead, or an id such as '{self.users[0]}'"
+            ) from None
 
     def _item(self, item):
         try:
