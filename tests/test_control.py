@@ -102,6 +102,14 @@ def test_objective_by_hand():
     assert control.objective(chosen, chosen[0], 3.0, tau) == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_objective_is_equation_12(rng):
+    """The two sums as they stand, for five items of six dimensions."""
+    chosen, start, gamma, tau = directions(rng, 5, 6), directions(rng, 1, 6)[0], 0.7, 0.3
+    first = sum(np.exp(h @ start / tau) for h in chosen)
+    second = sum(np.exp(chosen[t] @ chosen[s] / tau) for s in range(5) for t in range(s))
+    assert control.objective(chosen, start, gamma, tau) == pytest.approx((first + gamma * second) * np.exp(-1 / tau), rel=1e-12)
+
+
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 20.0])
 def test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better(rng, gamma):
     worse = 0

@@ -81,7 +81,12 @@ def test_dropout_is_before_every_layer_but_the_last(rng):
 
 
 def test_posterior(rng):
-    check_op(encoder.posterior, {"ab": rng.standard_normal((3, 2, 10))}, rng)
+    """mu = a / ||a||, equation (9); b is handed on as it is."""
+    ab = rng.standard_normal((3, 2, 10))
+    check_op(encoder.posterior, {"ab": ab}, rng)
+    (mu, b), _ = encoder.posterior(ab)
+    np.testing.assert_allclose(mu, ab[..., :5] / np.linalg.norm(ab[..., :5], axis=-1, keepdims=True))
+    np.testing.assert_array_equal(b, ab[..., 5:])
 
 
 def test_sample(rng):
@@ -113,6 +118,19 @@ def test_kl_in_closed_form_equals_the_sampled_kl(rng):
     ln_p = -0.5 * (z / sigma0) ** 2 - np.log(sigma0)
     sampled = (ln_q - ln_p).sum(axis=(1, 2))
     assert abs(sampled.mean() - encoder.kl_divergence(mu, b, sigma0)[0]) < 4 * sampled.std() / np.sqrt(n)
+
+
+def test_the_mean_kl_is_equation_4():
+    """Four users, one number each: the mean KL is I_q(x; z) + KL(q(z | C) || p(z)), both integrated on a grid."""
+    mu, b, sigma0 = np.array([-0.9, 0.1, 0.6, 1.2]), np.array([-0.3, 0.0, 0.8, 0.4]), 0.8
+    z = np.linspace(-8, 8, 20_001)[:, None]
+    normal = lambda mean, deviation: np.exp(-0.5 * ((z - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi))
+    q_x, p = normal(mu, sigma0 * np.exp(-b / 2)), normal(0.0, sigma0)  # (points, users), (points, 1)
+    q = q_x.mean(axis=1, keepdims=True)  # everybody in one heap
+    integral = lambda f: f.sum() * (z[1, 0] - z[0, 0])
+    information, distance = integral(q_x * np.log(q_x / q)) / 4, integral(q * np.log(q / p))
+    value, _ = encoder.kl_divergence(mu[:, None, None], b[:, None, None], sigma0)
+    assert information > 0.1 and distance > 0.1 and abs(information + distance - value) < 1e-8
 
 
 def test_kl_of_a_unit_mean_is_never_below_its_constant(rng):

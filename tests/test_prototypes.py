@@ -4,7 +4,15 @@ import numpy as np
 
 from macrid import prototypes
 from macrid.gradcheck import check_op
-from macrid.ops import softmax
+from macrid.ops import normalise, softmax
+
+
+def test_logits_are_equation_6(rng):
+    """COSINE(h_i, m_k) / tau, letter by letter."""
+    H, m = rng.standard_normal((7, 5)), rng.standard_normal((3, 5))
+    s, _ = prototypes.concept_logits(normalise(H)[0], normalise(m)[0], 0.1)
+    by_hand = [[h @ prototype / (np.linalg.norm(h) * np.linalg.norm(prototype)) / 0.1 for prototype in m] for h in H]
+    np.testing.assert_allclose(s, by_hand, rtol=1e-12)
 
 
 def test_concept_logits(rng):
