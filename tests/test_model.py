@@ -85,7 +85,7 @@ def test_the_pullback_is_linear(tiny):
 
 
 def test_the_bound_is_a_bound(tiny, rng):
-    """Equation (3) on a tiny model: the ELBO's mean stays below ln p(x), which the story gives, equation (1), and so does importance sampling from q."""
+    """Equation (3) on a tiny model: the ELBO's mean stays below ln p(x), which is equation (1) by telling the story."""
     t = tiny(rows=((0, 2, 5),), dropout=0.0, gumbel_noise=False, sigma0=0.5, tau=0.5)
     elbos, weights = [], []
     for _ in range(4000):
@@ -101,9 +101,8 @@ def test_the_bound_is_a_bound(tiny, rng):
     born = normalise(0.5 * rng.standard_normal((50_000, *mu.shape[1:])))[0]  # z from the prior
     P, _ = decoder.scores(born, normalise(t.parameters["H"])[0], model.concepts(t.parameters, t.config), t.config.tau)
     told = (P / P.sum(axis=1, keepdims=True))[:, [0, 2, 5]].prod(axis=1)  # p(x | z, C), equation (2)
-    relative_error = told.std() / told.mean() / 50_000**0.5 + np.exp(weights).std() / np.exp(weights).mean() / 4000**0.5
-    assert abs(np.log(told.mean()) - np.log(np.exp(weights).mean())) < 4 * relative_error
-    assert np.log(told.mean()) - np.mean(elbos) > 4 * relative_error  # the gap, KL(q || true posterior)
+    error = told.std() / told.mean() / 50_000**0.5  # of ln p(x)
+    assert np.log(told.mean()) - np.mean(elbos) > 4 * error  # the gap, KL(q || true posterior)
     assert np.mean(weights) == pytest.approx(np.mean(elbos), abs=4 * np.std(weights) / 4000**0.5)  # same bound, sampled KL
 
 
