@@ -1,7 +1,7 @@
 """Execute the notebooks from scratch: `python tutorials/build.py [NAME ...]`, NAME such as 08 or 08_backpropagation.
 
 NN_*.py (jupytext, py:percent) is what is written by hand; the paired NN_*.ipynb, made here, holds the outputs, so that it
-reads well in a browser. Its first figure becomes images/NN_*.png, the thumbnail of the index. Nothing that differs from
+reads well in a browser. Its first figure (or that of THUMBNAIL_FROM) becomes images/NN_*.png, the thumbnail of the index. Nothing that differs from
 run to run is kept: no times, no random ids, no state of widgets; nor anything of MovieLens, which is not ours to publish. `--check` writes nothing and fails on an error.
 """
 
@@ -25,6 +25,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 THUMBNAIL = (320, 200)
+THUMBNAIL_FROM = {"04_kl": 1, "06_encoder": 1}  # which figure, counted from 0, where it is not the first
 
 
 def sources(names=()):
@@ -110,7 +111,7 @@ def main():
         found = pictures(notebook)
         if found:
             (HERE / "images").mkdir(exist_ok=True)
-            (HERE / "images" / f"{path.stem}.png").write_bytes(thumbnail(found[0]))
+            (HERE / "images" / f"{path.stem}.png").write_bytes(thumbnail(found[THUMBNAIL_FROM.get(path.stem, 0)]))
 
 
 if __name__ == "__main__":
