@@ -57,11 +57,11 @@ def picture_row(axes, items):
 of = lambda u: X.indices[X.indptr[u] : X.indptr[u + 1]]  # the items of user u, in the order of her visits
 intents = (truth.intentions > 0).sum(axis=1)
 people = [int(np.flatnonzero(intents == n)[1]) for n in (1, 2, 3)]
-figure, axes = plt.subplots(3, 11, figsize=(11, 3.6), width_ratios=[3.4] + [1] * 10)
+figure, axes = plt.subplots(3, 11, figsize=(11, 4.6), width_ratios=[3.4] + [1] * 10)
 for row, u in zip(axes, people):
     row[0].barh(shop.CATEGORIES, truth.intentions[u], color=COLOURS[:6])
     row[0].set(xlim=(0, 1), title=f"user {u}")
-    row[0].tick_params(labelsize=8)
+    row[0].tick_params(labelsize=9)
     picture_row(row[1:], of(u)[:10])
 axes[2, 0].set_xlabel("true share of her visits")
 axes[0, 5].set_title("the first ten items that she adopted")
@@ -78,8 +78,8 @@ plt.show()
 # %%
 wanted = truth.intentions[:, truth.category] > 0  # (N, M): is the item's category one of her intentions?
 share = (X.toarray() * wanted).sum() / X.nnz
-print(f"{share:.1%} of the adoptions are of a category that the user came for")
 visits = 0.9 + 0.1 * (truth.intentions > 0).sum(axis=1).mean() / 6  # nine tenths, and the gifts that happen to fit
+print(f"{share:.1%} of the adoptions are of a category that the user came for, {visits:.1%} of the visits should be")
 assert visits - 0.06 < share < visits  # a little fewer: see below
 
 without_gifts = shop.make(users=300, noise=0.0)
@@ -104,7 +104,7 @@ assert (fits[without_gifts.X.toarray() > 0]).all()  # not one exception
 # | $\tau$, $\sigma_0$ | `tau`, `sigma0` | | temperature; standard deviation of the prior of $\mathbf z$ |
 # | $\theta$ | `parameters` | | all that is learned |
 #
-# These are lines 1 and 2 of Algorithm 1. ($\mathbf t_i$ and $f_{\rm nn}$, which are also part of $\theta$, serve the way back: notebook 6.)
+# These are lines 1 and 2 of Algorithm 1. ($\mathbf t_i$ and $f_{\rm nn}$, which are also part of $\theta$, serve the way back: notebook 6. Line 2 lists the items' categories too; those are given, not learned: notebook 7.)
 #
 # ## The story
 #
@@ -121,8 +121,8 @@ assert (fits[without_gifts.X.toarray() > 0]).all()  # not one exception
 # \text{COSINE}(\mathbf a,\mathbf b)=\frac{\mathbf a^\top\mathbf b}{\|\mathbf a\|_2\,\|\mathbf b\|_2}.\tag{8}$$
 #
 # Read (7) from the right. $g$ says how much a taste and an item agree: it lies between $e^{-1/\tau}$ and $e^{1/\tau}$ and depends on directions only. The sum over $k$ has a single
-# term, since $\mathbf c_i$ is one-hot: *an item of concept $k$ listens to $\mathbf z^{(k)}_u$ and is deaf to the rest*. That is the whole of macro disentanglement, and it is
-# built in, not learned. The sign $\propto$ means: divide by the sum over all items, so that probabilities sum to one,
+# term, since $\mathbf c_i$ is one-hot: *an item of concept $k$ listens to $\mathbf z^{(k)}_u$ and is deaf to the rest*. That is macro disentanglement; it is
+# built in, not learned. What is learned is *which* items form a concept. The sign $\propto$ means: divide by the sum over all items, so that probabilities sum to one,
 #
 # $$P_{u,i}=\sum_k c_{i,k}\,g_\theta^{(i)}(\mathbf z_u^{(k)}),\qquad Z_u=\sum_{i=1}^M P_{u,i},\qquad p_\theta(x_{u,i}\mid\mathbf z_u,\mathbf C)=P_{u,i}/Z_u .$$
 #
@@ -162,17 +162,17 @@ np.testing.assert_allclose(decoder.scores(normalise(3 * z)[0], H, C, tau)[0], P,
 
 # %%
 turned = decoder.scores(toward(40, 340), H, C, tau)[0]
-q = turned / turned.sum()
+p_turned = turned / turned.sum()
 one, two = C[:, 0] == 1, C[:, 1] == 1
-np.testing.assert_allclose(q[0, one] / q[0, 0], p[0, one] / p[0, 0], rtol=1e-12)  # deaf to z^(2)
-assert np.abs(q[0, two] / q[0, 2] - p[0, two] / p[0, 2]).max() > 0.5  # while these listen
+np.testing.assert_allclose(p_turned[0, one] / p_turned[0, 0], p[0, one] / p[0, 0], rtol=1e-12)  # deaf to z^(2)
+assert np.abs(p_turned[0, two] / p_turned[0, 2] - p[0, two] / p[0, 2]).max() > 0.5  # while these listen
 
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.3), width_ratios=[1, 1, 1.25])
-for axis, tastes, probabilities, title in ((axes[0], z, p, "before"), (axes[1], toward(40, 340), q, "after: $\\mathbf{z}^{(2)}$ turned")):
+for axis, tastes, probabilities, title in ((axes[0], z, p, "before"), (axes[1], toward(40, 340), p_turned, "after: $\\mathbf{z}^{(2)}$ turned")):
     axis.add_patch(plt.Circle((0, 0), 1, fill=False, color=GREY, lw=0.8))
     for k in range(2):
         axis.annotate("", 0.72 * tastes[0, k], (0, 0), arrowprops={"arrowstyle": "-|>", "color": COLOURS[k], "lw": 2})
-        axis.text(*(0.42 * tastes[0, k] + [0.06, 0.1]), f"$\\mathbf{{z}}^{{({k + 1})}}$", color=COLOURS[k], fontsize=12)
+        axis.text(*(0.4 * tastes[0, k] + 0.24 * tastes[0, k] @ [[0, 1], [-1, 0]]), ha="center", va="center", s=f"$\\mathbf{{z}}^{{({k + 1})}}$", color=COLOURS[k], fontsize=12)
         axis.scatter(*H[C[:, k] == 1].T, s=1200 * probabilities[0, C[:, k] == 1], color=COLOURS[k], marker="os"[k], zorder=3)
     for i in range(8):
         axis.text(*(1.38 * H[i]), str(i), ha="center", va="center", color=INK)
@@ -182,13 +182,13 @@ order = np.r_[np.flatnonzero(one), np.flatnonzero(two)]
 for k, chosen in ((0, one), (1, two)):
     at = np.flatnonzero(np.isin(order, np.flatnonzero(chosen)))
     axes[2].bar(at - 0.2, p[0, order][at], 0.38, color=COLOURS[k], label=f"concept {k + 1}, before")
-    axes[2].bar(at + 0.2, q[0, order][at], 0.38, color=COLOURS[k], alpha=0.45, hatch="//", label="after")
+    axes[2].bar(at + 0.2, p_turned[0, order][at], 0.38, color=COLOURS[k], alpha=0.45, hatch="//", label=f"concept {k + 1}, after")
 axes[2].set(xticks=range(8), xticklabels=order, xlabel="item", ylabel="probability $p(x_{u,i}\\mid\\mathbf{z}_u,\\mathbf{C})$")
 axes[2].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# In the circles an item's area is its probability. The circles of concept 1 (round) keep their proportions; those of concept 2 (square) are dealt anew.
+# In the circles an item's area is its probability. The items of concept 1 (round) keep their proportions; those of concept 2 (square) are dealt anew.
 #
 # The temperature $\tau$ says how choosy she is: the best imaginable item beats the worst by a factor $e^{2/\tau}$ at most. With the paper's $\tau=0.1$ that is
 # $e^{20}\approx 5\cdot10^8$; with $\tau=1$ a mere 7.4. Notebook 3 shows why 7.4 is not enough for 1,500 items.
@@ -245,8 +245,8 @@ assignments = [np.eye(2)[list(ks)] for ks in itertools.product(range(2), repeat=
 p_C = np.array([np.prod((p_c * C_).sum(axis=1)) for C_ in assignments])
 np.testing.assert_allclose(p_C.sum(), 1, rtol=1e-12)
 
-theta = 2 * np.pi * np.arange(100) / 100
-first, second = (a.ravel() for a in np.meshgrid(theta, theta))
+around = 2 * np.pi * np.arange(100) / 100  # angles
+first, second = (a.ravel() for a in np.meshgrid(around, around))
 grid = np.stack([np.stack([np.cos(a), np.sin(a)], axis=1) for a in (first, second)], axis=1)  # (10000, K, d) directions
 
 
@@ -296,7 +296,7 @@ assert exact[0, 0] > single[0] ** 2  # the two visits are not independent ...
 #
 # ## Shoppers out of the model
 #
-# Now a real $\theta$. We train on the shop, which takes two seconds; how is the business of the other notebooks. The story then runs with what was learned.
+# Now a real $\theta$. We train on the shop, which takes a few seconds; how is the business of the other notebooks. The story then runs with what was learned.
 
 # %%
 config = Config(**{**shop.OPTIONS, "start": "adoptions", "alexnet": "", "category_weight": 0.0, "max_epochs": 40})
@@ -316,7 +316,7 @@ def roll_concepts():
 
 
 def shoppers(z, n):
-    """Steps 3: visits until each user has n different items (to the model, 0/1 data hide repetitions)."""
+    """Step 3: visits until each user has n different items (to the model, 0/1 data hide repetitions). As in (1), each user meets a C of her own."""
     rows = []
     for one in z:  # (K, d)
         P = decoder.scores(normalise(one[None])[0], H, roll_concepts(), config.tau)[0][0].astype(float)
@@ -350,10 +350,11 @@ axis = left.subplots()
 for place, (figures, by_chance) in enumerate(((hits, chance), (common, 0.1))):
     for j, group in enumerate(groups):
         bar = axis.bar(place + 0.27 * (j - 1), figures[group], 0.25, color=COLOURS[j], hatch=("", "//", "..")[j], edgecolor="white", label=group if place == 0 else None)
-        axis.bar_label(bar, fmt="%.2f", fontsize=8)
+        axis.bar_label(bar, fmt="%.2f", fontsize=9, padding=4)
     axis.plot([place - 0.42, place + 0.42], [by_chance] * 2, color=INK, ls="--", lw=1, label=None if place else "chance")
 axis.set(xticks=[0, 1], xticklabels=["of a category that\nher user came for", "among the tenth\nmost popular"], ylabel="share of a shopper's 15 items", ylim=(0, 1.05))
 axis.legend(fontsize=8)
+right.suptitle("a real user, her twin, and one who was born: eight items of each", fontsize=10)
 pictures = right.subplots(3, 9, gridspec_kw={"width_ratios": [1.2] + [1] * 8})
 for row, (name, rows) in zip(pictures, groups.items()):
     picture_row(row, [])
@@ -364,7 +365,7 @@ assert abs(hits["born"] - chance) < 0.04 and hits["twins"] > 0.75
 assert common["born"] < 0.12 < 2 * 0.12 < common["twins"] < common["real"]
 
 # %% [markdown]
-# The twins shop much as their real users do: the representation has kept what they came for. The born have an orderly taste too (look at their row: it is not a random heap), but it is nobody's.
+# The twins shop much as their real users do (0.81 against 0.89): the representation has kept what they came for. The born have an orderly taste too (look at their row: it is not a random heap), but it is nobody's.
 # And they know nothing of popularity. Why not? In (8) all items have length one: none has a louder voice. So the model can only say "this item is popular" by letting *many users' tastes point
 # towards it*, and the prior, which has no preferred direction, does not know where the many point.
 #
@@ -376,7 +377,7 @@ assert common["born"] < 0.12 < 2 * 0.12 < common["twins"] < common["real"]
 # | equation, line | function | test |
 # |---|---|---|
 # | (1): probability of what we see | exact sum and simulation above; bounded by `model.elbo` | `test_model.py::test_the_bound_is_a_bound` |
-# | (2): product over adoptions | `decoder.log_likelihood` | `test_decoder.py::test_equals_its_plain_twin` |
+# | (2): product over adoptions | `decoder.log_likelihood` | `test_decoder.py::test_probabilities_are_equation_7`, `test_equals_its_plain_twin` |
 # | (7), (8): which item | `decoder.scores`, `decoder.exponentials` | `test_decoder.py::test_probabilities_are_equation_7` |
 # | lines 1 and 2: input and parameters | `model.initial_parameters` | `test_model.py::test_initial_parameters_are_seeded_and_of_the_asked_size` |
 # | the shop's own story | `shop.make` | `test_shop.py::test_users_take_what_their_intentions_and_tastes_say` |
