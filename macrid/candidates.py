@@ -1,9 +1,9 @@
 r"""Sampled softmax (Jean et al., 2015), Algorithm 1 line 29: a step over a few items instead of all M.
 
 The candidates of a step are S, the items that its users adopted, and items drawn from the whole catalogue. With q_i the
-probability of a draw and c_i how often i was drawn in n draws,
+probability of a draw and f_i how often i was drawn in n draws,
 
-    Z_u = sum_{i in S} P_ui  +  sum_{i not in S} (c_i / (n q_i)) P_ui
+    Z_u = sum_{i in S} P_ui  +  sum_{i not in S} (f_i / (n q_i)) P_ui
 
 has the expectation sum_i P_ui: an unbiased estimate of the partition function, though its logarithm is not (the
 bias falls as 1/n). The weights multiply c_ik, so that the decoder is the same function over a subset of items.
