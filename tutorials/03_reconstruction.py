@@ -237,7 +237,7 @@ assert quality[taus.index(0.1)] > 1.2 * quality[taus.index(1.0)]
 
 # %% [markdown]
 # The paper's $\tau=0.1$ does well here (one seed and 200 validation users: a standard error of .012, so that 0.1 and 0.2 cannot be told apart). Warm models cannot be sure. Cold ones could, but do not learn to in 40 epochs.
-# It is tempting to blame the noise of $\mathbf z$, which $1/\tau$ magnifies; but with a $\sigma_0$ that is smaller in proportion $\tau=0.03$ does little better. More likely is $1/\tau$ in the gradient itself (the formulas above): the loss is steep and bends within a small angle.
+# It is tempting to blame the noise of $\mathbf z$, which $1/\tau$ magnifies; but with a $\sigma_0$ that is smaller in proportion $\tau=0.03$ does little better. It may be $1/\tau$ in the gradient itself (the formulas above): the loss is steep, and bends within a small angle.
 #
 # ## A large catalogue: sampled softmax
 #
