@@ -20,9 +20,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from lesson import COLOURS, INK, figure_style, show
 
-from macrid import encoder, fit, model, shop, split
+from macrid import decoder, encoder, fit, model, shop, split
+from macrid.batch import Noise
 from macrid.config import Config
 from macrid.gradcheck import check
+from macrid.ops import normalise
 
 figure_style()
 rng = np.random.default_rng(1)
@@ -104,7 +106,7 @@ assert np.abs(dab[..., 5:]).max() > 0.01  # while b is moved
 #
 # $$\text{COSINE}(\mathbf z,\boldsymbol\mu)\approx\frac1{\sqrt{1+d\,\sigma^2}} .$$
 #
-# What counts is $\sigma\sqrt d$, not $\sigma$: the shop's $\sigma_0=0.4$ with $d=10$ is about as noisy as $\sigma_0=0.09$ with $d=200$. That is why the paper says "around 0.1".
+# What counts is $\sigma\sqrt d$, not $\sigma$: the shop's $\sigma_0=0.4$ with $d=10$ is about as noisy as $\sigma_0=0.09$ with $d=200$. That is a reason for the paper's "e.g., around 0.1" at its $d=200$.
 
 # %%
 show(encoder.sample)
@@ -127,14 +129,14 @@ for place, d in enumerate((2, 10, 200)):
     if d == 200:
         np.testing.assert_allclose(cosines.mean(axis=1), 1 / np.sqrt(1 + loads**2), rtol=0.02)
 axis.plot(loads, 1 / np.sqrt(1 + loads**2), color=INK, label="$1/\\sqrt{1+d\\sigma^2}$")
-axis.set(xlabel="$\\sigma\\sqrt{d}$", ylabel="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$ (mean; band: 80%)", ylim=(-0.6, 1.02))
-axis.legend(fontsize=8)
+axis.set(xlabel="$\\sigma\\sqrt{d}$", ylabel="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$ (mean; band: 80%)", ylim=(-1, 1.02))
+axis.legend(fontsize=8, loc="lower left")
 plt.show()
 
 # %% [markdown]
 # ## Equation (4): two things in one term
 #
-# What does the KL term do for *all* users together? Let $p_{\rm data}(\mathbf x)$ be the distribution of users, and $q(\mathbf z\mid\mathbf C)=\mathbb E_{p_{\rm data}(\mathbf x)}[q(\mathbf z\mid\mathbf x,\mathbf C)]$ the **aggregated posterior**: the tastes of everybody, in one heap. Then
+# What does the KL term do for *all* users together? Let $p_{\rm data}(\mathbf x)$ be the distribution of users (of those we have: each is as probable as any other), and $q(\mathbf z\mid\mathbf C)=\mathbb E_{p_{\rm data}(\mathbf x)}[q(\mathbf z\mid\mathbf x,\mathbf C)]$ the **aggregated posterior**: the tastes of everybody, in one heap. Then
 #
 # $$\mathbb E_{p_{\rm data}(\mathbf x_u)}\big[D_{\rm KL}(q_\theta(\mathbf z_u\mid\mathbf x_u,\mathbf C)\,\|\,p_\theta(\mathbf z_u))\big]=I_q(\mathbf x_u;\mathbf z_u)+D_{\rm KL}\big(q_\theta(\mathbf z_u\mid\mathbf C)\,\|\,p_\theta(\mathbf z_u)\big).\tag{4}$$
 #
@@ -147,9 +149,9 @@ plt.show()
 #
 # If the prior is a product, as ours is, the second term splits once more (Chen et al., 2018). Multiply and divide by the product of the marginals $\prod_jq(z_j\mid\mathbf C)$:
 #
-# $$D_{\rm KL}\big(q(\mathbf z\mid\mathbf C)\|p(\mathbf z)\big)=\underbrace{D_{\rm KL}\Big(q(\mathbf z\mid\mathbf C)\,\Big\|\,\prod_jq(z_j\mid\mathbf C)\Big)}_{\text{total correlation: 0 if and only if dimensions are independent}}+\underbrace{\sum_jD_{\rm KL}\big(q(z_j\mid\mathbf C)\,\|\,p(z_j)\big)}_{\text{each dimension against the prior}} .$$
+# $$D_{\rm KL}\big(q(\mathbf z\mid\mathbf C)\|p(\mathbf z)\big)=\underbrace{D_{\rm KL}\Big(q(\mathbf z\mid\mathbf C)\,\Big\|\,\prod_jq(z_j\mid\mathbf C)\Big)}_{\text{TC, total correlation: 0 if and only if dimensions are independent}}+\underbrace{\sum_jD_{\rm KL}\big(q(z_j\mid\mathbf C)\,\|\,p(z_j)\big)}_{\text{"each": each dimension against the prior}} .$$
 #
-# The middle one is what the paper is after: "penalising the KL term would encourage independence between the dimensions". We count all of them in a world of six users, one concept and $d=2$, where a grid covers everything.
+# TC is what the paper is after: "Penalizing the latter KL term would encourage independence between the dimensions". So the KL term is $I_q$ + TC + "each". We count all of them in a world of six users, one concept and $d=2$, where a grid covers everything.
 
 # %%
 side = np.linspace(-4, 4, 321)
@@ -195,21 +197,23 @@ for axis, ratio in zip(axes, (0.3, 0.6, 1.0)):
     axis.add_patch(plt.Circle((0, 0), sigma0, fill=False, color=COLOURS[1], ls="--", lw=1.5))
     axis.plot(*mu.T, "o", color=COLOURS[5], ms=4)
     axis.set(aspect="equal", xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), xlabel="$z_1$")
-    axis.set_title(f"$\\sigma$ = {ratio} $\\sigma_0$: KL {closed:.2f}\n= I {parts['I']:.2f} + TC {parts['TC']:.2f} + each {parts['each']:.2f}", fontsize=10)
+    axis.set_title(f"$\\sigma$ = {ratio} $\\sigma_0$: KL {closed:.2f}\n= $I_q$ {parts['I']:.2f} + TC {parts['TC']:.2f} + each {parts['each']:.2f}", fontsize=10)
 axes[0].set_ylabel("$z_2$")
 plt.show()
 
 # %% [markdown]
-# Blue: everybody's tastes, $q(\mathbf z\mid\mathbf C)$. Red: the six means. Dashed: one standard deviation of the prior. From left to right the noise grows until the users run into each other: a sample tells less about whose it is ($I$ falls; its limit is $\ln 6=1.79$, "exactly who"), and the dimensions become less dependent (TC falls).
+# Blue, the darker the denser: everybody's tastes, $q(\mathbf z\mid\mathbf C)$. Dots: the six means. Dashed: one standard deviation of the prior. From left to right the noise grows until the users run into each other: a sample tells less about whose it is ($I_q$ falls; its limit is $\ln 6=1.79$, "exactly who"), and the dimensions become less dependent (TC falls).
+# "Each" falls and rises again: along one axis the heap first loses its gaps, and then grows wider ($\frac12+\sigma^2=0.86$ is the variance of $z_j$ on the right) than the prior ($\sigma_0^2=0.36$).
 #
 # Two things deserve a second look.
 #
 # * The means are as evenly spread as can be, $z_1$ and $z_2$ are *uncorrelated*, and still TC is not 0. On a circle the coordinates are never independent: if $z_1$ is near 1, $z_2$ must be near 0. With means of unit length only noise can make dimensions independent.
-# * Even at $\sigma=\sigma_0$, the least that the KL can be, its value $1/(2\sigma_0^2)=1.39$ is not nothing: it pays for $I$, for TC, and for living on a circle instead of in a heap around 0.
+# * Even at $\sigma=\sigma_0$, the least that the KL can be, its value $1/(2\sigma_0^2)=1.39$ is not nothing: it pays for $I_q$, for TC, and for living on a circle instead of in a heap around 0.
 
 # %%
 assert abs(np.corrcoef(mu.T)[0, 1]) < 1e-12
 np.testing.assert_allclose(count(mu, np.full_like(mu, sigma0), sigma0)["mean KL"], 1 / (2 * sigma0**2), rtol=1e-6)
+np.testing.assert_allclose((mu**2).mean(axis=0) + sigma0**2, 0.86)  # the variance of z_j when sigma = sigma0
 
 # %% [markdown]
 # ## Equation (5): a weight on both
@@ -218,14 +222,30 @@ np.testing.assert_allclose(count(mu, np.full_like(mu, sigma0), sigma0)["mean KL"
 #
 # $$\mathbb E_{p_\theta(\mathbf C)}\Big[\mathbb E_{q_\theta(\mathbf z_u\mid\mathbf x_u,\mathbf C)}[\ln p_\theta(\mathbf x_u\mid\mathbf z_u,\mathbf C)]-\beta\,D_{\rm KL}\big(q_\theta(\mathbf z_u\mid\mathbf x_u,\mathbf C)\,\|\,p_\theta(\mathbf z_u)\big)\Big].\tag{5}$$
 #
-# With $\beta\ge1$ it is still a lower bound of $\ln p(\mathbf x)$ (a KL is never negative), with $\beta<1$ it need not be one; either may recommend better. (That it *grows* from 0 to $\beta$ during training is the business of notebook 9.) Now we train on the shop with five values of $\beta$, and estimate all parts, concept by concept, for 400 users.
-# A grid does not reach into ten dimensions; samples do. As $p_{\rm data}$ we take just these 400, so that $q(\mathbf z\mid\mathbf C)$ is a mixture of 400 known normal distributions, and $I\le\ln400=5.99$.
+# With $\beta\ge1$ it is still a lower bound of $\ln p(\mathbf x)$ (a KL is never negative), with $\beta<1$ it need not be one; either may recommend better. (That it *grows* from 0 to $\beta$ during training is the business of notebook 9.)
+# `model.elbo` estimates (5) with one sample of $\mathbf C$ and $\mathbf z$, averages over the users of the batch, and turns the sign: a loss. Here it is against (5) from its parts, with the noise of $\mathbf z$ given and none on $\mathbf C$:
 
 # %%
 made = shop.make()
 config = Config(**{**shop.OPTIONS, "start": "adoptions", "alexnet": "", "category_weight": 0.0, "max_epochs": 40})
 split_of = split.split(made, config.split, config.split_seed)
 X = split_of.train[:400]
+still = config.replace(gumbel_temperature=1.0, precision="float64")  # with zero Gumbel noise: C = softmax(s)
+untrained = model.initial_parameters(X.shape[1], still, rng)
+epsilon = rng.standard_normal((400, config.K, config.d))
+C, (mu, sigma) = model.concepts(untrained, still), model.represent(untrained, X, still)
+P, _ = decoder.scores(normalise(mu + epsilon * sigma)[0], normalise(untrained["H"])[0], C, config.tau)
+ln_like = (X.toarray() * np.log(P / P.sum(axis=1, keepdims=True))).sum() / 400  # ln p(x | z, C), the mean over users
+kl = (np.log(config.sigma0 / sigma) - 0.5 + (sigma**2 + mu**2) / (2 * config.sigma0**2)).sum() / 400
+for beta in (0.0, 0.2, 20.0):
+    terms, _ = model.elbo(untrained, X, Noise(gumbel=np.zeros_like(C), epsilon=epsilon), still, beta)
+    np.testing.assert_allclose(-terms["loss"], ln_like - beta * kl, rtol=1e-9)  # equation (5)
+
+# %% [markdown]
+# Now we train on the shop with five values of $\beta$, and estimate all parts, concept by concept, for 400 users.
+# A grid does not reach into ten dimensions; samples do. As $p_{\rm data}$ we take just these 400, so that $q(\mathbf z\mid\mathbf C)$ is a mixture of 400 known normal distributions, and $I_q\le\ln400=5.99$.
+
+# %%
 
 
 def ln_mean_exp(values, axis):
@@ -247,7 +267,7 @@ def estimate(mu, sigma, sigma0, per_user=5):
 
 
 betas = (0.2, 1.0, 5.0, 20.0, 100.0)
-rows, noise, quality, angles = [], [], [], []
+rows, noise, quality, angles, kept = [], [], [], [], {}
 for beta in betas:
     here = config.replace(beta=beta)
     state = fit.fit(split_of, here)
@@ -255,14 +275,22 @@ for beta in betas:
     estimates, errors = zip(*(estimate(mu[:, k], sigma[:, k], here.sigma0) for k in range(here.K)))
     parts = np.mean(estimates, axis=0)
     closed, _ = encoder.kl_divergence(mu, -2 * np.log(sigma / here.sigma0), here.sigma0)
-    assert abs(parts.sum() - closed / here.K) < 4 * np.mean(errors)  # I + TC + each = KL, within the sampling error
+    assert abs(parts.sum() - closed / here.K) < 4 * np.mean(errors)  # I_q + TC + each = KL, within the sampling error
     rows.append(parts)
+    kept[beta] = mu, sigma
     noise.append((sigma / here.sigma0).mean())
     quality.append(state.best_score)
     z = mu + sigma * rng.standard_normal(mu.shape)
     angles.append(((z * mu).sum(-1) / np.linalg.norm(z, axis=-1)).mean())
-    print(f"beta {beta:5}: KL a concept {closed / here.K:5.2f} = I {parts[0]:.2f} + TC {parts[1]:.2f} + each dimension {parts[2]:.2f};  sigma / sigma0 {noise[-1]:.2f}, NDCG@100 {quality[-1]:.3f}")
+    print(f"beta {beta:5}: KL a concept {closed / here.K:5.2f} = I_q {parts[0]:.2f} + TC {parts[1]:.2f} + each {parts[2]:.2f};  sigma / sigma0 {noise[-1]:.2f}, NDCG@100 {quality[-1]:.3f}")
 rows = np.array(rows)
+
+# the means of one model with the noise of the other
+tc_of = lambda means, deviations: np.mean([estimate(means[:, k], deviations[:, k], config.sigma0)[0][1] for k in range(config.K)])
+(mu_small, sigma_small), (mu_large, sigma_large) = kept[0.2], kept[100.0]
+swapped = tc_of(mu_small, np.full_like(mu_small, config.sigma0)), tc_of(mu_large, sigma_small)
+print(f"TC with the means of beta 0.2 and sigma = sigma0: {swapped[0]:.2f}; with the means of beta 100 and the sigma of beta 0.2: {swapped[1]:.2f}")
+assert swapped[0] < rows[-1, 1] and swapped[1] > rows[0, 1]  # it is the noise, not the means, that makes dimensions independent
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), width_ratios=[1.5, 1, 1])
@@ -277,7 +305,7 @@ axes[0].set(ylabel="KL of a concept, nats")
 axes[0].legend(fontsize=8)
 axes[1].plot(places, noise, "o-", color=COLOURS[0], label="mean of $\\sigma/\\sigma_0$")
 axes[1].plot(places, angles, "^--", color=COLOURS[5], label="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$")
-axes[1].set(ylim=(0, 1.05))
+axes[1].set(ylim=(0, 1.05), ylabel="mean over users and concepts")
 axes[1].legend(fontsize=8, loc="lower right")
 axes[2].plot(places, quality, "o-", color=COLOURS[2])
 axes[2].set(ylim=(0, 0.4), ylabel="validation NDCG@100")
@@ -293,8 +321,8 @@ assert rows[-1, 1] < 0.1 * rows[0, 1]
 # So this is what $\beta$ really does here:
 #
 # 1. It pulls $\boldsymbol\sigma$ to $\sigma_0$, and once it is there, more $\beta$ changes nothing in the KL: the rest is the constant.
-# 2. Total correlation falls, as promised. But it falls *because noise is added*, the same in all directions; the means are not rearranged. Nothing in the term prefers a mean along one axis to a mean between two.
-# 3. Mutual information falls too, and NDCG with it (in these 40 epochs; trained to the end, $\beta=1$ is as good as 0.2 and only the larger ones lose: `docs/shop.md`). But it never falls to zero: 400 users remain distinguishable by about one and a half nats a concept, at $\beta=100$ as at $\beta=20$.
+# 2. Total correlation falls, as promised. But it falls *because noise is added*, the same in all directions. Exchange the noise of the two extremes (the last line printed) and TC goes with the noise: the means of $\beta=0.2$ would be at least as independent under the noise of $\beta=100$, and those of $\beta=100$, without it, as dependent. Nothing in the term prefers a mean along one axis to a mean between two.
+# 3. Mutual information falls too, and NDCG with it (in these 40 epochs, one seed, a standard error of .012; trained to the end, $\beta=1$ is as good as 0.2 and only the larger ones lose: `docs/shop.md`). But it never falls to zero: 400 users remain distinguishable by about one and a half nats a concept, at $\beta=100$ as at $\beta=20$.
 #
 # "Each dimension independent" is therefore not yet "each dimension a factor of taste". [Notebook 10](10_disentanglement.ipynb) measures the latter on the shop, where the factors are known.
 #
@@ -304,7 +332,7 @@ assert rows[-1, 1] < 0.1 * rows[0, 1]
 # |---|---|---|
 # | the KL term; line 26 | `encoder.kl_divergence` | `test_encoder.py::test_kl_divergence`, `test_kl_in_closed_form_equals_the_sampled_kl` |
 # | its constant $K/(2\sigma_0^2)$ | `encoder.posterior`, `encoder.kl_divergence` | `test_encoder.py::test_kl_of_a_unit_mean_is_never_below_its_constant` |
-# | (4) | decomposed above | this notebook |
+# | (4) | `encoder.kl_divergence`, decomposed above | `test_encoder.py::test_the_mean_kl_is_equation_4` |
 # | (5) | `model.elbo` | `test_model.py::test_kl_with_a_large_weight`, `test_the_loss_is_the_sum_of_its_terms_and_a_function_of_its_arguments` |
 #
 # ## Exercises
@@ -337,11 +365,11 @@ assert rows[-1, 1] < 0.1 * rows[0, 1]
 # ```
 # </details>
 #
-# **3.** Rotate all six means by 15 degrees, at $\sigma=0.3\,\sigma_0$. Which of $I$, TC, "each" change? Why does the objective not care?
+# **3.** Rotate all six means by 15 degrees, at $\sigma=0.3\,\sigma_0$. Which of $I_q$, TC, "each" change? Why does the objective not care?
 #
 # <details><summary>Solution</summary>
 #
-# $I$ and the whole KL stay: noise and prior look the same in all directions. TC and "each" trade with one another, since they ask about the axes. The objective contains only their sum. (A rotation by 60 degrees puts the hexagon on itself and changes nothing at all.)
+# $I_q$ and the whole KL stay: noise and prior look the same in all directions. TC and "each" trade with one another, since they ask about the axes. The objective contains only their sum. (A rotation by 60 degrees puts the hexagon on itself and changes nothing at all.)
 #
 # ```python
 # for degrees in (0, 15):
