@@ -344,8 +344,8 @@ assert rows[-1, 1] < 0.1 * rows[0, 1]
 # $\frac12[\sigma^2-2\ln\sigma-1]$ is least at $\sigma=1$, ten times $\sigma_0$. With $\sigma\sqrt d=14$ the cosine is $1/\sqrt{1+200}\approx0.07$: the decoder would see next to nothing but noise.
 #
 # ```python
-# print(cosine_to_mean(1.0, 200).mean().round(3), cosine_to_mean(0.1, 200).mean().round(3))
-# # 0.071 0.578
+# print(cosine_to_mean(1.0, 200).mean().round(2), cosine_to_mean(0.1, 200).mean().round(2))
+# # 0.07 0.58
 # ```
 # </details>
 #

@@ -25,7 +25,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 THUMBNAIL = (320, 200)
-THUMBNAIL_FROM = {"04_kl": 1, "06_encoder": 1}  # which figure, counted from 0, where it is not the first
+THUMBNAIL_FROM = {"04_kl": 1, "05_prototypes": 1, "06_encoder": 1}  # which figure, counted from 0, where it is not the first
 
 
 def sources(names=()):
