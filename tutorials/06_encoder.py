@@ -64,11 +64,11 @@ np.testing.assert_allclose(A, encoder.aggregate_plain(X, C, T)[0], rtol=1e-9)  #
 # %% [markdown]
 # ## Why the square root?
 #
-# Without a divisor a user with 60 items would shout at $f_{\rm nn}$ where one with 15 speaks. What is the right divisor? Suppose that the $\mathbf t_i$ of a user's items were independent random vectors with mean zero and mean squared length $\ell^2$. In $\|\sum_ic_{i,k}\mathbf t_i\|^2=\sum_{i,j}c_{i,k}c_{j,k}\,\mathbf t_i^\top\mathbf t_j$ the terms with $i\ne j$ vanish on average:
+# Without a divisor a user with 60 items would shout at $f_{\rm nn}$ where one with 15 speaks. What is the right divisor? Suppose that the $\mathbf t_i$ of a user's items were independent random vectors with mean zero and the same mean squared length $\mathbb E\|\mathbf t\|^2$. In $\|\sum_ic_{i,k}\mathbf t_i\|^2=\sum_{i,j}c_{i,k}c_{j,k}\,\mathbf t_i^\top\mathbf t_j$ the terms with $i\ne j$ vanish on average:
 #
-# $$\mathbb E\Big\|\sum_ic_{i,k}\,\mathbf t_i\Big\|^2=\sum_ic_{i,k}^2\;\mathbb E\|\mathbf t_i\|^2=\ell^2\sum_ic_{i,k}^2 .$$
+# $$\mathbb E\Big\|\sum_ic_{i,k}\,\mathbf t_i\Big\|^2=\sum_ic_{i,k}^2\;\mathbb E\|\mathbf t_i\|^2=\mathbb E\|\mathbf t\|^2\sum_ic_{i,k}^2 .$$
 #
-# Divide by $\sqrt{\sum_ic_{i,k}^2}$, and the mean squared length is $\ell^2$ for every user. (With $c=1$ for $n$ items this is $\sqrt n$: a sum of random vectors grows like $\sqrt n$, a random walk.) Dividing by $n$, a plain average, would *shrink* the vector like $1/\sqrt n$: the more we know about somebody, the more softly she would speak.
+# Divide by $\sqrt{\sum_ic_{i,k}^2}$, and the mean squared length is $\mathbb E\|\mathbf t\|^2$ for every user. (With $c=1$ for $n$ items this is $\sqrt n$: a sum of random vectors grows like $\sqrt n$, a random walk.) Dividing by $n$, a plain average, would *shrink* the vector like $1/\sqrt n$: the more we know about somebody, the more softly she would speak.
 #
 # That was an assumption. What do real users' items do? Their $\mathbf t_i$ are *not* independent; alike items are bought together. We take random vectors first, then the trained $T$ with the users' true items, all concepts' weights set to one.
 
@@ -78,7 +78,7 @@ counts = np.arange(1, 61)
 random_t = rng.standard_normal((60, 4000, d))  # 4,000 users with up to 60 items
 walk = np.linalg.norm(np.cumsum(random_t, axis=0), axis=2)  # (n, users): length of the sum of n vectors
 mean_square = (walk**2).mean(axis=1)
-np.testing.assert_allclose(mean_square, counts * d, rtol=0.06)  # E|sum|^2 = n l^2, with l^2 = d
+np.testing.assert_allclose(mean_square, counts * d, rtol=0.06)  # E|sum|^2 = n E|t|^2, with E|t|^2 = d
 weights = rng.random(20)
 weighted = (weights[:, None, None] * random_t[:20]).sum(axis=0)
 np.testing.assert_allclose((weighted**2).sum(axis=1).mean() / (weights**2).sum(), d, rtol=0.05)  # with any weights
@@ -87,8 +87,14 @@ n_items = np.diff(parts.train.indptr)
 sums = parts.train.astype(float) @ T  # (N, d)
 length = np.linalg.norm(sums, axis=1) / np.sqrt((T**2).sum(axis=1).mean())
 at = [15, 20, 30, 40, 50, 60]
-real = np.array([length[np.abs(n_items - n) <= 2].mean() for n in at])
+having = [length[np.abs(n_items - n) <= 2] for n in at]  # the users with about n items
+real = np.array([lengths.mean() for lengths in having])
+errors = np.array([lengths.std() / len(lengths) ** 0.5 for lengths in having])
+print("users with about n items:", {n: len(lengths) for n, lengths in zip(at, having)})
+common = (T.mean(axis=0) ** 2).sum() / (T**2).sum(axis=1).mean()  # what all t_i share, as a part of their squared length
 shuffled = np.array([np.mean([np.linalg.norm(T[rng.choice(len(T), n)].sum(axis=0)) for _ in range(300)]) for n in at]) / np.sqrt((T**2).sum(axis=1).mean())
+
+np.testing.assert_allclose(shuffled / np.sqrt(at), np.sqrt(1 + (np.array(at) - 1) * common), rtol=0.05)
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
 rms = np.sqrt(mean_square / d)
@@ -96,14 +102,14 @@ for values, name, style in ((rms, "sum", ":"), (rms / counts**0.5, "sum divided 
     axes[0].plot(counts, values, style, lw=2, label=name)
 axes[0].set(xlabel="items $n$", ylabel="length, in units of one $\\mathbf{t}_i$", title="independent random vectors", ylim=(0, 4))
 axes[0].legend()
-axes[1].plot(at, real / np.sqrt(at), "o-", color=COLOURS[5], label="items of real users")
+axes[1].errorbar(at, real / np.sqrt(at), 2 * errors / np.sqrt(at), fmt="o-", capsize=3, color=COLOURS[5], label="items of real users, $\\pm$ 2 s.e.")
 axes[1].plot(at, shuffled / np.sqrt(at), "s--", color=COLOURS[0], label="as many items at random")
-axes[1].set(xlabel="items $n$", ylabel="length of sum divided by $\\sqrt{n}$", title="$\\mathbf{t}_i$ of the trained model", ylim=(0, None))
+axes[1].set(xlabel="items $n$", ylabel="length of sum divided by $\\sqrt{n}$,\nin units of one $\\mathbf{t}_i$", title="$\\mathbf{t}_i$ of the trained model", ylim=(0, None))
 axes[1].legend()
 plt.show()
 
 # %% [markdown]
-# For random vectors the square root keeps the length at one, exactly as derived. Real users' items point the same way to some extent, so that their sums grow faster than $\sqrt n$: a user with a clear taste is heard more clearly, and one with many such items more clearly still. The square root removes what is due to numbers alone.
+# For random vectors the square root keeps the length at one, exactly as derived. Real users' items point the same way to some extent, so that their sums grow faster than $\sqrt n$: a user with a clear taste is heard more clearly, and one with many such items more clearly still (of 60 items only a few users know). Items at random rise a little too: all $\mathbf t_i$ have a small part in common, which adds up. The square root removes what is due to numbers alone.
 #
 # ## What the divisor forgets
 #
@@ -199,7 +205,7 @@ print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error"
 # $$\frac\partial{\partial\mu_j}\int q(\mathbf z)f(\mathbf z)\,d\mathbf z=\int q(\mathbf z)\,\frac{\partial\ln q(\mathbf z)}{\partial\mu_j}\,f(\mathbf z)\,d\mathbf z=\mathbb E_q\Big[f(\mathbf z)\,\frac{z_j-\mu_j}{\sigma_j^2}\Big]=\mathbb E_{\boldsymbol\epsilon}\Big[f(\mathbf z)\,\frac{\epsilon_j}{\sigma_j}\Big],$$
 #
 # since $\ln q=-\sum_j\frac{(z_j-\mu_j)^2}{2\sigma_j^2}+\dots$. This is the **score-function estimator** (REINFORCE). Its average is right. Its noise is another matter: it multiplies the whole value $f$, a log-likelihood of about $-70$, by a random number of size $1/\sigma$. A constant $f$ has derivative 0, and it would still rattle.
-# The usual cure is to subtract a **baseline** $a$, which changes nothing on average since $\mathbb E[\epsilon_j]=0$; we subtract the mean of $f$.
+# The usual cure is to subtract a **baseline**, a number $f_0$ that does not depend on the sample: $(f-f_0)\,\epsilon_j/\sigma_j$ has the same average, since $\mathbb E[\epsilon_j]=0$. We take the mean of $f$ over the samples (2,000 of them, so that it hardly depends on any one).
 #
 # We try all three on a real user of the trained model: $f$ is her log-likelihood as a function of $\mathbf z$, for 2,000 samples.
 
@@ -242,20 +248,22 @@ scales = np.geomspace(0.1, 3, 9)
 table = np.array([[noise_of(g) for g in estimates(scale, np.random.default_rng(3))[:3]] for scale in scales])
 _, pull = decoder.log_likelihood(taste, H, C, X[[u]], config.tau)
 signal = np.linalg.norm(normalise(taste)[1](pull(1.0)[0]))  # the gradient at z = mu
-figure, axis = plt.subplots(figsize=(10, 3.6))
+figure, axis = plt.subplots(figsize=(8, 4))
 for column, name, place, marker in ((1, "score function", 5, "s"), (2, "score function with a baseline", 1, "^"), (0, "reparameterisation", 0, "o")):
     axis.plot(scales * doubt.mean(), table[:, column], marker + "-", color=COLOURS[place], label=name)
 axis.axhline(signal, color=GREY, ls="--", label="length of the gradient itself, at $\\mathbf{z}=\\mathbf{\\mu}$")
-axis.axvline(doubt.mean(), color=INK, ls=":", label="$\\sigma$ as trained")
+axis.axvline(doubt.mean(), 0, 0.78, color=INK, ls=":", label="$\\sigma$ as trained")
 axis.set(xscale="log", yscale="log", xlabel="standard deviation of $q$ (mean of $\\sigma_j$)", ylabel="noise of one sample's gradient\n(standard deviation, all 60 numbers)")
 axis.set(xticks=[0.02, 0.05, 0.1, 0.2, 0.4], xticklabels=["0.02", "0.05", "0.1", "0.2", "0.4"])
 axis.minorticks_off()
-figure.legend(loc="outside right upper", fontsize=9)
+axis.set_ylim(1, 3e6)
+axis.legend(loc="upper right", fontsize=9, ncols=2)
 plt.show()
+print("noise with the baseline, in units of the trick's, from the smallest sigma to the largest:", *(f"{value:.0f}" for value in table[:, 2] / table[:, 0]))
 assert (table[:, 0] < table[:, 2]).all() and (table[:, 2] < table[:, 1]).all()
 
 # %% [markdown]
-# The smaller $\sigma$, the *better* the trick (a sample close to $\boldsymbol\mu$ has nearly the gradient at $\boldsymbol\mu$), and the *worse* the score function, which divides by $\sigma$; the baseline saves it from that, but not from being seven to fifty times as noisy (exercise 2 shows where the rest comes from). With one sample a user and step, as Algorithm 1 has it, only the trick is usable. The price: $f$ must be differentiable in $\mathbf z$. For $\mathbf z$ it is; for the one-hot $\mathbf c_i$ it is not, and the Gumbel-Softmax (notebook 5) is the
+# The smaller $\sigma$, the *better* the trick (a sample close to $\boldsymbol\mu$ has nearly the gradient at $\boldsymbol\mu$), and the *worse* the score function, which divides by $\sigma$; the baseline saves it from that, but not from being seven to nearly sixty times as noisy (exercise 2 shows where the rest comes from). With one sample a user and step, as Algorithm 1 has it, only the trick is usable. The price: $f$ must be differentiable in $\mathbf z$. For $\mathbf z$ it is; for the one-hot $\mathbf c_i$ it is not, and the Gumbel-Softmax (notebook 5) is the
 # same trick bent to a discrete choice: noise outside, a smooth function inside.
 #
 # At test time (the remark at line 25) nothing is sampled: $\mathbf z_u=\boldsymbol\mu_u$.
@@ -271,7 +279,7 @@ assert (table[:, 0] < table[:, 2]).all() and (table[:, 2] < table[:, 1]).all()
 #
 # ## Exercises
 #
-# **1.** Derive the pullback of `aggregate` with respect to $r^2=\sum_ix_{u,i}c_{i,k}^2$: show that the cotangent of $r^2$ is $-\bar{\mathbf A}^\top\mathbf A/(2r^2)$, where $\bar{\mathbf A}$ is the cotangent of $\mathbf A=\mathbf n/r$. Find it in the code.
+# **1.** Derive the pullback of `aggregate` with respect to $r^2=\sum_ix_{u,i}c_{i,k}^2$: show that the cotangent of $r^2$ is $-\bar{\mathbf A}^\top\mathbf A/(2r^2)$, where $\bar{\mathbf A}$ is the cotangent of $\mathbf A=\mathbf n/r$ (the derivative of the loss with respect to it) and $\mathbf n=\sum_ix_{u,i}c_{i,k}\mathbf t_i$. Find it in the code.
 #
 # <details><summary>Solution</summary>
 #
@@ -298,7 +306,7 @@ assert (table[:, 0] < table[:, 2]).all() and (table[:, 2] < table[:, 1]).all()
 # ```
 # </details>
 #
-# **3.** A user's items all belong to concept 2 with $c_{i,2}=0.999$. What does the encoder say about concept 1? Compare the direction of $\boldsymbol\mu^{(1)}$ with that for a user with the same items whose $c_{i,1}$ are a hundred times larger.
+# **3.** With two concepts, a user's items all belong to concept 2 with $c_{i,2}=0.999$. What does the encoder say about concept 1? Compare the direction of $\boldsymbol\mu^{(1)}$ with that for a user with the same items whose $c_{i,1}$ are a hundred times larger.
 #
 # <details><summary>Solution</summary>
 #
