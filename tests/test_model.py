@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from macrid import adam, decoder, model
+from macrid import adam, model
 from macrid.batch import draw_noise
 from macrid.gradcheck import check, negative_control
-from macrid.ops import normalise
 
 
 def check_model(t, beta, targets=None):
@@ -98,8 +97,8 @@ def test_the_bound_is_a_bound(tiny, rng):
         elbos.append(-terms["loss"])
         weights.append(terms["reconstruction"] + ln_p - ln_q)
     weights = np.array(weights)
-    born = normalise(0.5 * rng.standard_normal((50_000, *mu.shape[1:])))[0]  # z from the prior
-    P, _ = decoder.scores(born, normalise(t.parameters["H"])[0], model.concepts(t.parameters, t.config), t.config.tau)
+    born = model.normalise(0.5 * rng.standard_normal((50_000, *mu.shape[1:])))[0]  # z from the prior
+    P, _ = model.scores(born, model.normalise(t.parameters["H"])[0], model.concepts(t.parameters, t.config), t.config.tau)
     told = (P / P.sum(axis=1, keepdims=True))[:, [0, 2, 5]].prod(axis=1)  # p(x | z, C), equation (2)
     error = told.std() / told.mean() / 50_000**0.5  # of ln p(x)
     assert np.log(told.mean()) - np.mean(elbos) > 4 * error  # the gap, KL(q || true posterior)

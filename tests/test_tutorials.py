@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import pkgutil
 import re
 import sys
 from pathlib import Path
@@ -83,6 +84,21 @@ def test_it_says_what_a_reader_needs(path):
     assert text.count("<details>") == text.count("</details>") >= 2 and "<summary>Solution</summary>" in text, "folded solutions"
     assert f"]({path.stem}.ipynb)" in INDEX and f"images/{path.stem}.png" in INDEX, "it is in the index"
     assert (TUTORIALS / "images" / f"{path.stem}.png").is_file()
+
+
+@each
+def test_the_functions_and_tests_that_its_table_names_exist(path):
+    """A row of `| what | functions | tests |`; a test without a file is of the file named before it."""
+    text = path.read_text(encoding="utf-8")
+    rows = [line.rsplit(" | ", 2)[1:] for line in text.splitlines() if line.startswith("# | ") and "`test_" in line]
+    assert len(rows) >= 3, "the table of what the notebook showed"
+    for functions, tests in rows:
+        for name in re.findall(r"`(\w+(?:\.\w+)+)`", functions):
+            pkgutil.resolve_name(f"macrid.{name.removeprefix('macrid.')}")
+        source = ""
+        for file, test in re.findall(r"`(?:(\w+\.py)::)?(\w+)`", tests):
+            source = (HERE / file).read_text(encoding="utf-8") if file else source
+            assert re.search(rf"^def {test}\(", source, re.MULTILINE), f"{path.name}: {test}"
 
 
 def test_the_index_has_each_equation_once_and_names_what_exists():

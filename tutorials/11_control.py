@@ -354,7 +354,7 @@ except ImportError:
 # <details><summary>Solution</summary>
 #
 # Yes. Without pairs (12) is a sum with one term for each subrange, so the best item of each can be chosen on its own: `control.beam_search(groups, without(h), 0.0, tau, width=1)[1]` is the optimum
-# (`test_equation_12.py::test_without_pairs_greedy_is_best`).
+# (`test_control.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better`).
 #
 # </details>
 #
@@ -378,9 +378,9 @@ except ImportError:
 #
 # | what | function | test |
 # |---|---|---|
-# | the range $(a, b)$ | `macrid.interpret.control.nearest_range` | `test_equation_12.py::test_the_range_is_what_a_scan_finds` |
-# | (12) | `macrid.interpret.control.objective` | `test_equation_12.py::test_the_objective_is_equation_12` |
-# | beam search | `macrid.interpret.control.beam_search` | `test_equation_12.py::test_a_wide_beam_is_exhaustive` |
+# | the range $(a, b)$ | `macrid.interpret.control.nearest_range` | `test_control.py::test_binary_search_finds_the_range_that_a_scan_finds` |
+# | (12) | `macrid.interpret.control.objective` | `test_control.py::test_the_objective_is_equation_12` |
+# | beam search | `macrid.interpret.control.beam_search` | `test_control.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better` |
 # | all together | `macrid.interpret.control.trajectory`; `python -m macrid.control` on your own data | |
 #
 # Next: [12. Scale](12_scale.ipynb).
