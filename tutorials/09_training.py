@@ -122,15 +122,15 @@ assert np.allclose(shrunk, (1 - 0.01 * 0.5) ** np.arange(21))
 # %% [markdown]
 # ## 3. Annealing
 #
-# At the start the decoder knows nothing, and the cheapest way to lower the loss is to obey the KL term and forget the data. So $\beta$ grows linearly over the first $S$ updates (`anneal_steps`, 200), as in MultiVAE:
+# At the start the decoder knows nothing, and the cheapest way to lower the loss is to obey the KL term and forget the data. So $\beta$ grows linearly over the first $t_\beta$ updates (`anneal_steps`, 200), as in MultiVAE:
 #
-# $$\beta_t = \beta \cdot \min(1,\ t / S) .$$
+# $$\beta_t = \beta \cdot \min(1,\ t / t_\beta) .$$
 
 # %%
 show(fit.annealed_beta)
 config = Config(**shop.OPTIONS)
-S = config.anneal_steps
-assert fit.annealed_beta(0, config) == 0 and np.isclose(fit.annealed_beta(S // 4, config), config.beta / 4) and fit.annealed_beta(5 * S, config) == config.beta
+t_beta = config.anneal_steps
+assert fit.annealed_beta(0, config) == 0 and np.isclose(fit.annealed_beta(t_beta // 4, config), config.beta / 4) and fit.annealed_beta(5 * t_beta, config) == config.beta
 
 # %% [markdown]
 # In this model it is less vital than in MultiVAE: $\boldsymbol\mu$ has unit length, so the KL term cannot shrink the mean to nothing ([notebook 4](04_kl.ipynb)). Exercise 2 measures it.
@@ -186,7 +186,7 @@ axes[2].set(xlabel="epoch", title="validation users", ylim=(0, None))
 for axis in axes:
     axis.legend(fontsize=8)
 plt.show()
-settled = epochs * -(-parts.train.shape[0] // config.batch_size) > S + 16  # epochs after annealing
+settled = epochs * -(-parts.train.shape[0] // config.batch_size) > t_beta + 16  # epochs after annealing
 assert np.allclose(whole[settled], history["loss"][settled], rtol=1e-4), "line 34, epoch by epoch"
 assert history["kl"].min() > constant and state.best_score == history["validation_ndcg@100"].max()
 each = parts.train.sum() / parts.train.shape[0]
@@ -201,7 +201,7 @@ assert history["loss"][0] > each * np.log(len(parts.items)) > history["loss"][5]
 # * **The loss** falls fast, then slowly. For scale: a model that finds all items equally likely pays $\ln M$ nats for each item, 187 for the mean user. It *starts* above that: at first every item's cosine, and so its probability, is an accident, and confident accidents cost
 #   more than none. Where the two curves part, the KL term comes in.
 # * **KL.** It first shoots up ($\beta$ is near 0: precise, small $\boldsymbol\sigma$ is free), then $\beta$ bites and pulls $\boldsymbol\sigma$ towards $\sigma_0$. It cannot fall below the dotted constant.
-# * **Validation** rises, then wavers. Training stops after `patience` epochs without a better NDCG@100, and the *best* parameters are kept. The wavering, some .003 from epoch to epoch on the very same users, is the first hint of how large a difference must be to mean anything. And the best of many wavering values is too high: never report it, report the *test* users'.
+# * **Validation** rises, then wavers. Training stops after `patience` epochs without a better NDCG@100, and the *best* parameters are kept. The wavering, some .002 from epoch to epoch on the very same users, is the first hint of how large a difference must be to mean anything. And the best of many wavering values is too high: never report it, report the *test* users'.
 #
 # **Over- and underfitting** show in the gap between the two sides. Less regularisation lets the loss fall further and validation fall with it:
 
@@ -293,7 +293,7 @@ for row, (one, other) in enumerate((("macrid", "EASE"), ("macrid, 60 epochs", "n
     print(f"{one + ' minus ' + other:40s} {against['mean']:+.3f} ± {against['stderr']:.3f} paired, ± {unpaired:.3f} as if on different users")
     assert against["stderr"] < 0.8 * unpaired
 axes[1].set_yticks([0.5, 3.5], places)
-axes[1].axvline(0, color=INK, lw=1)
+axes[1].axvline(0, ymax=0.85, color=INK, lw=1)
 axes[1].set(xlabel="difference of NDCG@100 ± 2 standard errors", ylim=(-0.8, 6.2), title="the same differences, twice")
 axes[1].legend(fontsize=9, loc="upper center", ncols=2)
 plt.show()
