@@ -235,7 +235,7 @@ figure.colorbar(image, ax=axes[0], label="mean rank correlation with the step")
 for place, (what, found) in enumerate((("true attributes", signed), ("shuffled", luck))):
     axes[1].plot(np.sort(found.ravel()), np.linspace(0, 1, found.size), color=COLOURS[place], ls=("-", "--")[place], lw=2, label=what)
 axes[1].set(xlabel="mean rank correlation on fresh starts", ylabel="share of the 30 pairs at or below", xlim=(-0.4, 1), title="the chosen knob of each concept and attribute")
-axes[1].legend(fontsize=8, loc="center")
+axes[1].legend(fontsize=8, loc="upper left")
 plt.show()
 print(f"30 pairs of concept and attribute: median correlation of the chosen knob on fresh starts {np.median(signed):.2f} (least {signed.min():.2f}), shuffled control {np.median(luck):.2f} (most {luck.max():.2f})")
 assert np.median(signed) > 0.6 and np.median(luck) < 0.35 and (signed > 0).mean() > 0.9
