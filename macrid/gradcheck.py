@@ -24,12 +24,13 @@ def numerical_gradient(f, x, step=STEP):
     return gradient
 
 
-def check(f, arguments, gradients, step=STEP, tolerance=TOLERANCE):
+def check(f, arguments, gradients, step=STEP, tolerance=TOLERANCE, what=""):
     """Compare `gradients` (a dict) with the central differences of f(**arguments), a scalar, for each key.
 
-    The error of an argument is max|numerical - analytic| / max(max|numerical|, FLOOR). Raises AssertionError that names the
-    argument, the coordinate, both values and the likely mistake; returns the errors as a dict.
+    The error of an argument is max|numerical - analytic| / max(max|numerical|, FLOOR). Raises AssertionError that says
+    `what` was checked and names the argument, the coordinate, both values and the likely mistake; returns the errors as a dict.
     """
+    __tracebackhide__ = True  # pytest then shows the line of the test
     errors = {}
     for name, analytic in gradients.items():
         x = arguments[name]
@@ -41,9 +42,11 @@ def check(f, arguments, gradients, step=STEP, tolerance=TOLERANCE):
         errors[name] = float(difference.max(initial=0.0) / max(scale, FLOOR))
         if not errors[name] < tolerance:
             j = np.unravel_index(np.argmax(np.where(np.isnan(difference), np.inf, difference)), x.shape)
+            wrong = int((~(difference < tolerance * max(scale, FLOOR))).sum())
+            hint = _hint(analytic, numerical) if np.array_equal(f(**arguments), f(**arguments), equal_nan=True) else "The value itself changes from call to call: draw its noise outside."
             raise AssertionError(
-                f"the gradient of {name} is wrong: worst at {tuple(map(int, j))}, by hand {analytic[j]:.9g}, by central "
-                f"differences {numerical[j]:.9g}, error {errors[name]:.2e} (allowed {tolerance:.0e}). {_hint(analytic, numerical)}"
+                f"{what}{': ' * bool(what)}the gradient of {name} is wrong at {wrong} of {x.size} coordinates: worst at {tuple(map(int, j))}, by hand "
+                f"{analytic[j]:.9g}, by central differences {numerical[j]:.9g}, error {errors[name]:.2e} (allowed {tolerance:.0e}). {hint}"
             )
     return errors
 
@@ -54,8 +57,11 @@ def check_op(op, arguments, rng, differentiable=None, tolerance=TOLERANCE):
     `arguments` is a dict in the order of the op's arguments; `differentiable` names those that the pullback returns
     gradients for, in order (all of them by default). Values may be an array, a scalar or a tuple of arrays. Also
     required: some gradient is not zero, the pullback gives the same when called twice and changes no argument, and
-    (negative control) the same check fails when the gradients are scaled by 1.001. Returns the errors.
+    (negative control) the same check fails when the gradients are scaled by 1.001. Returns the errors. What fails is named by
+    the op and the first line of its docstring, where its formula stands.
     """
+    __tracebackhide__ = True
+    what = f"{op.__name__} ({(op.__doc__ or 'without a formula').strip().splitlines()[0].rstrip('.')})"
     names = list(arguments) if differentiable is None else differentiable
     before = {name: np.array(arguments[name]) for name in names}
     value, pullback = op(**arguments)
@@ -65,21 +71,22 @@ def check_op(op, arguments, rng, differentiable=None, tolerance=TOLERANCE):
     first, second = (g if isinstance(g, tuple) else (g,) for g in (first, second))
     gradients = dict(zip(names, first, strict=True))
     for name, again in zip(names, second):
-        np.testing.assert_array_equal(gradients[name], again, f"the pullback changed {name}'s gradient when called again")
-        np.testing.assert_array_equal(arguments[name], before[name], f"the op changed its argument {name}")
+        np.testing.assert_array_equal(gradients[name], again, f"{what}: the pullback changed {name}'s gradient when called again")
+        np.testing.assert_array_equal(arguments[name], before[name], f"{what}: the op changed its argument {name}")
 
     def scalar(**arguments):
         value, _ = op(**arguments)
         outputs = value if isinstance(value, tuple) else (value,)
         return sum(float(np.sum(y * dy)) for y, dy in zip(outputs, cotangents))
 
-    errors = check(scalar, arguments, gradients, tolerance=tolerance)
+    errors = check(scalar, arguments, gradients, tolerance=tolerance, what=what)
     negative_control(scalar, arguments, gradients, tolerance=tolerance)
     return errors
 
 
 def negative_control(f, arguments, gradients, tolerance=TOLERANCE):
     """The check must fail for every gradient that is not zero when it is scaled by 1.001."""
+    __tracebackhide__ = True
     nonzero = {name: g for name, g in gradients.items() if np.abs(g).max(initial=0.0) > FLOOR}
     assert nonzero, "every gradient is zero: the check would prove nothing"
     for name, gradient in nonzero.items():
@@ -99,5 +106,5 @@ def _hint(analytic, numerical):
         return "It is zero: is this argument's path left out of the sum?"
     residual = np.abs(analytic - ratio * numerical).max() / np.abs(analytic).max()
     if residual < 1e-4:
-        return f"It is {ratio:.6g} times the right one everywhere: a factor (1/tau, 1/B, 2, a sign) is missing."
-    return "It is not a multiple of the right one: a path of the fan-out, or a normalisation's Jacobian, may be missing."
+        return f"It is {ratio:.6g} times the right one everywhere: a factor (1/tau, 1/B, 2, a sign) is missing, or one too many."
+    return "It is not a multiple of the right one: a path of the fan-out, or a part of a Jacobian, may be missing. Check the ops of its paths one by one."

@@ -37,6 +37,20 @@ def test_names_a_wrong_pullback(rng, pullback, hint):
         check(lambda x: (x * x).sum(), {"x": x}, {"x": pullback(x, dy)})
 
 
+def test_the_message_names_the_op_with_its_formula_and_counts_the_wrong_coordinates(rng):
+    def half(x):
+        """y = x^2, which is not an equation of the paper."""
+        return x * x, lambda dy: np.where(np.arange(4) < 3, x, 2 * x) * dy
+
+    with pytest.raises(AssertionError, match=r"half \(y = x\^2, which is not an equation of the paper\): the gradient of x is wrong at 3 of 4"):
+        check_op(half, {"x": rng.standard_normal(4)}, rng)
+
+
+def test_noise_that_is_drawn_inside_is_named(rng):
+    with pytest.raises(AssertionError, match="draw its noise outside"):
+        check(lambda x: (x * rng.standard_normal(3)).sum(), {"x": np.ones(3)}, {"x": np.ones(3)})
+
+
 def test_one_wrong_coordinate_of_many_is_found(rng):
     x = rng.standard_normal(200)
     gradient = 2 * x

@@ -86,6 +86,11 @@ def test_a_factor_in_two_dimensions_has_no_gap(factors):
     assert micro.dci(Z, factors)["completeness"] < 0.7 < micro.dci(Z, factors)["disentanglement"]
 
 
+def test_a_single_factor_has_scores(factors):
+    found = micro.dci(factors, factors[:, [1]])
+    assert found["disentanglement"] == 1 and found["completeness"] > 0.9 and found["informativeness"] > 0.9
+
+
 def test_independence_and_its_ceiling(rng):
     Z = rng.standard_normal((425, 200))
     assert micro.independence(Z) == pytest.approx(micro.independence_ceiling(425), abs=0.001)

@@ -28,6 +28,7 @@ from macrid import (
     alexnet,
     fit,
     gradcheck,
+    metrics,
     model,
     ops,
     run,
@@ -121,8 +122,9 @@ many = ops.normalise(rng.standard_normal((2000, v.shape[1])))[0]
 assert (np.einsum("nj,nj->n", many @ V, many) < eigenvalues[0]).all(), "2,000 random directions: none beats q_1"
 
 # %% [markdown]
-# **Keeping $d$ of them.** $P$ holds the first $d$ eigenvectors as rows (the paper's $Q^T[:,d]$), and $\mathbf h_i = P \mathbf v_i$. Maximum variance is also minimum loss: rebuild $\mathbf v_i$ from its $d$ coordinates,
-# and what is missing on average is the sum of the eigenvalues that were left out,
+# **Keeping $d$ of them.** $P$ holds the first $d$ eigenvectors as rows (so the paper's $Q^T[:,d]$ must be read: the first $d$ *rows* of $Q^T$), and $\mathbf h_i = P \mathbf v_i$.
+# Maximum variance is also minimum loss. In the orthonormal eigenvectors $\mathbf v_i - \bar{\mathbf v} = \sum_j a_{i,j} \mathbf q_j$, and rebuilding it from $d$ coordinates leaves out the terms $j > d$.
+# By Pythagoras $\sum_{j > d} a_{i,j}^2$ is missing, and the mean of $a_{i,j}^2$ over the items is the variance along $\mathbf q_j$, which is $\lambda_j$:
 #
 # $$\frac1M \sum_i \big\| (\mathbf v_i - \bar{\mathbf v}) - P^T P (\mathbf v_i - \bar{\mathbf v}) \big\|^2 \;=\; \sum_{j > d} \lambda_j .$$
 
@@ -138,9 +140,9 @@ axes[0].bar(np.arange(1, 31), eigenvalues[:30] / eigenvalues.sum(), color=[COLOU
 axes[0].set(xlabel="component j", ylabel="share of the variance", title=f"the first {d} of 1,024 components hold {eigenvalues[:d].sum() / eigenvalues.sum():.0%}")
 for g, name in enumerate(shop.CATEGORIES):
     inside = category == g
-    axes[1].scatter(*coordinates[inside, :2].T, s=6, color=COLOURS[g], label=name, marker="o^sDvP"[g])
+    axes[1].scatter(*coordinates[inside, :2].T, s=9, color=COLOURS[g], label=name, marker="o^sDvP"[g])
 axes[1].set(xlabel="component 1", ylabel="component 2", title="the items, seen along two of them")
-axes[1].legend(fontsize=8, markerscale=2, ncols=2)
+axes[1].legend(fontsize=8, markerscale=1.6, ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -192,32 +194,37 @@ assert scores_letter["accuracy"] > 0.8
 # To the letter, the columns of $H$ have the deviations $\sqrt{\lambda_j}$, here from 14 down to 5. Two things follow.
 #
 # * The decoder uses cosines, so the first component has three times the say of the tenth, only because pictures differ more in what it measures.
-# * Adam moves each coordinate by about the learning rate per step, whatever its size ([notebook 9](09_training.ipynb)). Against a length of 30, a step of .01 turns $\mathbf h_i$ by nothing: a large start is frozen.
+# * Adam moves each coordinate by about the learning rate per step, whatever its size ([notebook 9](09_training.ipynb)). On the shop that is .01, so $\mathbf h_i$ moves by at most $.01 \sqrt{10} = .03$. Of its length, about 27 here,
+#   that is a thousandth of a radian; of 1.6, the length at a deviation of .5, it is twenty times as much. A large start turns slowly: [measured](../docs/semantics.md), it takes twice the epochs on the shop, and costs a quarter of the NDCG on MovieLens.
 #
 # So `whiten=True`, the default, first takes the direction of each $\mathbf v_i$ (a brighter picture is not another thing), then scales every component to the deviation that a random start would have
-# (`init_deviation`, on the shop .5), and clusters *directions*, since the model's own distance is the cosine.
+# (`init_deviation`, on the shop .5), and clusters *directions*, since the model's own distance is the cosine, in the leading $K$ components, where $K$ clusters lie.
 
 # %%
 H_white, m_white = semantics.start_from_features(features, K, d, config.init_deviation, seed=0, whiten=True)
 assert np.allclose(np.sqrt((H_white**2).mean(axis=0)), config.init_deviation, rtol=1e-4)
+length = {name: np.median(np.linalg.norm(H, axis=1)) for name, H in (("to the letter", H_letter), ("whitened", H_white))}
+assert 25 < length["to the letter"] < 29 and 1.4 < length["whitened"] < 1.7
 assigned = (ops.normalise(H_white)[0] @ ops.normalise(m_white)[0].T).argmax(axis=1)
 scores_white = macro.concept_scores(np.eye(K)[assigned], category)
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), width_ratios=(3, 2))
 place = np.arange(1, d + 1)
-axes[0].bar(place - 0.2, H_letter.std(axis=0), 0.4, color=COLOURS[1], label="to the letter")
-axes[0].bar(place + 0.2, H_white.std(axis=0), 0.4, color=COLOURS[0], label="whitened")
-axes[0].set(xlabel="dimension j of h", ylabel="standard deviation", yscale="log", ylim=(0.1, 40), xticks=place, title="the scale of the start")
-axes[0].legend()
+axes[0].plot(place, H_letter.std(axis=0), "s--", color=COLOURS[1], label="to the letter")
+axes[0].plot(place, H_white.std(axis=0), "o-", color=COLOURS[0], label="whitened")
+axes[0].set(xlabel="dimension j of h", ylabel="standard deviation over items", yscale="log", ylim=(0.1, 40), xticks=place, title="the scale of the start")
+axes[0].legend(loc="center right")
 axes[1].bar(["to the letter", "whitened"], [scores_letter["accuracy"], scores_white["accuracy"]], color=[COLOURS[1], COLOURS[0]])
-axes[1].set(ylim=(0, 1), ylabel="items in the right cluster", title="k-means before any training")
+for place, scores in enumerate((scores_letter, scores_white)):
+    axes[1].text(place, scores["accuracy"] - 0.02, f"{scores['accuracy']:.1%}", ha="center", va="top")
+axes[1].set(ylim=(0, 1), ylabel="share of items in the right cluster", title="k-means before any training")
 plt.show()
 assert scores_white["accuracy"] > scores_letter["accuracy"]
 
 # %% [markdown]
 # ## 5. Equation (11): categories teach the concepts
 #
-# Clusters have no names. If items have categories, concept $k$ can be *taught*: let $\hat{\mathbf c}_i$ be the distribution over concepts that the item's categories ask for, and add to the loss
+# Clusters have no names. If items have categories, concept $k$ can be *taught*: let $\hat{\mathbf c}_i$ be the distribution over concepts that the item's categories ask for (the paper: one-hot, for its one category), and add to the loss
 #
 # $$\text{Cross-Entropy}(\mathbf c_i, \hat{\mathbf c}_i) = - \sum_{k=1}^K \hat c_{i,k} \ln c_{i,k} .$$
 #
@@ -225,7 +232,7 @@ assert scores_white["accuracy"] > scores_letter["accuracy"]
 #
 # $$- \sum_k \hat c_{i,k} \ln c_{i,k} \;=\; \underbrace{- \sum_k \hat c_{i,k} \ln \hat c_{i,k}}_{\text{entropy of } \hat{\mathbf c}_i} \;+\; \underbrace{\sum_k \hat c_{i,k} \ln \frac{\hat c_{i,k}}{c_{i,k}}}_{D_\mathrm{KL}(\hat{\mathbf c}_i \| \mathbf c_i) \;\ge\; 0} .$$
 #
-# The first part does not depend on the model. So the minimum is at $\mathbf c_i = \hat{\mathbf c}_i$, and nowhere else.
+# The first part does not depend on the model. The second is zero at $\mathbf c_i = \hat{\mathbf c}_i$ and nowhere else ([notebook 4](04_kl.ipynb)), so that is the minimum.
 
 # %%
 logits = rng.standard_normal((5, 3))
@@ -250,14 +257,17 @@ assert np.allclose(by_item, entropy + divergence) and (divergence >= 0).all()
 show(ops.cross_entropy)
 _, pullback = ops.cross_entropy(logits, asked)
 assert np.allclose(pullback(1.0)[:4], (c - asked)[:4] / 4) and not pullback(1.0)[4].any()
-gradcheck.check_op(ops.cross_entropy, {"s": logits, "target": asked}, rng, differentiable=["s"])
+error = gradcheck.check_op(ops.cross_entropy, {"s": logits, "target": asked}, rng, differentiable=["s"])["s"]
+print(f"relative error of the gradient, against central differences (notebook 8): {error:.0e}")
 
 # %% [markdown]
 # The fine print, where the paper is brief:
 #
 # * *Several categories, or none.* An item of two taught categories asks for half of each; an item of none has a row of zeros and teaches nothing (the last row above).
 # * *Which concept learns which category?* Concept $k$ is taught by the $k$-th most frequent one. A start from pictures finds its clusters in another order, so `order_by_targets` permutes the prototypes first.
-# * *Sum or mean.* Algorithm 1, line 34, adds the **sum** over all $M$ items to the objective of **one** user. Here it is the mean over the known items, times `category_weight`; the paper's is `category_weight` $= M$.
+# * *The sign.* Line 34 of Algorithm 1 has $+ \sum_i \text{Cross-Entropy}$ in an objective $L$ that line 35 *maximises*: to the letter, concepts would be driven away from their categories. Equation (11) says $\min$. So it is a
+#   minus in $L$, and a plus in the loss $-L$ that we minimise.
+# * *Sum or mean.* Line 34 adds the **sum** over all $M$ items to the objective of **one** user. Here it is the mean over the known items, times `category_weight`; the paper's is `category_weight` $= M$.
 # * The logits are the *perturbed* ones of line 15 (with Gumbel noise, [notebook 5](05_prototypes.ipynb)): the sampled $\mathbf c_i$ is what is taught.
 
 # %%
@@ -289,7 +299,8 @@ for name, changes in variants.items():
 
     start = fit.start(parts, own, (features, known), taught)
     curve["first"] = macro.concept_scores(model.concepts(start.parameters, own), category)["accuracy"]
-    fit.fit(parts, own, taught, start, on_epoch=watch)
+    state = fit.fit(parts, own, taught, start, on_epoch=watch)
+    curve["users"] = metrics.evaluate_ranking(lambda X, n: model.rank(state.parameters, X, own, n)[0], parts.validation)
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharex=True)
 for place, (name, curve) in enumerate(curves.items()):
@@ -297,16 +308,19 @@ for place, (name, curve) in enumerate(curves.items()):
     axes[0].plot(np.arange(1, 41), curve["ndcg"], **line)
     axes[1].plot(np.arange(41), [curve["first"], *curve["accuracy"]], **line)
 axes[0].set(xlabel="epoch", ylabel="validation NDCG@100", title="recommendation")
-axes[1].set(xlabel="epoch", ylabel="items in the concept of their category", title="concepts", ylim=(0, 1.03))
+axes[1].set(xlabel="epoch", ylabel="share of items in the concept of their category", title="concepts", ylim=(0, 1.03))
 axes[0].legend(fontsize=9)
 plt.show()
+for name, curve in curves.items():
+    mine, against = metrics.summary(curve["users"])["ndcg@100"], metrics.paired(curve["users"], curves["neither"]["users"])["ndcg@100"]
+    print(f"{name:24s} {mine['mean']:.3f} ± {mine['stderr']:.3f}" + f", minus neither {against['mean']:+.3f} ± {against['stderr']:.3f}" * (name != "neither"))
 last = {name: (np.mean(curve["ndcg"][-5:]), np.mean(curve["accuracy"][-5:])) for name, curve in curves.items()}
 assert last["pictures"][0] > last["neither"][0] + 0.03 and last["categories"][0] > last["neither"][0] + 0.03
 assert last["pictures and categories"][1] > 0.97 > last["neither"][1]
 
 # %% [markdown]
-# Either signal alone lifts a random start a good deal; pictures, even through random weights, put the concepts right before the first step. One run a variant does not make a table: the
-# [measured one](../docs/semantics.md) has five seeds, paired differences, a *shuffled* control (each item gets another's picture: worse than none, so the gain is what the pictures show),
+# Either signal alone lifts a random start by many standard errors (printed after 40 epochs, over 200 validation users, differences paired by user: [notebook 9](09_training.ipynb)); the three with a signal cannot be told apart here, and two of them were still rising. Pictures, even through
+# random weights, put the concepts right before the first step. One run a variant does not make a table: the [measured one](../docs/semantics.md) has five seeds, full training, test users, a *shuffled* control (each item gets another's picture: worse than none, so the gain is what the pictures show),
 # and MovieLens, where posters through random weights are worth nothing and the start to the letter is harmful. No trained AlexNet was at hand, so nothing here speaks of one.
 #
 # ## Exercises
@@ -317,7 +331,7 @@ assert last["pictures and categories"][1] > 0.97 > last["neither"][1]
 #
 # $\frac1M \sum_i P(\mathbf v_i - \bar{\mathbf v})(\mathbf v_i - \bar{\mathbf v})^T P^T = P V P^T = P Q \Lambda Q^T P^T = \mathrm{diag}(\lambda_1, \dots, \lambda_d)$, because the rows of $P$ are columns of $Q$.
 # In code: `np.allclose(np.cov(H_letter.T, bias=True), np.diag(eigenvalues[:d]), atol=1e-3 * eigenvalues[0])` is `True`. So the start is perfectly *uncorrelated* over all items. It is not disentangled: inside one
-# concept the dimensions are correlated again (up to .7 in the whitened start), and uncorrelated is weaker than independent.
+# category dimensions are correlated again, in each of the six with a pair at .7 to .9 (`np.corrcoef(H_white[category == g].T)`), and uncorrelated is weaker than independent.
 #
 # </details>
 #
@@ -335,6 +349,23 @@ assert last["pictures and categories"][1] > 0.97 > last["neither"][1]
 #
 # It is worse than "neither". The start is then not uninformed but *misinformed*, at a scale (.5) from which Adam needs long to move it. The table in [docs/semantics.md](../docs/semantics.md) has
 # .196 for shuffled pictures against .254 for neither and .368 for pictures (NDCG@100 of 200 test users, five seeds).
+#
+# </details>
+#
+# **4.** Would raw pixels do as well as a random network?
+#
+# <details><summary>Solution</summary>
+#
+# Partly. With the 32 by 32 pixels of each picture for $\mathbf v_i$ (mean taken off, scaled to unit length) the nearest neighbour is of the same category for all items, as above: these pictures are easy. But k-means in ten
+# principal components puts only 78% of the items right, where the network's features reach 93%.
+#
+# ```python
+# small = lambda i: shop_pictures.draw(shop.CATEGORIES[category[i]], attributes[i]).resize((32, 32))
+# pixels = np.stack([np.asarray(small(i), float).ravel() for i in range(M)])
+# pixels = ops.normalise(pixels - pixels.mean(axis=0))[0]
+# H_pixels, m_pixels = semantics.start_from_features(pixels, K, d, 0.5, seed=0, whiten=False)
+# macro.concept_scores(-((H_pixels[:, None] - m_pixels) ** 2).sum(axis=2), category)["accuracy"]
+# ```
 #
 # </details>
 #

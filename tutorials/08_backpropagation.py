@@ -43,8 +43,10 @@ rng = np.random.default_rng(7)
 show(ops.tanh, ops.linear)
 
 # %% [markdown]
-# For `tanh`, $J$ is diagonal with entries $1 - y_i^2$. Nobody ever builds it. To see that the pullback is nevertheless $J^T \bar y$, build it once, column by column, by moving one
-# coordinate at a time:
+# For `tanh`, $J$ is diagonal with entries $1 - y_i^2$. For `linear`, $y_{r,q} = \sum_p x_{r,p} W_{p,q} + b_q$ in every row $r$. So $W_{p,q}$ takes part in $y_{r,q}$ of every row, each time with the factor $x_{r,p}$:
+# $\bar W_{p,q} = \sum_r x_{r,p}\, \bar y_{r,q}$, that is $x^T \bar y$. Likewise $\bar x = \bar y\, W^T$, and $\bar b_q = \sum_r \bar y_{r,q}$.
+#
+# Nobody ever builds $J$. To see that the pullbacks are nevertheless $J^T \bar y$, build it once, column by column, by moving one coordinate at a time:
 
 # %%
 def jacobian(f, x, h=1e-6):
@@ -63,6 +65,10 @@ J = jacobian(ops.tanh, x)
 assert np.allclose(J, np.diag(1 - y * y), atol=1e-8)
 assert np.allclose(pullback(dy), J.T @ dy, atol=1e-8)
 
+rows, W, b, push = rng.standard_normal((2, 4)), rng.standard_normal((4, 3)), rng.standard_normal(3), rng.standard_normal((2, 3))
+of_W = jacobian(lambda w: (ops.linear(rows, w.reshape(4, 3), b)[0].ravel(),), W.ravel())  # six outputs, twelve weights
+assert np.allclose(ops.linear(rows, W, b)[1](push)[1], (of_W.T @ push.ravel()).reshape(4, 3), atol=1e-8)
+
 # %% [markdown]
 # **Why backwards?** Two ops in a row, $x \to y \to w$, have the Jacobian $J_w J_y$, so
 #
@@ -72,7 +78,6 @@ assert np.allclose(pullback(dy), J.T @ dy, atol=1e-8)
 # That is the entire reason for going backwards: one number at the end, very many parameters at the start.
 
 # %%
-W, b = rng.standard_normal((4, 3)), rng.standard_normal(3)
 hidden, pull_linear = ops.linear(x[None], W, b)
 w, pull_tanh = ops.tanh(hidden)
 dw = rng.standard_normal((1, 3))
@@ -83,7 +88,7 @@ assert np.allclose(dx[0], jacobian(both, x).T @ dw[0], atol=1e-8)
 # %% [markdown]
 # ## 2. Three pullbacks worth deriving
 #
-# **Unit length.** $\mathbf y = \mathbf x / \|\mathbf x\|$ occurs wherever the paper writes COSINE. By the quotient rule, and with $\partial \|\mathbf x\| / \partial x_j = x_j / \|\mathbf x\| = y_j$,
+# **Unit length.** $\mathbf y = \mathbf x / \|\mathbf x\|$ occurs wherever the paper writes COSINE. By the quotient rule, with $\partial \|\mathbf x\| / \partial x_j = x_j / \|\mathbf x\| = y_j$, and $\delta_{ij}$ for 1 if $i = j$ and 0 if not,
 #
 # $$\frac{\partial y_i}{\partial x_j} = \frac{\delta_{ij}}{\|\mathbf x\|} - \frac{x_i y_j}{\|\mathbf x\|^2} = \frac{\delta_{ij} - y_i y_j}{\|\mathbf x\|}, \qquad \bar{\mathbf x} = \frac{\bar{\mathbf y} - \mathbf y\, (\mathbf y \cdot \bar{\mathbf y})}{\|\mathbf x\|} .$$
 #
@@ -108,7 +113,7 @@ assert np.allclose(jacobian(ops.softmax, x), np.diag(y) - np.outer(y, y), atol=1
 assert np.allclose(pullback(dy), y * (dy - y @ dy))
 
 # %% [markdown]
-# **The encoder's average**, the argument of $f_\mathrm{nn}$ in equation (9) ([notebook 6](06_encoder.ipynb) says why it is what it is). For one user and one concept write
+# **The encoder's average**, the argument of $f_\mathrm{nn}$ in equation (9) ([notebook 6](06_encoder.ipynb) says why it is what it is). For one user and one concept write $\mathbf n$ for the sum above the line and $q$ for the one under the root:
 #
 # $$\mathbf n = \sum_i x_i c_i \mathbf t_i, \qquad q = \sum_i x_i c_i^2, \qquad \mathbf A = \mathbf n \, q^{-1/2} .$$
 #
@@ -116,7 +121,7 @@ assert np.allclose(pullback(dy), y * (dy - y @ dy))
 #
 # $$\bar{\mathbf t}_i = x_i c_i \bar{\mathbf n}, \qquad \bar c_i = x_i \, (\mathbf t_i \cdot \bar{\mathbf n}) + 2 x_i c_i \, \bar q .$$
 #
-# With several users, their contributions add up.
+# With several users their contributions add up; $\mathbf t_i$ also collects those of all concepts. (In the code $r = \sqrt q$ and `ds` $= \bar q$; an $r$ of zero, a user without items, is held at $10^{-8}$ and passes nothing on.)
 
 # %%
 show(encoder.aggregate)
@@ -182,13 +187,16 @@ EDGES = [
 ]  # fmt: skip
 twice = {name for name in PLACES if sum(a == name for a, _, _ in EDGES) > 1}
 figure, axis = plt.subplots(figsize=(11, 4.6))
-for a, c, line in EDGES:
-    (xa, ya, _), (xc, yc, _) = PLACES[a], PLACES[c]
-    axis.annotate("", (xc, yc), (xa, ya), arrowprops={"arrowstyle": "-|>", "color": GREY, "shrinkA": 24, "shrinkB": 24, "lw": 1.4})
-    axis.text(0.52 * xa + 0.48 * xc, 0.52 * ya + 0.48 * yc, line, fontsize=8, color=COLOURS[0], ha="center", va="center", bbox={"fc": "white", "ec": "none", "pad": 0.6})
+boxes = {}
 for name, (xa, ya, label) in PLACES.items():
     colour = "#fbe3b0" if name in twice else "#eeeeee"
-    axis.text(xa, ya, label, ha="center", va="center", color=INK, fontsize=10, bbox={"boxstyle": "round,pad=0.35", "fc": colour, "ec": COLOURS[1] if name in twice else GREY})
+    frame = {"boxstyle": "round,pad=0.35", "fc": colour, "ec": COLOURS[1] if name in twice else GREY}
+    boxes[name] = axis.text(xa, ya, label, ha="center", va="center", color=INK, fontsize=10, bbox=frame).get_bbox_patch()
+for a, c, line in EDGES:
+    (xa, ya, _), (xc, yc, _) = PLACES[a], PLACES[c]
+    ends = {"patchA": boxes[a], "patchB": boxes[c], "shrinkA": 2, "shrinkB": 2}
+    axis.annotate("", (xc, yc), (xa, ya), arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 1.4, **ends})
+    axis.text(0.52 * xa + 0.48 * xc, 0.52 * ya + 0.48 * yc, line, fontsize=8, color=COLOURS[0], ha="center", va="center", bbox={"fc": "white", "ec": "none", "pad": 0.6})
 axis.set(xlim=(-0.6, 10.1), ylim=(-0.5, 3.9), title="Algorithm 1 as a graph: forward along the arrows, backward against them (blue: its lines)")
 axis.axis("off")
 plt.show()
@@ -196,7 +204,8 @@ assert twice == {"H", "logits", "C", "mu"}
 
 # %% [markdown]
 # The code is the graph. `elbo` calls the ops from left to right and keeps their pullbacks; its own pullback calls them from right to left. Look for the four sums:
-# `added(...)` for $(\boldsymbol\mu, \mathbf b)$, `dC_encoder + dC_decoder`, the categorical term's `dlogits + ...`, and `dH_prototypes + dH_decoder`.
+# `added(...)` for $(\boldsymbol\mu, \mathbf b)$, `dC_encoder + dC_decoder`, the categorical term's `dlogits + ...`, and `dH_prototypes + dH_decoder`. Three things in it are for other notebooks and do nothing here: `noise.candidates` and `noise.weight`
+# (a sampled softmax, [12](12_scale.ipynb)), `noise.kept` (hides some of a user's items), and `identity` in place of `normalise` (the inner product, [10](10_disentanglement.ipynb)).
 
 # %%
 show(model.elbo, model.added)
@@ -204,17 +213,17 @@ show(model.elbo, model.added)
 # %% [markdown]
 # | forward (line) | $\bar{\phantom{x}}$ of the inputs from that of the output | derived in |
 # |---|---|---|
-# | $s = \mathbf h \cdot \mathbf m / \tau$ (14) | $\bar H = \bar s\, m / \tau,\ \bar m = \bar s^T H / \tau$ | a matrix product; the factor $1/\tau$ stays |
+# | $s = \mathbf h \cdot \mathbf m / \tau$ of unit rows (14) | $\bar H = \bar s\, m / \tau,\ \bar m = \bar s^T H / \tau$ | as `linear`; the factor $1/\tau$ stays |
 # | $(s + g) / T_G$ with $T_G$ the `gumbel_temperature`, then softmax (15) | $\bar s = \overline{\text{logits}} / T_G$; softmax above | here |
 # | $\mathbf A$ (19) | above | here |
 # | $f_\mathrm{nn}$: linear, tanh, dropout mask (19) | $\bar x = \bar y W^T,\ \bar W = x^T \bar y,\ \bar b = \sum \bar y$; $\bar y (1 - y^2)$; $\bar y\, \cdot$ mask | here |
 # | $\boldsymbol\mu = \mathbf a / \lVert \mathbf a \rVert$ (20) | unit length, above | here |
 # | $\mathbf z = \boldsymbol\mu + \boldsymbol\epsilon \circ \boldsymbol\sigma$ (21, 25) | $\bar{\boldsymbol\mu} = \bar{\mathbf z},\ \bar{\mathbf b} = -\tfrac12 \bar{\mathbf z} \circ \boldsymbol\epsilon \circ \boldsymbol\sigma$ | [6](06_encoder.ipynb) |
-# | KL (26) | $\bar{\boldsymbol\mu} = \boldsymbol\mu / \sigma_0^2,\ \bar{\mathbf b} = \tfrac12 (1 - e^{-\mathbf b})$ | [4](04_kl.ipynb) |
-# | $\ln p$ (28, 29) | a number per user minus a sparse part | [3](03_reconstruction.ipynb) |
-# | cross-entropy (34) | $\mathbf c - \hat{\mathbf c}$ | [7](07_semantics.ipynb) |
+# | KL (26) | $\bar{\boldsymbol\mu} = \boldsymbol\mu / \sigma_0^2,\ \bar{\mathbf b} = \tfrac12 (1 - e^{-\mathbf b})$, both times $\beta / B$ | [4](04_kl.ipynb) |
+# | $-\ln p$ (28, 29) | $\bar P_{u,i} = n_u / Z_u - x_{u,i} / P_{u,i}$, times $1 / B$ | [3](03_reconstruction.ipynb) |
+# | cross-entropy (34) | $\bar{\text{logits}}_i = \mathbf c_i - \hat{\mathbf c}_i$, times $w_c$ over the number of known items | [7](07_semantics.ipynb) |
 #
-# The loss, line 34 with its sign turned (we minimise) and averaged over the $B$ users of a batch, with $w_c$ the `category_weight`:
+# The factors in the last rows come from the loss: line 34 with its sign turned (we minimise; [7](07_semantics.ipynb) on the sign of its last term) and averaged over the $B$ users of a batch, with $w_c$ the `category_weight`:
 #
 # $$\text{loss} = - \frac1B \sum_u \sum_{i: x_{u,i} = 1} \ln p_{u,i} + \beta\, \frac1B \sum_u D_{\mathrm{KL},u} + w_c \cdot \text{Cross-Entropy} .$$
 #
@@ -246,12 +255,13 @@ print({name: gradient.shape for name, gradient in gradients.items()})
 #
 # $$\frac{f(x + h) - f(x - h)}{2h} = f'(x) + \frac{h^2}{6} f'''(x) + O(h^4) .$$
 #
-# So small $h$ is good. But a computer rounds: each $f$ carries an error of about $\varepsilon |f|$ with $\varepsilon \approx 10^{-16}$, and dividing by $2h$ makes it $\varepsilon |f| / h$. So large $h$ is good. The sum of the two is smallest at
+# (the even terms cancel; a one-sided $(f(x + h) - f(x)) / h$ keeps the error $\tfrac h2 f''(x)$). So small $h$ is good. But a computer rounds: each of the two $f$ carries an error of up to about $\varepsilon |f|$ with $\varepsilon \approx 10^{-16}$,
+# and dividing by $2h$ makes of them up to $\varepsilon |f| / h$. So large $h$ is good. The sum $\tfrac{h^2}6 |f'''| + \varepsilon |f| / h$ has the derivative $\tfrac h3 |f'''| - \varepsilon |f| / h^2$, which is zero at
 # $h = (3 \varepsilon |f| / |f'''|)^{1/3}$, about $10^{-5}$, where some ten digits are right. There is a trick without that trade: step into the *imaginary* direction,
 #
 # $$\frac{\operatorname{Im} f(x + ih)}{h} = f'(x) - \frac{h^2}{6} f'''(x) + O(h^4) .$$
 #
-# Nothing is subtracted, so nothing is lost, and $h = 10^{-100}$ is fine. (It needs $f$ to be analytic, in code that takes complex numbers: no absolute values, no comparisons of the argument.)
+# (by the same series, with $(ih)^2 = -h^2$). Nothing is subtracted, so nothing is lost, and $h = 10^{-100}$ is fine. (It needs $f$ to be analytic, in code that takes complex numbers: no absolute values, no comparisons of the argument.)
 #
 # To see all that, take a function whose derivatives we know: the cross-entropy of one item as its logit moves, $f(t) = \ln \sum_k e^{s_k + t \delta_{k1}} - s_1 - t$, with $p = \mathrm{softmax}(\mathbf s)_1$:
 # $f' = p - 1$, $f'' = p (1 - p)$, $f''' = p (1 - p)(1 - 2p)$.
@@ -269,6 +279,7 @@ def f(t, dtype=float):
 
 h = 1e-2
 assert np.isclose((f(h) - f(-h)) / (2 * h) - slope, h**2 / 6 * third, rtol=1e-3)
+assert np.isclose((f(h) - f(0.0)) / h - slope, h / 2 * bend, rtol=1e-2), "one-sided"
 assert np.isclose(f(1j * h, complex).imag / h - slope, -(h**2) / 6 * third, rtol=1e-3)
 assert abs(f(1e-100j, complex).imag / 1e-100 - slope) < 1e-15
 
@@ -285,14 +296,17 @@ errors = {name: np.maximum(np.abs(np.array(values) - slope), 1e-17) for name, va
 figure, axis = plt.subplots(figsize=(10.5, 4.6))
 for place, (name, error) in enumerate(errors.items()):
     axis.loglog(steps, error, color=COLOURS[place], marker="os^D"[place], ms=4, lw=1.2, label=name)
+axis.loglog(steps, steps / 2 * bend, color=INK, ls="-.", lw=1, label="h f'' / 2")
 axis.loglog(steps, steps**2 / 6 * abs(third), color=INK, ls=":", label="h² |f'''| / 6")
 axis.loglog(steps, 1.1e-16 * f(0.0) / steps, color=INK, ls="--", lw=1, label="ε |f| / h")
 axis.axvline(gradcheck.STEP, color=GREY, lw=1)
 axis.text(gradcheck.STEP * 1.2, 4, "the checker's step", color=INK, fontsize=9)
-axis.set(xlabel="step h", ylabel="absolute error of the derivative", ylim=(5e-18, 30), title="too large a step: truncation; too small: rounding")
+axis.set(xlabel="step h", ylabel="absolute error of the derivative", ylim=(5e-18, 30), title="too large a step: truncation; too small: rounding (an error of 0 is drawn at 1e-17)")
 axis.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
+best_step = (3 * 1.1e-16 * f(0.0) / abs(third)) ** (1 / 3)
+assert gradcheck.STEP / 3 < best_step < 3 * gradcheck.STEP
 at = int(np.argmin(np.abs(steps - gradcheck.STEP)))
 assert errors["central, float64"][at] < 1e-9 and errors["central, float64"][:4].max() > 1e-3 < errors["central, float64"][-1]
 assert errors["central, float32"].min() > 1e-7, "in single precision no step is good enough"
@@ -311,7 +325,7 @@ show(gradcheck.numerical_gradient, gradcheck.check, gradcheck.check_op, gradchec
 # 1. **Every coordinate of every parameter**, on a model so tiny that this costs nothing. Sizes all different, and the awkward cases in: an empty user, a missing category.
 # 2. **Noise is an argument.** A loss that draws its own noise has no derivative to check.
 # 3. **Errors relative to the largest entry**, with a floor: where the true gradient is zero, central differences see only rounding.
-# 4. **Random cotangents** for an op on its own. With $\bar y = 1$ everywhere, `softmax` has the gradient zero, and most bugs pass.
+# 4. **Random cotangents** for an op on its own. With $\bar y = 1$ everywhere the gradient of `softmax` is zero, and a lost factor or a wrong sign of zero is zero.
 # 5. **The negative control.** A check that cannot fail proves nothing: the same check must fail for $1.001$ times the gradient.
 # 6. **Twice.** A pullback that spoils its closure is right the first time.
 #
@@ -367,9 +381,11 @@ assert complaint(parameters) == "nothing to complain of", "the bug is gone again
 
 # %% [markdown]
 # How a detective reads this. The gradients of $T$ and of $f_\mathrm{nn}$ are right, so everything between them and the loss is right: decoder, sample, KL, encoder, up to $\mathbf C$. Wrong are $m$ and $H$, so the bug lies between $\mathbf C$ and
-# these two: softmax, Gumbel, or the logits. And $m$'s gradient is wrong by a factor of exactly $0.1 = \tau$. In the pullback of `concept_logits`, $1/\tau$ is missing. Case closed, without reading code.
+# these two: softmax, Gumbel, or the logits. And $m$'s gradient is wrong by a factor of exactly $0.1 = \tau$. ($H$'s is not: its second path, through the decoder, is right, and a right part plus a tenth of the other is no multiple.)
+# In the pullback of `concept_logits`, $1/\tau$ is missing. Case closed, without reading code.
 #
-# That is the general rule: **the set of wrong parameters is the set of all that lie upstream of the bug.** Here is the set for all twelve.
+# That is the general rule. On the way back every cotangent is right up to the bug and wrong beyond it: **the wrong parameters are those upstream of the first wrong cotangent.** (Not of the bug's *op*: an op of two arguments may return one
+# cotangent right and the other wrong.) Here they are for all twelve.
 
 # %%
 names = ["m", "H", "T", "W0", "b0", "W1", "b1"]
@@ -438,9 +454,9 @@ assert sum(len(guilty(letter)) == 1 for letter in bugs.BUGS) == 9, "nine of twel
 #
 # All parameters wrong, and even $W_1$: the bug is between $(\boldsymbol\mu, \mathbf b)$ and the loss, or it is everywhere.
 #
-# * **B**: errors of 2 to 20, not a fraction. `guilty("B")` is `["normalise"]`: **the Jacobian of the normalisation is dropped**, the push along $\mathbf y$ is not taken out. `normalise` is used four times (H, m, z, a), so all are wrong.
-# * **C**: every error is exactly 1, and by central differences the gradient is in the hundred thousands. An error of 1 means that the numerical value dwarfs ours: $f(x + h)$ and $f(x - h)$ differ by something that has nothing to do with $h$.
-#   **Noise is drawn anew at each call.** Test: evaluate the loss twice; with C it gives two values. No op is guilty.
+# * **B**: errors of 2 to 16, not a fraction. `guilty("B")` is `["normalise"]`: **the Jacobian of the normalisation is dropped**, the push along $\mathbf y$ is not taken out. `normalise` is used four times (H, m, z, a), so all are wrong.
+# * **C**: every error is 1, and by central differences the gradient is in the hundred thousands. An error of 1 means that the numerical value dwarfs ours: $f(x + h)$ and $f(x - h)$ differ by something that has nothing to do with $h$.
+#   **Noise is drawn anew at each call.** Test: evaluate the loss twice; with C it gives two values. `complaint` does, and says so. No op is guilty.
 # * **F**: small errors of some percent. `guilty("F")` is `["kl_divergence"]`: the average over users, **$1/B$, is missing in $\bar{\mathbf b}$**. Set $\beta$ to 0 and F vanishes: taking one term at a time is half of debugging.
 # * **J**: small errors too, but it survives $\beta = 0$. `guilty("J")` is `["sample"]`: **the factor $\tfrac12$ of $\sigma = \sigma_0 e^{-b/2}$ is lost**.
 #
@@ -471,7 +487,7 @@ assert sum(len(guilty(letter)) == 1 for letter in bugs.BUGS) == 9, "nine of twel
 #
 # <details><summary>Solution</summary>
 #
-# * **K**: `guilty("K")` is `["softmax"]`, and the message says that the pullback gave another gradient when called again. It **writes into its own closure** (`out=y`). Training calls each pullback once and never notices, until someone adds a second loss.
+# * **K**: `guilty("K")` is `["softmax"]`, and the message of `check_op` is that the pullback changed its gradient when called again. It **writes into its own closure** (`out=y`). Training calls each pullback once and never notices, until someone adds a second loss.
 # * **L**: nobody is guilty. Value and pullback agree perfectly, and both are wrong: $\sigma = \sigma_0 e^{+b/2}$, while the KL term believes in $e^{-b/2}$. **A gradient check proves consistency, not truth.** What finds it is a check of the *value*:
 #   the moments of many samples against $\mu$ and $\sigma$ (`test_encoder.py::test_samples_have_the_posterior_s_moments`). Here it is:
 #

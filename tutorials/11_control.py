@@ -86,7 +86,7 @@ assert np.allclose(control.nearest_range_plain(h, j, space.m)[:2], (a, b), atol=
 
 figure, axis = plt.subplots(figsize=(9, 3.8))
 for other in range(config.K):
-    axis.plot(values, cosines[:, other], color=COLOURS[other], ls="-" if other == k else "--", lw=2.4 if other == k else 1.2, label=concept_name[other])
+    axis.plot(values, cosines[:, other], color=COLOURS[other], ls="-" if other == k else ((0, (6, 2)), "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 3)))[other], lw=2.4 if other == k else 1.4, label=concept_name[other])
 axis.axvspan(a, b, color=COLOURS[k], alpha=0.12)
 axis.axvline(h[j], color=INK, lw=1)
 axis.text(h[j] + 0.02, 0.5, "here we start", color=INK, fontsize=9)
@@ -97,7 +97,7 @@ plt.show()
 # %% [markdown]
 # ## 3. Steps: subranges with as many items in each
 #
-# Divide $(a, b)$ into $B$ subranges, $a = a_0 < a_1 < \dots < a_B = b$. Equal *widths* would leave most of them nearly empty. So the paper asks for about equally many items of concept $k_*$ in each: with $n$ such items in the range,
+# Divide $(a, b)$ into $B$ subranges (section 3.5's $B$: the number of steps, not a batch of users), $a = a_0 < a_1 < \dots < a_B = b$. Equal *widths* would leave most of them nearly empty. So the paper asks for about equally many items of concept $k_*$ in each: with $n$ such items in the range,
 #
 # $$\#\{ i : c_i = k_*,\; a_{t-1} < h_{i,j} \le a_t \} \approx \frac{n}{B} \qquad\text{for } t = 1, \dots, B .$$
 
@@ -126,7 +126,7 @@ plt.show()
 # $$\underbrace{\sum_{1 \le t \le B} e^{\mathrm{COSINE}(\mathbf h_{i_t,-j},\, \mathbf h_{*,-j}) / \tau}}_{\text{stay near the start}} \;+\; \gamma \underbrace{\sum_{1 \le t < t' \le B} e^{\mathrm{COSINE}(\mathbf h_{i_t,-j},\, \mathbf h_{i_{t'},-j}) / \tau}}_{\text{stay near each other}} . \tag{12}$$
 #
 # The exponential with $\tau = 0.1$ makes a near match count far more than several middling ones: from cosine .9 to 1 the term grows by a factor $e$. There are $B$ terms of the first kind and $B (B-1) / 2$ of the second, so $\gamma = 1$
-# already gives the pairs the larger say. (The paper leaves $\gamma$ open.) The code multiplies all by $e^{-1/\tau}$, which changes no order and cannot overflow.
+# already gives the pairs the larger say. (The paper leaves $\gamma$ open; section 8 shows when 1 is too much.) The code multiplies all by $e^{-1/\tau}$, which changes no order and cannot overflow.
 
 # %%
 show(control.objective)
@@ -156,7 +156,7 @@ for t, row in enumerate(chosen):
 assert np.isclose(F, control.objective(chosen, without(h), gamma, tau))
 
 # %% [markdown]
-# How much does it miss? On 100 problems small enough to try every choice (4 subranges of 9 items: 6,561 choices):
+# How much does it miss? On 100 problems small enough to try every choice (4 subranges of 9 items: 6,561 choices), and on 60 walks as they are, against a beam a hundred times as wide:
 
 # %%
 rng = np.random.default_rng(0)
@@ -184,9 +184,21 @@ plt.show()
 assert all((found <= 1 + 1e-9).all() for found in ratios.values()), "never better than every choice"
 assert (ratios[20] > 1 - 1e-9).mean() > 0.8 > (ratios[1] > 1 - 1e-9).mean()
 
+reached, near = [], []  # of a wide beam's value: what width 20 reaches, and the first term's share
+for k_of, j_of, i in itertools.product(range(config.K), range(config.d), (7,)):
+    origin = space.H[np.flatnonzero(space.concept == k_of)[i]]
+    wide, usual = (control.trajectory(space, origin, j_of, B, width=width) for width in (2000, 20))
+    rest, from_start = (normalise(np.delete(rows, j_of, axis=-1))[0] for rows in (space.H[wide.items], origin))
+    reached.append(usual.score / wide.score)
+    near.append(control.objective(rest, from_start, 0.0, tau) / wide.score)
+reached, near = np.array(reached), np.array(near)
+print(f"{len(reached)} walks: width 20 reaches {reached.mean():.2f} of the value of width 2,000 on average, {reached.min():.2f} at worst, all of it in {(reached > 1 - 1e-9).mean():.0%}")
+print(f"the first term's share of the value: {near.mean():.2f} on average")
+assert 0.9 < reached.mean() < 1 and near.mean() < 0.3
+
 # %% [markdown]
-# Greedy finds the optimum in a fifth of these problems and can be far below it. The default width of 20 finds it in nine of ten, and what it misses can still cost a third: wider is
-# better, and on problems of this size cheap.
+# Greedy finds the optimum in a fifth of the small problems and can be far below it. The default width of 20 finds it in nine of ten, and what it misses can still cost a third. On walks as they are, with eight subranges of some thirty items, it reaches all that a far wider beam does
+# in about half of them, and nearly all of the value on average: for a list of recommendations that will do; for measurements take a wider one.
 #
 # ## 6. Which knob does what?
 #
@@ -197,18 +209,21 @@ assert (ratios[20] > 1 - 1e-9).mean() > 0.8 > (ratios[1] > 1 - 1e-9).mean()
 show(control.trajectory)
 
 
-def walks(k, j, starts, gamma=control.GAMMA, table=attributes):
-    """Mean rank correlation of the step with each attribute along the items retrieved: (5,)."""
-    return np.mean([control.step_correlation(table[control.trajectory(space, space.H[i], j, B, gamma).items]) for i in starts], axis=0)
-
-
 starts = {k: np.random.default_rng(k).permutation(np.flatnonzero(space.concept == k))[:20] for k in range(config.K)}
-rho = np.array([[walks(k, j, starts[k][:10]) for j in range(config.d)] for k in range(config.K)])  # (K, d, 5)
-best = np.abs(rho).argmax(axis=1)  # (K, 5): the dimension for each attribute
-fresh = np.array([[walks(k, best[k, t], starts[k][10:])[t] for t in range(5)] for k in range(config.K)])
+retrieved = {(k, j): [control.trajectory(space, space.H[i], j, B).items for i in starts[k]] for k in range(config.K) for j in range(config.d)}
 
-shuffled = np.random.default_rng(0).permutation(attributes)  # the control: attributes of other items
-luck = np.array([[walks(k, best[k, t], starts[k][10:], table=shuffled)[t] for t in range(5)] for k in range(config.K)])
+
+def choose_and_measure(table):
+    """The mean rank correlations (K, d, 5) on the first ten starts, the dimension (K, 5) where each is largest, and what that gives on the other ten."""
+    mean = lambda k, j, which: np.mean([control.step_correlation(table[items]) for items in retrieved[k, j][which]], axis=0)  # (5,)
+    rho = np.array([[mean(k, j, slice(0, 10)) for j in range(config.d)] for k in range(config.K)])
+    best = np.abs(rho).argmax(axis=1)
+    signs = np.sign(np.take_along_axis(rho, best[:, None], axis=1)[:, 0])  # positive: it moves as it did on the first ten
+    return rho, best, signs * np.array([[mean(k, best[k, t], slice(10, 20))[t] for t in range(5)] for k in range(config.K)])
+
+
+rho, best, signed = choose_and_measure(attributes)
+_, _, luck = choose_and_measure(np.random.default_rng(0).permutation(attributes))  # the control: attributes of other items
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), width_ratios=(1.15, 1))
 image = axes[0].imshow(rho[k].T, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
@@ -217,17 +232,16 @@ for (t, j_of), value in np.ndenumerate(rho[k].T):
 axes[0].set_yticks(range(5), ATTRIBUTES)
 axes[0].set(xticks=range(config.d), xlabel="dimension j that is turned", title=f"concept of the {concept_name[k]}s: what rises or falls")
 figure.colorbar(image, ax=axes[0], label="mean rank correlation with the step")
-for place, (what, found) in enumerate((("true attributes", fresh), ("shuffled", luck))):
-    axes[1].plot(np.sort(np.abs(found).ravel()), np.linspace(0, 1, found.size), color=COLOURS[place], ls=("-", "--")[place], lw=2, label=what)
-axes[1].set(xlabel="|mean rank correlation| on fresh starts", ylabel="share of concept and attribute pairs", xlim=(0, 1), title="the chosen knob of each pair")
-axes[1].legend(fontsize=8, loc=(0.26, 0.3))
+for place, (what, found) in enumerate((("true attributes", signed), ("shuffled", luck))):
+    axes[1].plot(np.sort(found.ravel()), np.linspace(0, 1, found.size), color=COLOURS[place], ls=("-", "--")[place], lw=2, label=what)
+axes[1].set(xlabel="mean rank correlation on fresh starts", ylabel="share of the 30 pairs at or below", xlim=(-0.4, 1), title="the chosen knob of each concept and attribute")
+axes[1].legend(fontsize=8, loc="upper left")
 plt.show()
-signed = fresh * np.sign(np.take_along_axis(rho, best[:, None], axis=1)[:, 0])
-print(f"30 pairs of concept and attribute: median correlation of the chosen knob on fresh starts {np.median(signed):.2f}, shuffled control {np.median(np.abs(luck)):.2f}")
-assert np.median(signed) > 0.6 and np.median(np.abs(luck)) < 0.3 and (signed > 0).mean() > 0.9
+print(f"30 pairs of concept and attribute: median correlation of the chosen knob on fresh starts {np.median(signed):.2f} (least {signed.min():.2f}), shuffled control {np.median(luck):.2f} (most {luck.max():.2f})")
+assert np.median(signed) > 0.6 and np.median(luck) < 0.35 and (signed > 0).mean() > 0.9
 
 # %% [markdown]
-# So for most attributes some dimension of the concept moves it, reliably. Look at the rows of the left panel though: most attributes are moved by *several* dimensions, and most dimensions move several attributes. Good knobs are not yet
+# So for most attributes some dimension of the concept moves it, reliably. (The control chooses a knob for shuffled attributes in the same way. It is not zero: starts of one concept retrieve many of the same items, so some luck carries over to fresh ones.) Look at the rows of the left panel though: most attributes are moved by *several* dimensions, and most dimensions move several attributes. Good knobs are not yet
 # disentanglement; [notebook 10](10_disentanglement.ipynb) measures that.
 #
 # ## 7. Strips
@@ -259,13 +273,14 @@ for t in range(5):
     k_of = int(np.abs(signed[:, t]).argmax())
     j_of, origin = best[k_of, t], starts[k_of][12]
     items = control.trajectory(space, space.H[origin], j_of, B).items
-    rows.append((f"{ATTRIBUTES[t]}\n(dim. {j_of}, {concept_name[k_of]})", origin, items if rho[k_of, j_of, t] > 0 else items[::-1]))
+    assert (np.diff(space.H[items, j_of]) > 0).all(), "coordinate j rises at every step"
+    items = items if rho[k_of, j_of, t] > 0 else items[::-1]
+    rows.append((f"{ATTRIBUTES[t]}\n({concept_name[k_of]}, dim. {j_of},\nρ = {control.step_correlation(attributes[items])[t]:+.2f})", origin, items))
 strips(rows, "one knob turned, low to high in the attribute that it was chosen for")
 plt.show()
-assert all((np.diff(control.trajectory(space, space.H[row[1]], j, B).values) > 0).all() for row in rows), "coordinate j rises at every step"
 
 # %% [markdown]
-# Hue is a circle cut open at red, so its low and high ends look alike: from red through green and blue to violet. That is the shop's doing, and hard for any one dimension.
+# For each attribute the best of the six concepts is shown, from a fresh start; ρ is the rank correlation of the step with the true attribute. Hue is a circle cut open at red, so its low and high ends look alike: from red through green and blue to violet. That is the shop's doing, and hard for any one dimension.
 #
 # **What does (12) add to "one item from each subrange"?** Compare three ways to choose within the subranges, by how alike the retrieved items are in all other dimensions:
 
@@ -288,32 +303,55 @@ for k_of in range(config.K):
 alike = {name: np.array(found) for name, found in alike.items()}
 figure, axis = plt.subplots(figsize=(6, 2.6))
 axis.barh(list(alike)[::-1], [found.mean() for found in alike.values()][::-1], color=[COLOURS[0], COLOURS[4], GREY])
-axis.set(xlabel="mean cosine of two retrieved items, coordinate j left out", xlim=(0, 1))
+axis.set(xlabel="mean cosine of two retrieved items, coordinate j left out", xlim=(0, 1), title="which item of a subrange?", ylabel="choice by")
 plt.show()
 difference = alike["γ = 1"] - alike["γ = 0"]
-print(f"γ = 1 minus γ = 0, paired over {len(difference)} starts: {difference.mean():.3f} ± {difference.std(ddof=1) / len(difference) ** 0.5:.3f}")
+by_concept = difference.reshape(config.K, -1).mean(axis=1)  # starts of one concept share items: only concepts are independent
+print(f"γ = 1 minus γ = 0: {difference.mean():.3f} ± {by_concept.std(ddof=1) / config.K**0.5:.3f} (standard error over {config.K} concepts, {by_concept.min():.3f} to {by_concept.max():.3f})")
+assert by_concept.min() > 0
 assert alike["γ = 0"].mean() > alike["any item"].mean() + 0.1 and difference.mean() > 0
 
 # %% [markdown]
-# The first term of (12) does most of the work, the second adds a little.
+# The first term of (12) does most of the work: items near the start are near one another. The second, though most of the *value*, adds a little.
 #
 # ## 8. A shopper's own knob
 #
-# $\mathbf h_*$ may be a shopper: component $k$ of her representation, $\boldsymbol\mu_u^{(k)}$. It lives in the same space, since the decoder compares it with $\mathbf h_i$ coordinate by coordinate. Turn her knob for lightness and she browses from dark to light,
-# in *her* taste otherwise. (ρ is the rank correlation of the step with the true lightness: single walks are less regular than their mean.)
+# $\mathbf h_*$ may be a shopper: component $k$ of her representation, $\boldsymbol\mu_u^{(k)}$. It lives in the same space, since the decoder compares it with $\mathbf h_i$ coordinate by coordinate. Turn her knob for lightness and she should browse from dark to light,
+# otherwise near *her* taste. Does she? Take 50 test shoppers, the concept that each took most of, its knobs for all five attributes, and three values of $\gamma$:
 
 # %%
 LIGHTNESS = 1
-rows = []
-strongest = [int(np.bincount(space.concept[parts.test.fold_in[[u]].indices], minlength=config.K).argmax()) for u in range(50)]
-for k_of in (0, 4, 5):
-    u = strongest.index(k_of)  # the first test shopper who mostly took things of this concept
+
+
+def browse(u, gamma, t=LIGHTNESS):
+    """Test shopper u's concept; items from low to high in attribute t, and ρ; their mean cosine with her component, that of all items of the concept (both without dimension j)."""
     X = parts.test.fold_in[[u]]
-    mu = control.component(state.best, X, k_of, config)
-    assert np.isclose(np.linalg.norm(mu), 1, atol=1e-5)
-    items = control.trajectory(space, mu, best[k_of, LIGHTNESS], B).items
-    items = items if rho[k_of, best[k_of, LIGHTNESS], LIGHTNESS] > 0 else items[::-1]
-    moved = control.step_correlation(attributes[items])[LIGHTNESS]  # of step and true lightness
+    k = int(np.bincount(space.concept[X.indices], minlength=config.K).argmax())
+    j, mu = best[k, t], control.component(state.best, X, k, config)
+    assert np.isclose(np.linalg.norm(mu), 1, atol=1e-5) and (space.m @ mu).argmax() == k
+    items = control.trajectory(space, mu, j, B, gamma).items
+    items = items if rho[k, j, t] > 0 else items[::-1]
+    near = normalise(np.delete(space.H, j, axis=1))[0] @ normalise(np.delete(mu, j))[0]
+    return k, items, control.step_correlation(attributes[items])[t], near[items].mean(), near[space.concept == k].mean()
+
+
+close = {}
+for gamma_of in (0.0, 0.1, 1.0):
+    moved, near, anywhere = np.array([[browse(u, gamma_of, t)[2:] for t in range(5)] for u in range(50)]).mean(axis=1).T  # (50,) each: a figure a shopper
+    close[gamma_of] = near - anywhere
+    print(f"γ = {gamma_of:<3g} cosine with her {near.mean():.2f}, of the whole concept {anywhere.mean():.2f}, difference {close[gamma_of].mean():+.3f} ± {close[gamma_of].std(ddof=1) / 50**0.5:.3f}; ρ {moved.mean():+.2f}")
+assert close[0.1].mean() > 2 * close[1.0].mean()
+
+# %% [markdown]
+# With $\gamma = 1$ not much: a quarter of what is possible. Her component is a mixed taste: the items that are best for her lie at a cosine of .74, while items among themselves can be had at nearly .9 (section 7). So a pair counts some $e^{(.9 - .74) / \tau} \approx 5$ times a term of hers,
+# there are 28 pairs to 8 such terms, and the walk goes to where items lie dense.
+# With $\gamma = .1$ she is heard, and the knob still works. So for shoppers take a small $\gamma$. The first of these shoppers who mostly took bags, the first of mugs and the first of shoes (single walks are less regular than their mean):
+
+# %%
+rows = []
+for k_of in (0, 4, 5):
+    u = next(u for u in range(50) if browse(u, 0.1)[0] == k_of)
+    _, items, moved, _, _ = browse(u, 0.1)
     rows.append((f"test shopper {u},\n{concept_name[k_of]} (ρ = {moved:+.2f})", None, items))
 strips(rows, "three shoppers, the knob for lightness: dark to light").axes[0].set_title("")
 plt.show()
@@ -362,7 +400,7 @@ except ImportError:
 #
 # <details><summary>Solution</summary>
 #
-# At $v = 1$ the vector is the axis $\mathbf e_j$, and $\mathbf m_l \cdot \mathbf e_j = m_{l,j}$. So exactly if $m_{k_*,j}$ is the largest of all $m_{l,j}$; and down to $v = -1$ if it is the smallest. So at most $d$ of the $K d$ pairs have no upper end:
+# At $v = 1$ the vector is the axis $\mathbf e_j$, and $\mathbf m_l \cdot \mathbf e_j = m_{l,j}$. So exactly if $m_{k_*,j}$ is the largest of all $m_{l,j}$; and down to $v = -1$ if it is the smallest. So, for each $j$, one concept has no upper end, $d$ of the $K d$ pairs:
 # `(space.m.argmax(axis=0)[:, None] == np.arange(config.K)).sum()` is $d = 10$.
 #
 # </details>
@@ -371,16 +409,34 @@ except ImportError:
 #
 # <details><summary>Solution</summary>
 #
-# With $j$ in, an item far along $j$ is punished for being far along $j$, in the very subrange that demands it. Within one subrange $h_{i,j}$ hardly varies, so the *order* of the items there changes little; but the exponential lets the middle subranges, which are near the start
-# in $j$ too, dominate the sum, and the pairs of distant subranges count for nothing.
+# With $j$ in, an item far along $j$ is punished for being far along $j$, in the very subrange that demands it, and pairs of distant subranges count for less. But within one subrange $h_{i,j}$ varies little, so the *order* of its items changes little. It hardly matters:
+#
+# ```python
+# def with_j(i, j):
+#     path = control.trajectory(space, space.H[i], j, B)
+#     pool = np.flatnonzero(space.concept == path.concept)
+#     inside = [pool[(space.H[pool, j] > low) & (space.H[pool, j] <= high)] for low, high in zip(path.edges[:-1], path.edges[1:])]
+#     places, _ = control.beam_search([space.H[group] for group in inside], space.H[i], 1.0, tau)
+#     return np.array([group[place] for group, place in zip(inside, places)])
+# ```
+#
+# The mean cosine of two retrieved items without $j$, over the walks of section 7, is .857 with these items and .864 with those of (12).
 #
 # </details>
 #
 # | what | function | test |
 # |---|---|---|
+<<<<<<< HEAD
 # | the range $(a, b)$ | `macrid.interpret.control.nearest_range` | `test_control.py::test_binary_search_finds_the_range_that_a_scan_finds` |
 # | (12) | `macrid.interpret.control.objective` | `test_control.py::test_the_objective_is_equation_12` |
 # | beam search | `macrid.interpret.control.beam_search` | `test_control.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better` |
 # | all together | `macrid.interpret.control.trajectory`; `python -m macrid.control` on your own data | |
+=======
+# | the range $(a, b)$ | `macrid.interpret.control.nearest_range` | `test_equation_12.py::test_the_range_is_what_a_scan_finds` |
+# | subranges | `macrid.interpret.control.subranges` | `test_control.py::test_subranges_by_hand` |
+# | (12) | `macrid.interpret.control.objective` | `test_equation_12.py::test_the_objective_is_equation_12` |
+# | beam search | `macrid.interpret.control.beam_search` | `test_equation_12.py::test_a_wide_beam_is_exhaustive` |
+# | all together | `macrid.interpret.control.trajectory`; `python -m macrid.control` on your own data | `test_control.py::test_a_walk_rises_stays_in_its_concept_and_in_its_range` |
+>>>>>>> helper/nbb
 #
 # Next: [12. Scale](12_scale.ipynb).

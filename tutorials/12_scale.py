@@ -95,6 +95,7 @@ try:
 except TypeError:
     refused = True
 assert refused, "host and device do not mix by accident"
+print("the second backend here:", "the stand-in" if xp.__version__ == "stand-in" else "CuPy on a GPU")
 
 # %% [markdown]
 # The gradients agree to the last digits. Three habits make it fast as well as right:
@@ -148,10 +149,12 @@ def counted(B, M, K, d, n=5):
 
 for B, M, K, d in ((20, 300, 3, 10), (7, 500, 2, 16), (32, 200, 4, 8)):
     formula = 3 * B * M * d * K + 3 * M * d * K + 3 * B * K * d * 2 * d
-    assert counted(B, M, K, d) == formula, (counted(B, M, K, d), formula)
+    found = counted(B, M, K, d)
+    print(f"B = {B}, M = {M}, K = {K}, d = {d}: {found:,} multiplications counted, {formula:,} by the formula, {3 * B * M * d * K / formula:.0%} of them the decoder's")
+    assert found == formula
 
 # %% [markdown]
-# To the last multiplication. So at any realistic size the decoder decides, and **three (B, d) by (d, M) products a concept** are the floor that no full softmax can go below. The plain way needs more: `log_likelihood_plain` builds every array of equations (7) and (8) in full. How near `macrid` comes to the floor, measured on two cores
+# To the last multiplication. The prototypes' share is $1 / B$ of the decoder's and $f_\mathrm{nn}$'s $2d / M$: so with hundreds of users a batch and thousands of items the decoder decides, and **three (B, d) by (d, M) products a concept** are the floor that no full softmax can go below. The plain way needs more: `log_likelihood_plain` builds every array of equations (7) and (8) in full. How near `macrid` comes to the floor, measured on two cores
 # ([numbers and spreads](../benchmarks/README.md)):
 
 # %%
@@ -174,7 +177,8 @@ plt.show()
 assert len(rows) == 20 and all(1 < float(ratio) < 4 for _, _, ratio, _ in rows)
 
 # %% [markdown]
-# The larger each size, the nearer to the floor. What keeps it above is the exponentials, $B M K$ of them.
+# The larger each size, the nearer to the floor, down to 1.6 to 1.8 times. On the left stand the parts that do not grow with that size: with small $B$ prototypes and Adam, with small $d$ the exponentials, $B M K$ of them, with small $M$ encoder and noise
+# ([cost](../docs/cost.md)). The plain twin's jumps, at $K = 2$ and $M = 32{,}000$, are as measured; nobody has looked for their cause.
 #
 # ## 3. What a step needs to remember
 #
@@ -220,13 +224,15 @@ assert memory["plain"][-1] > 3 * memory["full"][3] and memory["plain"][-1] / mem
 assert memory["sampled"][-1] < 1.3 * memory["sampled"][2], "independent of the catalogue"
 
 # %% [markdown]
+# The tiled step still grows with $M$: a tile has at least 64 users, or the matrix products would starve, and the gradients of $\mathbf h$ and $\mathbf t$ are $(M, d)$ arrays whatever one does. Only a step that does not touch all items is free of $M$.
+#
 # ## 4. Very many items: candidates
 #
 # Line 29 of Algorithm 1: when $M$ is very large, compute $p_{u,i}$ only for the batch's own items and some sampled ones. [Notebook 3](03_reconstruction.ipynb) derives the estimate of $Z_u$ and its bias. In the code it costs almost nothing: the same functions over a *subset* of items, with a weight $w_i$ on each candidate that multiplies $c_{i,k}$. If $S$ are the candidates, then for every user
 #
-# $$Z_u \approx \sum_{i \in S} w_i \sum_k c_{i,k}\, E_{u,k,i}, \qquad w_i = 1 \text{ for the batch's own items}, \quad w_i = \tfrac{M}{|\text{drawn}|} \text{ for others drawn uniformly},$$
+# $$Z_u \approx \sum_{i \in S} w_i \sum_k c_{i,k}\, E_{u,k,i}, \qquad w_i = 1 \text{ for the batch's own items}, \quad w_i = \tfrac{M}{|\text{drawn}|} \text{ for others drawn uniformly}.$$
 #
-# and if every item is a candidate, all weights are 1 and nothing is approximated.
+# An item outside the batch is drawn with probability $|\text{drawn}| / M$ and then counts $M / |\text{drawn}|$ times: 1 on average, like every item of the full sum, so the estimate is right on average. And if every item is a candidate, all weights are 1 and nothing is approximated.
 
 # %%
 show(candidates.draw)
@@ -239,6 +245,11 @@ for drawn in (40, 12):
     some = model.loss_and_gradients(parameters, X, noise_of_subset, own, 0.2)[0]["loss"]
     print(f"{len(chosen)} of 40 items as candidates: loss {some:.4f}, full softmax {terms['loss']:.4f}")
     assert drawn < 40 or np.isclose(some, terms["loss"])
+total, several = np.zeros(40), np.random.default_rng(2)
+for _ in range(2000):
+    chosen, weights = candidates.draw(several, X, own)
+    total[chosen] += weights
+assert np.abs(total / 2000 - 1).max() < 4 * np.sqrt((40 / 12 - 1) / 2000), "each item counts once on average, within four standard errors"
 
 # %% [markdown]
 # Adam then moves only the rows of $\mathbf h$ and $\mathbf t$ that took part; the others keep their values *and* their moments. (Dense Adam sees a zero gradient there, and would move them on by old momentum.)
@@ -266,13 +277,18 @@ for drawn in (0, 300, 100):
     own = base.replace(candidates=drawn)
     state = fit.fit(parts, own, targets, fit.start(parts, own, features, targets))
     results[drawn] = metrics.evaluate_ranking(lambda X, n: model.rank(state.best, X, own, n)[0], parts.test)
+brought = np.mean([len(np.unique(parts.train[start : start + 100].indices)) for start in range(0, parts.train.shape[0], 100)])
+print(f"items that a batch of 100 users brings itself: {brought:,.0f} of {len(parts.items):,}")
+assert 1000 < brought < 1100
 for drawn, found in results.items():
     line, against = metrics.summary(found)["ndcg@100"], metrics.paired(found, results[0])["ndcg@100"]
     print(f"{drawn or 'all':>4} candidates: NDCG@100 {line['mean']:.3f} ± {line['stderr']:.3f}, minus the full softmax {against['mean']:+.3f} ± {against['stderr']:.3f} (paired)")
-assert metrics.paired(results[300], results[0])["ndcg@100"]["mean"] > -0.05
+for drawn in (300, 100):
+    against = metrics.paired(results[drawn], results[0])["ndcg@100"]
+    assert against["mean"] > -3 * against["stderr"]
 
 # %% [markdown]
-# (A batch of 100 users brings several hundred items of its own, so even 100 drawn ones are a good sample.) On MovieLens, over ten folds, none of the settings tried differed significantly from the full softmax ([docs/large.md](../docs/large.md)). Measured: at $M = 50{,}000$ a step with 2,000 candidates takes .087 of the full softmax's time, and from $M = 10^4$ to $M = 10^7$ it grows by a factor of 1.3.
+# Neither differs by more than about one standard error. It is an easy test: a batch of 100 users brings two thirds of the items itself, and only the rest is estimated. On MovieLens, over ten folds, none of the settings tried differed significantly from the full softmax ([docs/large.md](../docs/large.md)). Measured: at $M = 50{,}000$ a step with 2,000 candidates takes .087 of the full softmax's time, and from $M = 10^4$ to $M = 10^7$ it grows by a factor of 1.3.
 #
 # ## 5. Ranking without a row of all scores
 #
@@ -336,7 +352,7 @@ for name, gradient in gradients.items():
 #
 # <details><summary>Solution</summary>
 #
-# No: $B M K$ exponentials, which no $d$ makes smaller, double. In the figure above $K$ moves along the floor but small $d$ is far above it.
+# No: $B M K$ exponentials, which no $d$ makes smaller, double. In the figure of section 2 the step is at 1.8 times its floor with $K = 16$, but at 2.6 times with $d = 25$.
 #
 # </details>
 #
@@ -354,7 +370,7 @@ for name, gradient in gradients.items():
 # | one code, two backends | `macrid.backend.array_module` | `test_backend.py::test_a_step_is_the_same_on_both_backends` |
 # | tiles of users | `macrid.decoder.exponentials` | `test_decoder.py::test_tiles_of_users_change_nothing` |
 # | candidates | `macrid.candidates.draw` | `test_candidates.py::test_all_items_as_candidates_are_the_full_softmax` |
-# | memory | | `test_candidates.py::test_the_memory_of_a_step_does_not_depend_on_the_catalogue` |
+# | memory | `macrid.model.loss_and_gradients` | `test_candidates.py::test_the_memory_of_a_step_does_not_depend_on_the_catalogue` |
 # | tiles of items | `macrid.model.rank` | `test_rank.py::test_tiles_change_nothing`, `test_no_array_of_users_by_items_is_made` |
 # | processes | `macrid.parallel` | `test_parallel.py::test_two_processes_do_what_one_does_with_twice_the_batch` |
 #

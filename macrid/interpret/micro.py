@@ -109,8 +109,8 @@ def _binned(values, bins):
 
 
 def _entropy(rows):
-    """Entropy of each row, normalised to sum one, to the base of its length; a row of zeros has entropy 1."""
+    """Entropy of each row, normalised to sum one, to the base of its length; a row of zeros has entropy 1, one of a single number 0."""
     total = rows.sum(axis=1, keepdims=True)
     p = np.where(total > 0, rows / np.where(total > 0, total, 1), 1 / rows.shape[1])
     logs = np.log(np.where(p > 0, p, 1))
-    return -(p * logs).sum(axis=1) / math.log(rows.shape[1])
+    return -(p * logs).sum(axis=1) / math.log(max(rows.shape[1], 2))
