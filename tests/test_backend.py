@@ -157,8 +157,8 @@ def test_baselines_are_the_same_on_both_backends(xp, baseline, options, tmp_path
     close(metrics.evaluate(there.scores, split.test), metrics.evaluate(here.scores, split.test))
     there.save(tmp_path / "there.npz")
     loaded = baseline.load(tmp_path / "there.npz")
-    for model in (loaded, backend.to_device(xp, loaded)):  # kept on the host, and brought back
-        close({"scores": model.scores(split.test.fold_in)}, {"scores": here.scores(split.test.fold_in)}, 1e-8)
+    for again in (loaded, backend.to_device(xp, loaded)):  # kept on the host, and brought back
+        close({"scores": again.scores(split.test.fold_in)}, {"scores": here.scores(split.test.fold_in)}, 1e-8)
 
 
 @pytest.mark.parametrize("code", (0, 3), ids=("MultiDAE", "MultiVAE"))
