@@ -183,6 +183,15 @@ def test_without_validation_all_epochs_are_run(tastes):
     assert seen[-1]["reconstruction"] > seen[0]["reconstruction"]
 
 
+def test_every_epoch_has_its_own_order_and_noise(tastes, monkeypatch):
+    drawn, draw = [], multivae.draw_noise
+    monkeypatch.setattr(multivae, "draw_noise", lambda rng, X, *rest: drawn.append((X.indices, draw(rng, X, *rest))) or drawn[-1][1])
+    MultiVAE.fit(tastes[0], latent=4, hidden=(), max_epochs=2)
+    (order, noise), (other_order, other_noise) = drawn
+    assert not np.array_equal(order, other_order)
+    assert not np.array_equal(noise.epsilon, other_noise.epsilon) and not np.array_equal(noise.items, other_noise.items)
+
+
 def test_beta_grows_to_its_cap(tastes):
     """The slower beta grows, the larger the KL that training settles on."""
     kl = []

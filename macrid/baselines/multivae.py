@@ -27,7 +27,7 @@ from macrid.encoder import f_nn, kl_divergence, sample
 from macrid.errors import UserError
 from macrid.fit import State, annealed_beta, finished
 from macrid.metrics import evaluate, summary
-from macrid.ops import EPSILON, row_dot, tanh
+from macrid.ops import row_dot, tanh
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def encode(parameters, X, noise=None):
     The pullback takes dh and returns the dict of the encoder's gradients.
     """
     length = np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).reshape(-1))  # (B,)
-    values = X.data / np.repeat(np.maximum(length, EPSILON), np.diff(X.indptr))
+    values = X.data / np.repeat(length, np.diff(X.indptr))
     if noise is not None:
         values = values * noise
     X = type(X)((values.astype(parameters["E"].dtype), X.indices, X.indptr), shape=X.shape)
