@@ -14,6 +14,10 @@ class _Matrix:
         self._host, self.shape, self.dtype = host, host.shape, host.dtype
         self.has_canonical_format = False
 
+    data = property(lambda self: cupy.ndarray(self._host.data))
+    indices = property(lambda self: cupy.ndarray(self._host.indices))
+    indptr = property(lambda self: cupy.ndarray(self._host.indptr))
+
     def __matmul__(self, other):
         if not isinstance(other, cupy.ndarray):
             raise TypeError(f"expected a device array, found {type(other)}")
@@ -23,4 +27,11 @@ class _Matrix:
 
 
 class csr_matrix(_Matrix):
-    """CSR, made from a SciPy matrix, which does not wait for the device."""
+    """CSR, made from a SciPy matrix or from device arrays (data, indices, indptr), which does not wait for the device."""
+
+    def __init__(self, matrix, shape=None):
+        if isinstance(matrix, tuple):
+            if not all(isinstance(part, cupy.ndarray) for part in matrix):
+                raise ValueError("invalid input format")
+            matrix = sparse.csr_matrix(tuple(part._host for part in matrix), shape=shape)
+        super().__init__(matrix)
