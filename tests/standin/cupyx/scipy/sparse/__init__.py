@@ -33,4 +33,11 @@ class _Matrix:
 
 
 class csr_matrix(_Matrix):
-    """CSR, made from a SciPy matrix, which does not wait for the device."""
+    """CSR, made from a SciPy matrix or from device arrays (data, indices, indptr), which does not wait for the device."""
+
+    def __init__(self, matrix, shape=None):
+        if isinstance(matrix, tuple):
+            if not all(isinstance(part, cupy.ndarray) for part in matrix):
+                raise ValueError("invalid input format")
+            matrix = sparse.csr_matrix(tuple(part._host for part in matrix), shape=shape)
+        super().__init__(matrix)
