@@ -6,6 +6,7 @@ would have given is no part of it.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -97,8 +98,12 @@ def smallest_detectable_difference(stderr, n, power=0.8, level=0.05):
     (P(T < -t) is below 1e-6 there.) For many users 2.8 standard errors. A difference smaller than this can be real and still
     not be seen.
     """
+    return _detectable_stderrs(n, power, level) * stderr
+
+
+@lru_cache
+def _detectable_stderrs(n, power, level):
     from scipy import optimize, stats
 
     critical = float(stats.t.ppf(1 - level / 2, n - 1))
-    missing = lambda delta: stats.nct.sf(critical, n - 1, delta) - power  # noqa: E731
-    return float(optimize.brentq(missing, 0.0, 4 * critical + 4)) * stderr
+    return float(optimize.brentq(lambda delta: stats.nct.sf(critical, n - 1, delta) - power, 0.0, 4 * critical + 4))
