@@ -1,6 +1,17 @@
-"""What the model is compared with. Each baseline is a class with `fit(X)` and `scores(X)`, X (users, M) CSR 0/1."""
+"""What the model is compared with, all with one interface.
+
+    baseline = EASE.fit(X, validation)    X (N, M) SciPy CSR 0/1 of the training users; validation: a `split.HeldOut`
+    baseline.scores(X)                    -> (B, M), higher is better, for users of X (B, M): for `macrid.metrics.evaluate`
+    baseline.save(path)                   one npz file
+    EASE.load(path)                       into NumPy arrays; `backend.to_device(xp, ...)` brings them to a device
+
+`fit` takes the options of each by keyword, with the defaults of its paper; and `seed`, `xp` (where it computes) and
+`on_epoch(epoch, figures)`. Those that are trained stop by NDCG@100 on `validation`; the others need neither.
+"""
 
 from macrid.baselines.ease import EASE
+from macrid.baselines.itemknn import ItemKNN
+from macrid.baselines.multivae import MultiDAE, MultiVAE
 from macrid.baselines.popularity import Popularity
 
-__all__ = ["EASE", "Popularity"]
+__all__ = ["EASE", "ItemKNN", "MultiDAE", "MultiVAE", "Popularity"]

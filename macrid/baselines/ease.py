@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from macrid.backend import array_module, to_device
+from macrid.baselines import saved
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class EASE:
     W: np.ndarray  # (M, M)
 
     @classmethod
-    def fit(cls, X, regularisation=200.0, xp=np):
+    def fit(cls, X, validation=None, *, regularisation=200.0, seed=0, xp=np, on_epoch=None):
         """Invert the (M, M) Gram matrix of X (N, M) SciPy CSR: M^3 operations of `xp` and M^2 numbers in memory."""
         G = to_device(xp, (X.T @ X).toarray().astype(float))
         diagonal = xp.arange(G.shape[0])
@@ -32,3 +33,5 @@ class EASE:
     def scores(self, X):
         """X W for the users of X (B, M) SciPy CSR -> (B, M)."""
         return to_device(array_module(self.W), X.astype(self.W.dtype)) @ self.W
+
+    save, load = saved.save, classmethod(saved.load)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from macrid.backend import array_module, to_device
+from macrid.baselines import saved
 
 
 @dataclass(frozen=True)
@@ -14,10 +15,12 @@ class Popularity:
     counts: np.ndarray  # (M,)
 
     @classmethod
-    def fit(cls, X, xp=np):
+    def fit(cls, X, validation=None, *, seed=0, xp=np, on_epoch=None):
         """Count the adoptions of each item. X (N, M) SciPy CSR."""
         return cls(to_device(xp, np.asarray(X.sum(axis=0), dtype=float).reshape(-1)))
 
     def scores(self, X):
         """(B, M): the counts for every user of X (B, M)."""
         return array_module(self.counts).tile(self.counts, (X.shape[0], 1))
+
+    save, load = saved.save, classmethod(saved.load)

@@ -1,4 +1,4 @@
-"""The stand-in of cupyx.scipy.sparse: products of a CSR or CSC matrix with a dense one."""
+"""The stand-in of cupyx.scipy.sparse: products of a CSR matrix with a dense one or another CSR matrix."""
 
 import cupy
 import numpy
@@ -14,7 +14,17 @@ class _Matrix:
         self._host, self.shape, self.dtype = host, host.shape, host.dtype
         self.has_canonical_format = False
 
+    data = property(lambda self: cupy.ndarray(self._host.data))
+    indices = property(lambda self: cupy.ndarray(self._host.indices))
+    indptr = property(lambda self: cupy.ndarray(self._host.indptr))
+
+    def toarray(self):
+        return cupy.ndarray(self._host.toarray())
+
     def __matmul__(self, other):
+        if isinstance(other, csr_matrix):
+            cupy._read()  # how many nonzeros it has decides the shape
+            return csr_matrix(self._host @ other._host)
         if not isinstance(other, cupy.ndarray):
             raise TypeError(f"expected a device array, found {type(other)}")
         if not self.has_canonical_format:

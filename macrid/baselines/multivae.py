@@ -1,0 +1,302 @@
+r"""MultiDAE and MultiVAE, "Variational Autoencoders for Collaborative Filtering" (Liang et al., 2018).
+
+A user's items, as a row of length one, pass through a multilayer perceptron to a code of `latent` numbers, and through
+another one to logits of all items. The items that she has are one multinomial draw from their softmax:
+
+    x~_u = dropout(x_u / ||x_u||)                    h_u = encoder(x~_u)
+    MultiDAE   z_u = tanh(h_u)
+    MultiVAE   z_u ~ N(mu_u, sigma_u^2),   (mu_u, b_u) = h_u,   sigma_u = exp(-b_u / 2),   prior N(0, 1)
+
+    loss = -sum_i x_ui ln softmax(decoder(z_u))_i + beta KL(N(mu_u, sigma_u^2) || N(0, 1)) + l2 ||weights||^2
+
+the first two averaged over the users of a batch. What macrid adds to MultiVAE is the concepts; what it leaves out is the
+layers as wide as all items: parameters here are E, e (M wide, of the first layer), q.., and p.., the last M wide.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from macrid import adam
+from macrid.backend import array_module, scalar, to_device
+from macrid.baselines import saved
+from macrid.config import Config
+from macrid.decoder import positives
+from macrid.encoder import f_nn, kl_divergence, sample
+from macrid.errors import UserError
+from macrid.fit import State, annealed_beta, finished
+from macrid.metrics import evaluate, summary
+from macrid.ops import EPSILON, row_dot, tanh
+
+
+@dataclass(frozen=True)
+class MultiDAE:
+    r"""The denoising autoencoder: no sampling, `l2` on the weights instead of the KL term."""
+
+    parameters: dict
+
+    @classmethod
+    def fit(
+        cls, X, validation=None, *, hidden=(), latent=200, item_dropout=0.5, l2=0.01 / 500, learning_rate=1e-3, batch_size=500,
+        max_epochs=200, patience=200, precision="float32", seed=0, xp=np, on_epoch=None,
+    ):  # fmt: skip
+        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation NDCG@100 is kept.
+
+        hidden        widths of the layers between the items and the code; the decoder has them in reverse
+        item_dropout  share of a user's items that the encoder does not see
+        l2            the authors' .01 divided by their batch of 500
+        validation    a `split.HeldOut`; without it all epochs are run and the last one is kept
+        patience      stop after this many epochs without a better validation figure (the authors: never)
+        on_epoch      is called with the epoch and a dict of its loss terms and validation figure
+
+        The defaults are the authors' for ML-20M. With few users, smaller batches learn more in as many epochs.
+        """
+        options = Config(
+            item_dropout=item_dropout, learning_rate=learning_rate, l2=0.0, batch_size=batch_size, max_epochs=max_epochs, patience=patience,
+            precision=precision, seed=seed,
+        )  # fmt: skip
+        start = initial_parameters(X.shape[1], hidden, latent, False, options)
+        return cls(_train(cls, start, X, validation, options, l2, xp, on_epoch))
+
+    def scores(self, X):
+        """The logits of all items, (B, M), for the users of X (B, M) SciPy CSR."""
+        h, _ = encode(self.parameters, X)
+        return f_nn(tanh(h)[0], _layers(self.parameters, "p"), None)[0]
+
+    save, load = saved.save, classmethod(saved.load)
+
+
+@dataclass(frozen=True)
+class MultiVAE:
+    r"""The variational autoencoder; its mean is used at test time."""
+
+    parameters: dict
+
+    @classmethod
+    def fit(
+        cls, X, validation=None, *, hidden=(600,), latent=200, item_dropout=0.5, beta=0.2, anneal_steps=40_000, l2=0.0, learning_rate=1e-3,
+        batch_size=500, max_epochs=200, patience=200, precision="float32", seed=0, xp=np, on_epoch=None,
+    ):  # fmt: skip
+        """As `MultiDAE.fit`, and: beta grows linearly from 0 to `beta` over `anneal_steps` updates.
+
+        The authors' beta is min(.2, step / 200,000), which is .2 after 40,000 updates.
+        """
+        options = Config(
+            item_dropout=item_dropout, learning_rate=learning_rate, l2=0.0, batch_size=batch_size, max_epochs=max_epochs, patience=patience,
+            precision=precision, seed=seed, beta=beta, anneal_steps=anneal_steps,
+        )  # fmt: skip
+        start = initial_parameters(X.shape[1], hidden, latent, True, options)
+        return cls(_train(cls, start, X, validation, options, l2, xp, on_epoch))
+
+    def scores(self, X):
+        """The logits of all items, (B, M), for the users of X (B, M) SciPy CSR, from z = mu."""
+        h, _ = encode(self.parameters, X)
+        return f_nn(h[:, : h.shape[1] // 2], _layers(self.parameters, "p"), None)[0]
+
+    save, load = saved.save, classmethod(saved.load)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The random numbers of one step: what the encoder sees of each item, and what z is sampled with.
+
+    items     (nonzeros of X,) 0 or 1 / (1 - item_dropout), on the host
+    epsilon   (B, latent) standard normal, or None for MultiDAE
+    """
+
+    items: np.ndarray = field(metadata={"host": True})
+    epsilon: np.ndarray | None = None
+
+
+def initial_parameters(M, hidden, latent, sampled, options):
+    r"""Glorot for the weights, a normal of deviation .001 without its tails for the biases, as the authors have them.
+
+    Returns a dict: E (M, q_1), e (q_1,), then qW0, qb0, .. to the code (`latent`, or twice that if it is sampled: mu and
+    b), and pW0, pb0, .. from `latent` through `hidden` in reverse to M.
+    """
+    if min([latent, *hidden]) < 1:
+        raise UserError(f"hidden is {hidden} and latent {latent}, expected layers of at least 1")
+    rng = np.random.default_rng([options.seed, 0])
+    parameters = {}
+
+    def layer(weight, bias, p, q):
+        bound = (6.0 / (p + q)) ** 0.5  # Glorot and Bengio (2010)
+        b = rng.standard_normal(q)
+        while (far := np.abs(b) > 2).any():
+            b[far] = rng.standard_normal(far.sum())
+        parameters[weight] = rng.uniform(-bound, bound, (p, q)).astype(options.dtype)
+        parameters[bias] = (0.001 * b).astype(options.dtype)
+
+    encoder, decoder = [*hidden, latent * (2 if sampled else 1)], [latent, *reversed(hidden), M]
+    layer("E", "e", M, encoder[0])
+    for part, widths in (("q", encoder), ("p", decoder)):
+        for i, (p, q) in enumerate(zip(widths[:-1], widths[1:])):
+            layer(f"{part}W{i}", f"{part}b{i}", p, q)
+    return parameters
+
+
+def loss_and_gradients(parameters, X, noise, beta=0.0, l2=0.0):
+    r"""The loss of a batch X (B, M) SciPy CSR and its gradients: a function of its arguments alone, none of which it changes.
+
+    Returns ({"loss", "reconstruction", "kl"}, a dict with the parameters' keys); the terms as in `macrid.model`.
+    """
+    p = parameters
+    h, pull_encoder = encode(p, X, noise.items)  # (B, latent) or (B, 2 latent)
+    if noise.epsilon is None:
+        z, pull_z = tanh(h)
+        kl = 0.0
+    else:
+        (z, kl), pull_latent = latent(h, noise.epsilon)
+        pull_z = lambda dz: pull_latent(dz, beta)  # noqa: E731
+    logits, pull_decoder = f_nn(z, _layers(p, "p"), None)  # (B, M)
+    reconstruction, pull_reconstruction = multinomial(logits, X)
+    weights = {name: W for name, W in p.items() if l2 and W.ndim == 2}
+    penalty = l2 * sum(scalar(row_dot(W, W).sum()) for W in weights.values())
+    loss = -reconstruction + beta * kl + penalty
+
+    dz, gradients = pull_decoder(pull_reconstruction(-1.0))
+    gradients = {f"p{name}": g for name, g in gradients.items()} | pull_encoder(pull_z(dz))
+    for name, W in weights.items():
+        gradients[name] += (2 * l2) * W
+    return {"loss": loss, "reconstruction": reconstruction, "kl": kl}, gradients
+
+
+def encode(parameters, X, noise=None):
+    r"""The encoder: h from the rows of X (B, M) SciPy CSR, made to length one and then multiplied by `noise` (nonzeros,).
+
+    The pullback takes dh and returns the dict of the encoder's gradients.
+    """
+    length = np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).reshape(-1))  # (B,)
+    values = X.data / np.repeat(np.maximum(length, EPSILON), np.diff(X.indptr))
+    if noise is not None:
+        values = values * noise
+    X = type(X)((values.astype(parameters["E"].dtype), X.indices, X.indptr), shape=X.shape)
+    h, pull_first = sparse_linear(X, parameters["E"], parameters["e"])
+    layers, pull_tanh = _layers(parameters, "q"), None
+    if layers:
+        h, pull_tanh = tanh(h)
+    h, pull_layers = f_nn(h, layers, None)
+
+    def pullback(dh):
+        dh, gradients = pull_layers(dh)
+        gradients = {f"q{name}": g for name, g in gradients.items()}
+        gradients["E"], gradients["e"] = pull_first(dh if pull_tanh is None else pull_tanh(dh))
+        return gradients
+
+    return h, pullback
+
+
+def sparse_linear(X, W, b):
+    r"""y = X W + b for a sparse X (B, M) SciPy CSR, W (M, q), b (q,): only rows of W that X has items of take part.
+
+    dW = X^T dy,  db = sum over rows of dy; X is data. The plain twin is `macrid.ops.linear` with a dense X.
+    """
+    X, XT = to_device(array_module(W), (X, X.T))
+    y = X @ W
+    y += b
+
+    def pullback(dy):
+        return XT @ dy, dy.sum(axis=0)
+
+    return y, pullback
+
+
+def latent(h, epsilon):
+    r"""From h = (mu, b) side by side (B, 2d) to a sample z (B, d) and KL(N(mu, exp(-b)) || N(0, 1)).
+
+    `macrid.encoder.sample` and `kl_divergence` with sigma0 = 1; mu is used twice, and b too.
+    """
+    d = epsilon.shape[1]
+    mu, b = h[:, :d], h[:, d:]
+    z, pull_sample = sample(mu, b, epsilon, 1.0)
+    kl, pull_kl = kl_divergence(mu, b, 1.0)
+
+    def pullback(dz, dkl):
+        (dmu, db), (dmu_kl, db_kl) = pull_sample(dz), pull_kl(dkl)
+        return array_module(h).concatenate([dmu + dmu_kl, db + db_kl], axis=1)
+
+    return (z, scalar(kl)), pullback
+
+
+def multinomial(logits, X):
+    r"""sum_i x_ui ln softmax(logits_u)_i, averaged over the users: logits (B, M), X (B, M) SciPy CSR -> scalar.
+
+    With n_u = sum_i x_ui,   dlogits_ui = (x_ui - n_u softmax(logits_u)_i) / B:   a multiple of the exponentials for each
+    user, and a sparse part.
+    """
+    xp = array_module(logits)
+    B = X.shape[0]
+    row, column, one, n = positives(X, xp, logits.dtype)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    chosen = shifted[row, column]
+    E = xp.exp(shifted, out=shifted)
+    Z = E.sum(axis=1)  # (B,)
+    value = scalar((one * (chosen - xp.log(Z)[row])).sum(dtype=xp.float64)) / B
+
+    def pullback(dvalue):
+        scale = dvalue / B
+        dlogits = E * (n * -scale / Z)[:, None]
+        dlogits[row, column] += one * scale
+        return dlogits
+
+    return value, pullback
+
+
+def multinomial_plain(logits, X):
+    """The plain twin of `multinomial`: the matrix of all ln p, for tests."""
+    xp = array_module(logits)
+    X = to_device(xp, X.toarray().astype(logits.dtype))  # (B, M)
+    ln_p = logits - xp.log(xp.exp(logits).sum(axis=1, keepdims=True))
+    value = (X * ln_p).sum() / len(X)
+
+    def pullback(dvalue):
+        dln_p = X * (dvalue / len(X))
+        return dln_p - xp.exp(ln_p) * dln_p.sum(axis=1, keepdims=True)
+
+    return value, pullback
+
+
+def draw_noise(rng, X, code, options):
+    """Draw the `Noise` of one step for a batch X (B, M), on the host; `code` is the length of a sample, or 0 for MultiDAE."""
+    kept = rng.random(X.nnz, dtype=options.dtype) >= options.item_dropout
+    items = kept.astype(options.dtype) / (1 - options.item_dropout)
+    return Noise(items, rng.standard_normal((X.shape[0], code), dtype=options.dtype) if code else None)
+
+
+def _train(cls, parameters, X, validation, options, l2, xp, on_epoch):
+    """Epochs of Adam steps; returns the parameters of the best validation figure, or the last ones without validation."""
+    code = parameters["pW0"].shape[0] if cls is MultiVAE else 0
+    parameters = to_device(xp, parameters)
+    state = State(parameters, adam.start(parameters), parameters)
+    while not finished(state, options):
+        rng = np.random.default_rng([options.seed, state.epoch + 1])
+        order = rng.permutation(X.shape[0])
+        figures = {"loss": 0.0, "reconstruction": 0.0, "kl": 0.0}
+        for start in range(0, len(order), options.batch_size):
+            batch = X[order[start : start + options.batch_size]]
+            noise = to_device(xp, draw_noise(rng, batch, code, options))
+            terms, gradients = loss_and_gradients(state.parameters, batch, noise, annealed_beta(state.step, options), l2)
+            state.step += 1
+            adam.update(state.parameters, gradients, state.moments, state.step, options)
+            for name in figures:
+                figures[name] += terms[name] * (batch.shape[0] / len(order))
+        state.epoch += 1
+        figures = {name: float(value) for name, value in figures.items()}
+        if not math.isfinite(figures["loss"]):
+            raise UserError(f"{cls.__name__}: the loss became {figures['loss']} in epoch {state.epoch}; try a lower learning_rate")
+        if validation is None:
+            state.best_epoch = state.epoch
+        else:
+            figures["validation_ndcg@100"] = score = summary(evaluate(cls(state.parameters).scores, validation))["ndcg@100"]["mean"]
+            if score > state.best_score:
+                state.best_score, state.best_epoch = score, state.epoch
+                state.best = {name: p.copy() for name, p in state.parameters.items()}
+        if on_epoch:
+            on_epoch(state.epoch, figures)
+    return state.parameters if validation is None else state.best
+
+
+def _layers(parameters, part):
+    """The layers W0, b0, .. of the encoder after its first one ('q'), or of the decoder ('p')."""
+    return {name[1:]: value for name, value in parameters.items() if name[0] == part}
