@@ -31,6 +31,7 @@ TITLES = {"table2": "Table 2: overall comparison", "table3": "Table 3: ablations
 SET_HERE = ("seed", "split", "start")  # options of a row or of this command, not of the full model
 PATHS = ("data", "pictures", "features", "alexnet")  # may be written otherwise when a run goes on: what they hold is compared
 FOLDS = 5
+FULL = f"With other defaults here: min-user-items {systems.PAPER_MIN_USER_ITEMS}, as in the paper; category-weight {systems.CATEGORY_WEIGHT}; and the shop has its own."
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 OWN_FILES = ("reproduce.json", "table.md", "table.csv", "table.json", *(f"{name}{kind}" for name in ("table2", "table3", "figure5", "figure5_recall20") for kind in (".png", ".svg")))  # fmt: skip
 
@@ -52,7 +53,7 @@ class Unit:
         """What must be equal for a file to stand for this unit: options, and hashes of the data."""
         own = {name: value for name, value in asdict(self.config).items() if name not in PATHS} | self.options
         used = {"data": prints["data"], **({"features": prints["features"]} if self.config.start == "pictures" else {})}
-        return {**own, **{f"hash of the {name}": text for name, text in used.items()}}
+        return json.loads(json.dumps({**own, **{f"hash of the {name}": text for name, text in used.items()}}))  # as it is read again
 
 
 def main(argv=None):
@@ -109,7 +110,7 @@ def _parser():
     arguments.add_argument("--overwrite", action="store_true", help="replace what is in --out")
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     arguments.add_argument("--config", help="a TOML file of the full model's options; flags go before it")
-    command.add_config_flags(arguments.add_argument_group("options of the full model, which the rows change"), SET_HERE)
+    command.add_config_flags(arguments.add_argument_group("options of the full model, which the rows change", FULL), SET_HERE)
     return arguments
 
 
@@ -335,9 +336,9 @@ def _header(flags, full, interactions, units, finished):
     """The text above the table: {"data": ..., "split": ..., ...}."""
     N, M = interactions.X.shape
     told = [finished[unit.name] for unit in units]
-    users = np.concatenate([finished[unit.name][0] for unit in units if (unit.system, unit.config.seed) == (units[0].system, units[0].config.seed)])
-    figures = np.concatenate([finished[unit.name][1]["ndcg@100"] for unit in units if (unit.system, unit.config.seed) == (units[0].system, units[0].config.seed)])
-    unscored = int(np.isnan(figures).sum())
+    once = [finished[unit.name] for unit in units if (unit.system, unit.config.seed) == (units[0].system, units[0].config.seed)]
+    scored = ~np.isnan(np.concatenate([of_users["ndcg@100"] for _, of_users, _ in once]))
+    unscored = int((~scored).sum())
     items = sorted({seen["items"] for _, _, seen in told})
     how = f"{flags.folds or FOLDS} folds of the users: each is tested once, by models that were not trained on them"
     seeds = ", ".join(map(str, dict.fromkeys(flags.seeds)))
@@ -347,7 +348,7 @@ def _header(flags, full, interactions, units, finished):
         "data": f"{full.data}: {N:,} users with at least {full.min_user_items} adoptions, {M:,} items, {interactions.X.nnz:,} adoptions",
         "split": (f"'{flags.one_split}', one split" if flags.one_split else how) + ("" if flags.one_split == "authors" else f" (split seed {full.split_seed})"),
         "items": f"{items[0]:,}" + (f" to {items[-1]:,}" if len(items) > 1 else "") + " seen in training",
-        "test users": f"{len(users) - unscored:,}" + (f"; {unscored:,} more are left out, as nothing of theirs is held out" if unscored else ""),
+        "test users": f"{scored.sum():,}" + (f"; {unscored:,} more are left out, as nothing of theirs is held out" if unscored else ""),
         "seeds": f"{seeds}; systems without randomness are run once a fold",
         "compared by": {"t": "Student's paired t test", "permutation": "sign flips of the users' differences"}[flags.test],
         "full model": ", ".join(f"{name} {value}" for name, value in model.items()) or "the defaults",

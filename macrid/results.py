@@ -15,7 +15,7 @@ INDEPENDENCE = ("mu", "z", "h")
 LEVEL = 0.05
 NOTES = (
     "± is the standard error over test users, of the models as trained. Several seeds are averaged user by user first; *between seeds* is the "
-    "deviation of the seeds' means.",
+    "deviation of the seeds' means. Intervals and p say nothing of what another seed would give: *ahead in* does, and more seeds do.",
     "Intervals are for one comparison each. The smallest detectable difference is what a paired t test of these users at 5% finds four times in five, "
     "before correction: a smaller difference may be real and not be seen.",
 )
@@ -34,7 +34,10 @@ def build(header, rows, finished, reference, test="t"):
     pairs = [(name, metric) for metric in METRICS for name in averaged if name != reference]
     compared = [paired_comparison(averaged[reference][metric], averaged[name][metric], test, LEVEL) for name, metric in pairs]
     corrected = holm([one.p for one in compared])
-    comparisons = [{"system": name, "metric": metric, **asdict(one), "p_holm": float(p)} for (name, metric), one, p in zip(pairs, compared, corrected)]
+    comparisons = [
+        {"system": name, "metric": metric, **asdict(one), "p_holm": float(p), "ahead": _ahead(finished[reference], finished[name], metric)}
+        for (name, metric), one, p in zip(pairs, compared, corrected)
+    ]
     return {**header, "reference": reference, "test": test, "systems": systems, "comparisons": comparisons}
 
 
@@ -46,6 +49,19 @@ def per_user(runs: Mapping):
         order = np.argsort(users, kind="stable")
         of_seeds.append({metric: np.concatenate([figures[metric] for _, figures, _ in folds])[order] for metric in METRICS})
     return {metric: np.mean([figures[metric] for figures in of_seeds], axis=0) for metric in METRICS}
+
+
+def _ahead(first, second, metric):
+    """[in how many pairs of fits of one fold and seed the first has the higher mean, of how many].
+
+    A system without randomness has one fit for all seeds.
+    """
+    ahead, pairs = 0, 0
+    for seed in max(first, second, key=len):
+        ours, theirs = (runs.get(seed) or next(iter(runs.values())) for runs in (first, second))
+        for (_, figures, _), (_, others, _) in zip(ours, theirs):
+            ahead, pairs = ahead + bool(np.nanmean(figures[metric] - others[metric]) > 0), pairs + 1
+    return [ahead, pairs]
 
 
 def _system(system, options, runs, averaged):
@@ -131,12 +147,13 @@ def verdict(pair, reference):
 
 def _comparisons(table, metric):
     """(titles, rows) of the comparisons of one metric."""
-    titles = ("minus", "difference", "95% interval", "p", f"p, Holm for {len(table['comparisons'])}", "smallest detectable", f"at {LEVEL:.0%}, corrected")
+    count = len(table["comparisons"])
+    titles = ("minus", "difference", "95% interval", "p", f"p, Holm for {count}", "smallest detectable", "ahead in", f"at {LEVEL:.0%}, corrected")
     rows = []
     for one in table["comparisons"]:
         if one["metric"] == metric:
             interval = f"{one['low']:+.4f} to {one['high']:+.4f}"
-            cells = (f"{one['mean']:+.4f} ± {one['stderr']:.4f}", interval, _p(one["p"]), _p(one["p_holm"]), f"{one['detectable']:.4f}")
+            cells = (f"{one['mean']:+.4f} ± {one['stderr']:.4f}", interval, _p(one["p"]), _p(one["p_holm"]), f"{one['detectable']:.4f}", "{} of {} fits".format(*one["ahead"]))
             rows.append((one["system"], *cells, verdict(one, table["reference"])))
     return titles, rows
 

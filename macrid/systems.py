@@ -111,7 +111,7 @@ TABLE2 = (
     _baseline("MultiDAE", baselines.MultiDAE, "a denoising autoencoder", **TRAINED),
     _baseline("MultiVAE", baselines.MultiVAE, "a variational autoencoder without concepts", **TRAINED),
     _model("MacridVAE", "the model without semantics: a random start, no categories", _plain),
-    _model("SEM-MacridVAE", "the model: starts from pictures, taught by categories", needs=("pictures", "categories")),
+    _model("SEM-MacridVAE", "the full model: starts from pictures, taught by categories", needs=("pictures", "categories")),
     _model("SEM-MacridVAE-visual", "starts from pictures", _without_categories, needs=("pictures",)),
     _model("SEM-MacridVAE-categorical", "taught by categories", _without_pictures, needs=("categories",)),
 )

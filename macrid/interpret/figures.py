@@ -153,8 +153,15 @@ def comparison(table):
         _rows(axis, names, "mean ± standard error")
     for axis, metric in zip(grid[1] if compared else [], metrics):
         axis.axvline(0, color=INK, linestyle="--", linewidth=0.8)
-        for place, name in enumerate(compared):
-            found = next(one for one in table["comparisons"] if (one["system"], one["metric"]) == (name, metric))
+        pairs = [next(one for one in table["comparisons"] if (one["system"], one["metric"]) == (name, metric)) for name in compared]
+        far = 3 * np.median([max(abs(one["low"]), abs(one["high"])) for one in pairs])  # one system far away would hide how the others differ
+        for place, found in enumerate(pairs):
+            if abs(found["mean"]) > far > 0:
+                side = np.sign(found["mean"])
+                arrow = ("← {}", "{} →")[int(side > 0)]
+                axis.annotate(arrow.format(f"{found['mean']:+.3f}"), (0.98 if side > 0 else 0.02, place), xycoords=("axes fraction", "data"),
+                              ha="right" if side > 0 else "left", va="center", fontsize=8, color=INK)  # fmt: skip
+                continue
             half = [[found["mean"] - found["low"]], [found["high"] - found["mean"]]]
             fill = COLOURS[0] if found["p_holm"] < 0.05 else "white"
             axis.errorbar(found["mean"], place, xerr=half, fmt="o", color=COLOURS[0], markerfacecolor=fill, capsize=3, markersize=5)
