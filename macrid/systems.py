@@ -138,8 +138,8 @@ TABLE3 = (
 
 def figure5(betas=BETAS):
     """The rows of Figure 5: the model, without semantics, and MultiVAE, at each beta."""
-    rows = []
-    for base in (TABLE3[0], *(row for row in TABLE2 if row.name in ("MacridVAE", "MultiVAE"))):
+    rows, named = [], {row.name: row for row in TABLE2}
+    for base in (TABLE3[0], named["MacridVAE"], named["MultiVAE"]):
         for beta in betas:
             changes = partial(_with_beta, base.changes, beta)
             options = base.options | {"beta": beta} if base.options else {}

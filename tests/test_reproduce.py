@@ -27,10 +27,10 @@ ROWS = ("popularity", "EASE", "MultiVAE", "MacridVAE", "SEM-MacridVAE-categorica
 
 @pytest.fixture(scope="module")
 def ratings(tmp_path_factory):
-    """A table of 60 users and 40 items with a category; some users are too light to have anything held out."""
+    """A table of 60 users and 70 items with a category; some users are too light to have anything held out."""
     rng = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("data") / "some.csv"
-    rows = [f"{u},{i},{'ab'[i % 2]}" for u in range(60) for i in rng.choice(40, 4 if u % 12 == 0 else 14, replace=False)]
+    rows = [f"{u},{i},{'ab'[i % 2]}" for u in range(60) for i in rng.choice(70, 4 if u % 12 == 0 else 14, replace=False)]
     path.write_text("\n".join(["user,item,kind", *rows, ""]))
     return path
 
@@ -178,7 +178,7 @@ def test_other_options_are_refused_in_a_folder(command, made, words, ratings, tm
     (tmp_path / "other.toml").write_text("[EASE]\nregularisation = 10.0\n")
     refused(command("reproduce", *words, "--options", tmp_path / "other.toml", "--out", folder), "EASE.fold0.npz", "regularisation = 20.0, not 10.0")
     changed = tmp_path / "some.csv"
-    changed.write_text(ratings.read_text() + "59,39,b\n59,38,a\n59,37,b\n")
+    changed.write_text(ratings.read_text() + "59,0,a\n")
     refused(command("reproduce", *words, "--data", changed, "--out", folder), "hash of the data")
     refused(command("reproduce", *words, "--out", ratings.parent), "holds '", "give --out a new folder")
     refused(command("reproduce", *words, "--out", ratings), "is a file")
@@ -255,7 +255,7 @@ def test_each_ablation_changes_what_it_says_and_nothing_else(ratings):
         planned("table3", "--data", ratings, "--min-user-items", 3, "--systems", "without-visual")
 
 
-def test_pictures_by_fold_are_the_rows_of_all_items(monkeypatch):
+def test_pictures_by_fold_are_the_rows_of_all_items():
     """A worker makes features of all items once and takes the rows of a fold: the same start as `macrid.train` has."""
     settings = planned("table2", "--systems", "SEM-MacridVAE", "--max-epochs", 1)[0]["SEM-MacridVAE"]
     interactions = run.load_data(settings)
