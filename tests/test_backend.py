@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from macrid import adam, backend, batch, data, doctor, fit, metrics, model, state_file
-from macrid.baselines import EASE, Popularity
+from macrid.baselines import EASE, ItemKNN, MultiDAE, MultiVAE, Popularity, multivae
 from macrid.config import Config
 from macrid.errors import UserError
 from macrid.interpret import truth
@@ -141,12 +141,39 @@ def test_a_run_goes_on_with_the_other_backend(xp, tmp_path):
     close(resumed.best, fit.fit(split, longer).best, 1e-8)
 
 
-def test_baselines_are_the_same_on_both_backends(xp):
+NETWORK = {"latent": 3, "hidden": (4,), "batch_size": 20, "max_epochs": 3, "precision": "float64"}
+
+
+@pytest.mark.parametrize(
+    "baseline, options",
+    [(Popularity, {}), (EASE, {}), (ItemKNN, {"neighbours": 5}), (MultiDAE, NETWORK), (MultiVAE, NETWORK)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_baselines_are_the_same_on_both_backends(xp, baseline, options, tmp_path):
     split = small_split()
-    for baseline in (EASE, Popularity):
-        here = metrics.evaluate(baseline.fit(split.train).scores, split.test)
-        there = metrics.evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
-        close(there, here)
+    here, there = (baseline.fit(split.train, split.validation, xp=module, **options) for module in (np, xp))
+    assert backend.array_module(there.scores(split.test.fold_in)) is xp
+    close({"scores": there.scores(split.test.fold_in)}, {"scores": here.scores(split.test.fold_in)}, 1e-8)
+    close(metrics.evaluate(there.scores, split.test), metrics.evaluate(here.scores, split.test))
+    there.save(tmp_path / "there.npz")
+    loaded = baseline.load(tmp_path / "there.npz")
+    for again in (loaded, backend.to_device(xp, loaded)):  # kept on the host, and brought back
+        close({"scores": again.scores(split.test.fold_in)}, {"scores": here.scores(split.test.fold_in)}, 1e-8)
+
+
+@pytest.mark.parametrize("code", (0, 3), ids=("MultiDAE", "MultiVAE"))
+def test_a_step_of_multivae_reads_nothing_back(monkeypatch, code):
+    xp = standin(monkeypatch)
+    config, rng = Config(precision="float64", item_dropout=0.3), np.random.default_rng(0)
+    X = small_split().train[:9]
+    parameters = multivae.initial_parameters(X.shape[1], (4,), 3, code > 0, config)
+    noise = multivae.draw_noise(rng, X, code, config)
+    before = xp.reads
+    terms, gradients = multivae.loss_and_gradients(backend.to_device(xp, parameters), X, backend.to_device(xp, noise), 0.7, 0.01)
+    assert xp.reads == before
+    expected_terms, expected = multivae.loss_and_gradients(parameters, X, noise, 0.7, 0.01)
+    close(gradients, expected)
+    assert float(terms["loss"]) == pytest.approx(expected_terms["loss"], rel=1e-10)
 
 
 def test_noise_can_be_drawn_on_the_device(xp):

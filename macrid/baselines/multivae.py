@@ -27,7 +27,7 @@ from macrid.encoder import f_nn, kl_divergence, sample
 from macrid.errors import UserError
 from macrid.fit import State, annealed_beta, finished
 from macrid.metrics import evaluate, summary
-from macrid.ops import EPSILON, row_dot, tanh
+from macrid.ops import row_dot, tanh
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def loss_and_gradients(parameters, X, noise, beta=0.0, l2=0.0):
         z, pull_z = tanh(h)
         kl = 0.0
     else:
-        (z, kl), pull_latent = latent(h, noise.epsilon)
-        pull_z = lambda dz: pull_latent(dz, beta)  # noqa: E731
+        (z, kl), pull_code = gaussian(h, noise.epsilon)
+        pull_z = lambda dz: pull_code(dz, beta)
     logits, pull_decoder = f_nn(z, _layers(p, "p"), None)  # (B, M)
     reconstruction, pull_reconstruction = multinomial(logits, X)
     weights = {name: W for name, W in p.items() if l2 and W.ndim == 2}
@@ -168,7 +168,7 @@ def encode(parameters, X, noise=None):
     The pullback takes dh and returns the dict of the encoder's gradients.
     """
     length = np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).reshape(-1))  # (B,)
-    values = X.data / np.repeat(np.maximum(length, EPSILON), np.diff(X.indptr))
+    values = X.data / np.repeat(length, np.diff(X.indptr))
     if noise is not None:
         values = values * noise
     X = type(X)((values.astype(parameters["E"].dtype), X.indices, X.indptr), shape=X.shape)
@@ -202,7 +202,7 @@ def sparse_linear(X, W, b):
     return y, pullback
 
 
-def latent(h, epsilon):
+def gaussian(h, epsilon):
     r"""From h = (mu, b) side by side (B, 2d) to a sample z (B, d) and KL(N(mu, exp(-b)) || N(0, 1)).
 
     `macrid.encoder.sample` and `kl_divergence` with sigma0 = 1; mu is used twice, and b too.

@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 
-import numpy as np
 from scipy import sparse
 
 from macrid import checkpoint
