@@ -109,17 +109,19 @@ def _parser():
     arguments.add_argument("--jobs", type=int, metavar="N", help="processes at a time, of one thread each (default: one a core; 1 on a GPU)")
     arguments.add_argument("--overwrite", action="store_true", help="replace what is in --out")
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    arguments.add_argument("--config", help="a TOML file of the full model's options; flags go before it")
+    arguments.add_argument("--config", help="a TOML file of the full model's options; flags go before it. Its seed, split and start are passed over")
     command.add_config_flags(arguments.add_argument_group("options of the full model, which the rows change", FULL), SET_HERE)
     return arguments
 
 
 def _given(flags):
-    """The full model's options, from --config and flags; what this command decides itself is refused."""
-    given = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
-    for name in (*SET_HERE, *(("beta",) if flags.table == "figure5" else ())):
-        if name in given:
-            raise UserError(f"{name} is given, but {flags.table} sets it itself; leave it out (see --seeds, --folds, --split and --betas)")
+    """The full model's options, from --config and flags; what this command decides itself is passed over in a file, as macrid.tune writes all."""
+    varied = ("beta",) if flags.table == "figure5" else ()
+    flagged = command.given_config(flags)
+    if set(varied) & set(flagged):
+        raise UserError("--beta is given, but figure5 varies it; give --betas")
+    read = config.read_toml(flags.config) if flags.config else {}
+    given = {name: value for name, value in read.items() if name not in (*SET_HERE, *varied)} | flagged
     if flags.folds is not None and flags.one_split:
         raise UserError("--folds and --split exclude each other; give one of them")
     for name, least in (("folds", 3), ("jobs", 1)):

@@ -238,6 +238,15 @@ def test_table_2_on_the_shop_has_all_rows(ratings):
     assert "SEM-MacridVAE" in left_out and full.start == "random" and full.category_weight == 0
 
 
+def test_a_file_of_tuned_options_is_taken_but_for_what_the_table_decides(tmp_path):
+    """`macrid.tune` writes all fields of the configuration, the seed, the split and the start among them."""
+    (tmp_path / "best.toml").write_text('data = "shop"\nK = 3\nseed = 5\nsplit = "holdout"\nstart = "random"\nbeta = 7.0\n')
+    rows, _, full = planned("table2", "--config", tmp_path / "best.toml", "--seeds", 2)
+    assert (full.K, full.beta) == (3, 7.0) and {(row.seed, row.split) for name, row in rows.items() if "Macrid" in name} == {(2, "kfold:4/5")}
+    assert rows["SEM-MacridVAE"].start == "pictures"
+    assert planned("figure5", "--config", tmp_path / "best.toml", "--betas", 1)[0]["SEM-MacridVAE-beta-1"].beta == 1.0
+
+
 def test_each_ablation_changes_what_it_says_and_nothing_else(ratings):
     rows, left_out, full = planned("table3", "--folds", 3)
     assert not left_out and len(set(rows.values())) == len(systems.TABLE3), "no two rows are the same"
