@@ -59,7 +59,7 @@ class Unit:
 def main(argv=None):
     """Plan the units, run those that are missing, write the table and its figures."""
     flags = _parser().parse_args(argv)
-    say = (lambda *lines: None) if flags.quiet else (lambda *lines: print(*lines, sep="\n", flush=True))
+    say = lambda *lines: None if flags.quiet or not lines else print(*lines, sep="\n", flush=True)  # noqa: E731
     full, interactions, missing = systems.full_model(_given(flags))
     backends.load(full.backend, full.precision)  # a device that is missing is said now
     units, left_out = plan(flags, full, missing, len(interactions.items))
