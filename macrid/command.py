@@ -24,9 +24,11 @@ def parser(name, description, example):
     )  # fmt: skip
 
 
-def add_config_flags(arguments):
-    """A flag for each field of `Config`; only those that are given appear in the namespace."""
+def add_config_flags(arguments, leave_out=()):
+    """A flag for each field of `Config` but those left out; only those that are given appear in the namespace."""
     for field in dataclasses.fields(Config):
+        if field.name in leave_out:
+            continue
         default = "" if field.default is None else f" (default: {field.default})"
         help_text = (field.metadata["help"] + default).replace("%", "%%")
         flag = "--" + field.name.replace("_", "-")

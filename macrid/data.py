@@ -164,7 +164,7 @@ def _filtered(u, i, users, items, min_user_items, report, source, min_rating):
     report["adoptions_of_dropped_users"] = int((~kept).sum())
     if not kept.any():
         few = f"no user has {min_user_items} adoptions or more"
-        threshold = "" if min_rating is None else f" of ratings of at least {min_rating:g}; lower --min-rating or --min-user-items"
+        threshold = "; lower --min-user-items" if min_rating is None else f" of ratings of at least {min_rating:g}; lower --min-rating or --min-user-items"
         raise UserError(f"{source}: {few}{threshold}")
     adopted = np.bincount(i, minlength=len(items)) > 0
     u, i = u[kept], i[kept]

@@ -52,27 +52,27 @@ def main(argv=None):
         if not of_beta:
             of_beta = [_metrics(_trained(folder / "runs" / f"beta-{beta:g}", settings.replace(beta=beta), say)) for beta in BETAS]
     left_out = []
-    _write(folder, "map", _map(loaded, of_inner), say)
+    write(folder, "map", _map(loaded, of_inner), say)
     if loaded[1].categories is None:
         left_out.append(f"panel (b) of map: {loaded[0].data} has no categories")
     if of_inner is None:
         left_out.append("panel (c) of map: give --inner-run RUN, or --train")
     if len({settings.beta for settings, _ in of_beta}) > 1:
-        _write(folder, "independence", figures.independence_curve(_labelled(of_beta)), say)
+        write(folder, "independence", figures.independence_curve(_labelled(of_beta)), say)
     else:
         left_out.append("independence: give --beta-runs with two values of beta or more, or --train")
     rows = _strips(loaded, flags.pictures)
     if rows:
         caption = ("Framed: where it starts. To its right: the items retrieved while one dimension is turned from end to end and the others are held "
                    "(section 3.5, equation 12). In brackets, the mean rank correlation of the named trait with the step, over walks from 12 random items of the concept that had no part in choosing the dimension.")  # fmt: skip
-        _write(folder, "strips", figures.strips(rows, STEPS, caption), say)
+        write(folder, "strips", figures.strips(rows, STEPS, caption), say)
     else:
         left_out.append("strips: no concept has two items to go between")
     for line in left_out:
         say(f"left out  {line}")
 
 
-def _write(folder, name, figure, say):
+def write(folder, name, figure, say):
     """A figure as PNG and SVG; the same figure gives the same bytes."""
     import matplotlib
 

@@ -95,7 +95,7 @@ def independence_curve(runs, metric="ndcg@100"):
     r"""Figure 5: independence of dimensions against the metric, one point a run, for mu, for sampled z and for h apart.
 
     runs: a list of (label, beta, metrics.json as a dict). Runs of one label are joined in order of beta (the mean, where
-    seeds repeat a beta). The dashed line is what independent dimensions would give in a sample of this size.
+    seeds repeat a beta). "independence_stderr", where a run has it, becomes a bar across. The dashed line is what independent dimensions would give in a sample of this size.
     """
     from matplotlib.figure import Figure
 
@@ -110,8 +110,9 @@ def independence_curve(runs, metric="ndcg@100"):
             x = np.array([found["independence"][name] for _, found in own])
             y = np.array([found["test"][metric]["mean"] for _, found in own])
             spread = np.array([found["test"][metric]["stderr"] or 0 for _, found in own])
+            across = np.array([found.get("independence_stderr", {}).get(name) or 0 for _, found in own])
             betas = np.array([beta for beta, _ in own])
-            axis.errorbar(x, y, yerr=spread, fmt=MARKERS[place % len(MARKERS)], color=colour, capsize=2, linewidth=0.8, label=label)
+            axis.errorbar(x, y, yerr=spread, xerr=across, fmt=MARKERS[place % len(MARKERS)], color=colour, capsize=2, linewidth=0.8, label=label)
             means = np.array([(x[betas == b].mean(), y[betas == b].mean()) for b in np.unique(betas)])
             axis.plot(*means.T, color=colour, linewidth=1, alpha=0.6)
             for place_of, (b, at) in enumerate(zip(np.unique(betas), means)):
@@ -126,6 +127,61 @@ def independence_curve(runs, metric="ndcg@100"):
     _caption(figure, "Independence is 1 - 2/(d(d-1)) sum |corr_ij| (section 4.4.1), of the posterior's means, of samples from it (which add noise, and noise is "
              "independent), and of item representations. The paper's Figure 5 does not say which. Bars: one standard error over test users.")  # fmt: skip
     return figure
+
+
+def comparison(table):
+    r"""Tables 2 and 3 as a picture: above, each system's means; below, the reference minus each, paired by user.
+
+    table: the dict of `macrid.results.build`. Bars above are one standard error; below they are 95% intervals, filled where
+    zero is rejected after Holm's correction.
+    """
+    from matplotlib.figure import Figure
+
+    names = [system["name"] for system in table["systems"]]
+    metrics = list(table["systems"][0]["figures"])
+    compared = [name for name in names if name != table["reference"]]
+    rows = [names, compared] if compared else [names]
+    heights = [len(row) + 2.5 for row in rows]
+    figure = Figure(figsize=(13, 0.3 * sum(heights) + 1.6), layout="constrained", facecolor="white")
+    grid = figure.subplots(len(rows), len(metrics), squeeze=False, sharey="row", gridspec_kw={"height_ratios": heights})
+    for axis, metric in zip(grid[0], metrics):
+        for place, system in enumerate(table["systems"]):
+            found = system["figures"][metric]
+            colour = COLOURS[5] if system["name"] == table["reference"] else COLOURS[0]
+            axis.errorbar(found["mean"], place, xerr=found["stderr"] or 0, fmt="o", color=colour, capsize=3, markersize=5)
+        axis.set_title(metric.upper().replace("RECALL", "Recall"), fontsize=11, color=INK)
+        _rows(axis, names, "mean ± standard error")
+    for axis, metric in zip(grid[1] if compared else [], metrics):
+        axis.axvline(0, color=INK, linestyle="--", linewidth=0.8)
+        pairs = [next(one for one in table["comparisons"] if (one["system"], one["metric"]) == (name, metric)) for name in compared]
+        far = 3 * np.median([max(abs(one["low"]), abs(one["high"])) for one in pairs])  # one system far away would hide how the others differ
+        for place, found in enumerate(pairs):
+            if abs(found["mean"]) > far > 0:
+                side = np.sign(found["mean"])
+                arrow = ("← {}", "{} →")[int(side > 0)]
+                axis.annotate(arrow.format(f"{found['mean']:+.3f}"), (0.98 if side > 0 else 0.02, place), xycoords=("axes fraction", "data"),
+                              ha="right" if side > 0 else "left", va="center", fontsize=8, color=INK)  # fmt: skip
+                continue
+            half = [[found["mean"] - found["low"]], [found["high"] - found["mean"]]]
+            fill = COLOURS[0] if found["p_holm"] < 0.05 else "white"
+            axis.errorbar(found["mean"], place, xerr=half, fmt="o", color=COLOURS[0], markerfacecolor=fill, capsize=3, markersize=5)
+        _rows(axis, compared, f"{table['reference']} minus this row, 95% interval")
+    text = f"{table['title']}. {table['header']['data']}. {table['header']['split']}."
+    if compared:
+        text += (" Above, ± one standard error over test users, who differ more than systems do: compare systems below, where each user's difference counts. "
+                 f"Filled: not zero at 5% after Holm's correction for {len(table['comparisons'])} comparisons.")  # fmt: skip
+    _caption(figure, text)
+    return figure
+
+
+def _rows(axis, names, label):
+    """One system a line, the first on top."""
+    axis.set_yticks(range(len(names)), names, fontsize=9, color=INK)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.set_xlabel(label, fontsize=9, color=INK)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.grid(axis="y", color="#eeeeee")
+    axis.set_axisbelow(True)
 
 
 def strips(rows, steps, caption):

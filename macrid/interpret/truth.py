@@ -36,13 +36,22 @@ def independence_scores(split, parameters, config, seed=0):
     h       of the unit rows of H over items
     Each with its finite-sample ceiling: what independent normal dimensions would give.
     """
-    rng = np.random.default_rng(seed)
-    users = rng.permutation(split.train.shape[0])[:MOST_USERS]
+    rng, users = some_users(split, seed)
     mu, sigma = to_host(model.represent(parameters, split.train[users], config))
+    return independence_of(mu, sigma, normalise(to_host(parameters["H"]))[0], rng)
+
+
+def some_users(split, seed):
+    """A generator, and the rows of at most `MOST_USERS` training users that it drew."""
+    rng = np.random.default_rng(seed)
+    return rng, rng.permutation(split.train.shape[0])[:MOST_USERS]
+
+
+def independence_of(mu, sigma, H, rng):
+    """Independence of mu and z ~ N(mu, sigma^2), (B, K, d), and of H (M, d), with their ceilings; a dict of floats."""
     z = mu + sigma * rng.standard_normal(mu.shape)
     average = lambda Z: float(np.mean([micro.independence(Z[:, k]) for k in range(Z.shape[1])]))  # noqa: E731
-    H, _ = normalise(to_host(parameters["H"]))
     return {
-        "mu": average(mu), "z": average(z), "users_ceiling": micro.independence_ceiling(len(users)),
+        "mu": average(mu), "z": average(z), "users_ceiling": micro.independence_ceiling(len(mu)),
         "h": micro.independence(H), "items_ceiling": micro.independence_ceiling(len(H)),
     }  # fmt: skip
