@@ -152,7 +152,10 @@ def _pictures(interactions, settings):
 
 
 def load(folder, backend=None):
-    """A trained run: (Config, Interactions, Split, State), its parameters in the memory of `backend` (the run's, or another)."""
+    """A trained run: (Config, Interactions, Split, State), its parameters in the memory of `backend` (the run's, or another).
+
+    The configuration's K is that of the best parameters: less than `load_config` says where adaptive_K dropped some.
+    """
     settings = load_config(folder)
     settings = settings.replace(backend=backend) if backend else settings
     xp = backends.load(settings.backend, settings.precision)
@@ -160,6 +163,7 @@ def load(folder, backend=None):
     split, _ = prepare(interactions, settings)
     state = state_file.load(Path(folder) / "checkpoint.npz", settings, split)
     state.best = backends.to_device(xp, state.best)
+    settings = settings.replace(K=len(state.best["m"]))
     return settings, interactions, split, state
 
 
