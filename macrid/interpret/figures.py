@@ -128,6 +128,45 @@ def independence_curve(runs, metric="ndcg@100"):
     return figure
 
 
+def search_sheet(rows, searched):
+    r"""A search for options: the best figure so far over the trials, and the figure of each trial against each option.
+
+    rows: `macrid.tune.Row`s; searched: {option: (lowest, highest, kind)} as in `macrid.tune.SPACE`. Trials without a figure,
+    failed in their first epoch, are left out of the panels and counted in the caption.
+    """
+    from matplotlib.figure import Figure
+
+    shown = [row for row in rows if row.score is not None]
+    signs = {"complete": ("o", COLOURS[0]), "pruned": ("x", COLOURS[1]), "failed": ("v", COLOURS[5])}
+    columns = 3
+    figure = Figure(figsize=(12, 3.2 * -(-(len(searched) + 1) // columns) + 0.8), layout="constrained", facecolor="white")
+    axes = figure.subplots(-(-(len(searched) + 1) // columns), columns, sharey=True, squeeze=False).ravel()
+    for axis, name in zip(axes, ("trial", *searched)):
+        for state, (marker, colour) in signs.items():
+            own = [(row.number if name == "trial" else row.values[name], row.score) for row in shown if row.state == state and (name == "trial" or name in row.values)]
+            if own:
+                axis.scatter(*zip(*own), s=22, marker=marker, color=colour, linewidths=1.2 if marker == "x" else 0, alpha=0.75, label=state)
+        if name == "trial":
+            complete = [row for row in shown if row.state == "complete"]
+            so_far = np.maximum.accumulate([row.score for row in complete]) if complete else []
+            axis.step([row.number for row in complete], so_far, where="post", color=INK, linewidth=1.2, label="best so far")
+        elif searched[name][2] == "log":
+            axis.set_xscale("log")
+        axis.set_xlabel(name, color=INK, fontsize=10)
+        axis.tick_params(labelsize=8)
+        axis.grid(color=GREY, alpha=0.4, linewidth=0.5)
+    for axis in axes[len(searched) + 1 :]:
+        axis.axis("off")
+    for axis in axes[::columns]:
+        axis.set_ylabel("validation NDCG@100", color=INK, fontsize=9)
+    axes[0].legend(fontsize=8, loc="lower right")
+    text = "Each point is a trial: its best validation NDCG@100; a pruned one was stopped at an epoch where it lay below the median of the others."
+    if len(shown) < len(rows):
+        text += f" {len(rows) - len(shown)} trials failed before they had a figure."
+    _caption(figure, text)
+    return figure
+
+
 def strips(rows, steps, caption):
     r"""Figures 6 to 8: a row for each turned dimension, the retrieved items from its low end to its high end.
 
