@@ -35,7 +35,6 @@ SPACE = {  # section 4.1.3: (lowest, highest, "linear", "log", or the step betwe
     "hidden_units": (50, 700, 50),  # this and the next only where there is a hidden layer
     "dropout": (0.05, 0.99, "linear"),  # the paper goes to 1, which leaves nothing
 }
-OWN_FILES = ("trials.db", "trials.csv", "best.toml", "search.png")
 PATHS = ("data", "pictures", "features", "alexnet", "backend")  # options that may differ between the machines of one study
 FAILURES = (ValueError, ArithmeticError, MemoryError)  # a UserError is a ValueError
 RANDOM_TRIALS = 10  # before TPE has something to go by, and before pruning
@@ -90,7 +89,7 @@ def main(argv=None):
         raise UserError(f"--trials is {flags.trials}, expected at least 1")
     settings = run.fresh(held)
     folder = Path(flags.out or Path("runs") / f"{Path(settings.data).stem or 'run'}-tune")
-    _check_folder(folder)
+    _check_folder(folder, flags.study)
     say = (lambda *lines: None) if flags.quiet else (lambda *lines: print(*lines, sep="\n", flush=True))
 
     backend.load(settings.backend, settings.precision)
@@ -259,7 +258,7 @@ def _open(optuna, url, name):
         try:
             storage = optuna.storages.RDBStorage(url, engine_kwargs=waiting, heartbeat_interval=HEARTBEAT)
             return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner)
-        except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, ValueError, RuntimeError) as error:
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, LookupError, ValueError, RuntimeError) as error:
             cause = _first_line(error.__cause__ or error)
             if "exists" not in cause and "UNIQUE" not in cause or attempt == 4:  # not: another process has just made it
                 raise UserError(f"{url}: cannot be used as --storage ({cause}); expected such as sqlite:///FILE") from None
@@ -322,7 +321,7 @@ def _publish(folder, study, settings, searched):
                 writer.writerow([row.number, row.state, score, row.epochs, row.best_epoch, f"{row.seconds:.2f}", *values, row.reason])
         best = best_of(finished)
         if best:
-            remark = f"macrid.tune, trial {best.number} of {len(finished)}: validation NDCG@100 {best.score:.4f}"
+            remark = f"macrid.tune, study '{study.study_name}', trial {best.number} of {len(finished)}: validation NDCG@100 {best.score:.4f}"
             with checkpoint.replacing(folder / "best.toml", "w") as file:
                 file.write(toml(settings.replace(**best.values), remark))
     return finished
@@ -344,12 +343,15 @@ def _alone(folder):
         os.close(handle)
 
 
-def _check_folder(folder):
+def _check_folder(folder, study):
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; give --out a folder")
     names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     if names and not {"trials.csv", "trials.db"} & set(names):
         raise UserError(f"{folder}: holds '{names[0]}' but no search; give --out a new folder")
+    found = (folder / "best.toml").read_text(encoding="utf-8").partition("\n")[0] if "best.toml" in names else f"study '{study}'"
+    if f"study '{study}'" not in found:
+        raise UserError(f"{folder}: holds another study than '{study}' ({found.strip('# ')}); give --study its name, or another --out")
 
 
 def _first_line(error):
