@@ -32,9 +32,10 @@ SPACE = {  # section 4.1.3: (lowest, highest, "linear", "log", or the step betwe
     "learning_rate": (1e-8, 1.0, "log"),
     "l2": (1e-12, 1.0, "log"),
     "hidden_layers": (0, 3, 1),
-    "hidden_units": (50, 700, 50),  # this and the next only where there is a hidden layer
+    "hidden_units": (50, 700, 50),
     "dropout": (0.05, 0.99, "linear"),  # the paper goes to 1, which leaves nothing
 }
+OF_LAYERS = ("hidden_units", "dropout")  # they do nothing without a hidden layer
 PATHS = ("data", "pictures", "features", "alexnet", "backend")  # options that may differ between the machines of one study
 FAILURES = (ValueError, ArithmeticError, MemoryError)  # a UserError is a ValueError
 RANDOM_TRIALS = 10  # before TPE has something to go by, and before pruning
@@ -82,7 +83,8 @@ def main(argv=None):
     optuna = _optuna()
     backend.keep_freed_memory()
     held = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
-    searched = [name for name in SPACE if name not in held]
+    idle = OF_LAYERS if held.get("hidden_layers") == 0 else ()
+    searched = [name for name in SPACE if name not in held and name not in idle]
     if not searched:
         raise UserError(f"{', '.join(SPACE)} are all given, so nothing is left to search; leave some out")
     if flags.trials < 1:
@@ -223,7 +225,7 @@ def _draw(trial, searched, M):
     drawn = {}
     for name in searched:
         low, high, kind = SPACE[name]
-        if name in ("hidden_units", "dropout") and drawn.get("hidden_layers", 1) == 0:
+        if name in OF_LAYERS and drawn.get("hidden_layers") == 0:
             continue
         if kind in ("linear", "log"):
             drawn[name] = trial.suggest_float(name, low, high, log=kind == "log")
@@ -248,21 +250,21 @@ def _optuna():
     return optuna
 
 
-def _open(optuna, url, name):
+def _open(optuna, url, name, tries=5):
     """The study of that name in a database, made if it is missing. Two processes may make it at once."""
     from sqlalchemy.exc import SQLAlchemyError
 
     waiting = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
     pruner = optuna.pruners.MedianPruner(n_startup_trials=RANDOM_TRIALS, n_warmup_steps=WARM_UP)
-    for attempt in range(5):
-        try:
-            storage = optuna.storages.RDBStorage(url, engine_kwargs=waiting, heartbeat_interval=HEARTBEAT)
-            return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner)
-        except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, LookupError, ValueError, RuntimeError) as error:
-            cause = _first_line(error.__cause__ or error)
-            if "exists" not in cause and "UNIQUE" not in cause or attempt == 4:  # not: another process has just made it
-                raise UserError(f"{url}: cannot be used as --storage ({cause}); expected such as sqlite:///FILE") from None
-            time.sleep(0.1 * 2**attempt)
+    try:
+        storage = optuna.storages.RDBStorage(url, engine_kwargs=waiting, heartbeat_interval=HEARTBEAT)
+        return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner)
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, LookupError, ValueError, RuntimeError) as error:
+        cause = _first_line(error.__cause__ or error)
+        if tries == 1 or not ("exists" in cause or "UNIQUE" in cause):
+            raise UserError(f"{url}: cannot be used as --storage ({cause}); expected such as sqlite:///FILE") from None
+    time.sleep(0.5)  # another process is just making it
+    return _open(optuna, url, name, tries - 1)
 
 
 def _agree(study, url, settings, searched, data):

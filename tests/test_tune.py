@@ -50,7 +50,7 @@ def test_every_trial_lies_in_the_papers_space(searched):
     for row in rows:
         layers = int(row["hidden_layers"])
         for name, (low, high, kind) in tune.SPACE.items():
-            if name in ("hidden_units", "dropout") and layers == 0:
+            if name in tune.OF_LAYERS and layers == 0:
                 assert row[name] == "", "no layer, no width and no dropout"
                 continue
             value = float(row[name])
