@@ -34,6 +34,17 @@ def start(*arguments):
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
 
 
+@pytest.fixture
+def tuned(capsys):
+    """`python -m macrid.tune` without the time it takes to start Python."""
+
+    def run(*arguments):
+        status = run_command(tune.main, [str(word) for word in arguments])
+        return SimpleNamespace(returncode=status, stderr=capsys.readouterr().err)
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory, ratings):  # noqa: F811
     """Thirteen trials at one go: three after the random ones."""
@@ -181,8 +192,8 @@ def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     assert tune.best_of(tune.rows(own)) == best, "what failed is never the best"
 
 
-def test_when_all_fail_the_first_reason_is_told(command, ratings, tmp_path):  # noqa: F811
-    done = command("tune", "--data", ratings, *QUICK, "--learning-rate", 1e30, "--trials", 2, "--out", tmp_path / "run")
+def test_when_all_fail_the_first_reason_is_told(tuned, ratings, tmp_path):  # noqa: F811
+    done = tuned("--data", ratings, *QUICK, "--learning-rate", 1e30, "--trials", 2, "--out", tmp_path / "run")
     refused(done, "none of 2 trials", "the loss became")
     assert [row["state"] for row in trials(tmp_path / "run")] == ["failed", "failed"] and not (tmp_path / "run/best.toml").exists()
 
@@ -218,29 +229,25 @@ def test_what_is_given_is_held(command, ratings, tmp_path):  # noqa: F811
     assert (best.K, best.hidden_layers, best.l2) == (2, 0, 0.0)
 
 
-def test_a_study_is_not_mixed_with_another(command, ratings, tmp_path, rng):  # noqa: F811
-    base = ("tune", *QUICK, "--trials", 1, "--out")
+def test_a_study_is_not_mixed_with_another(tuned, ratings, tmp_path, rng):  # noqa: F811
+    base = (*QUICK, "--trials", 1, "--out")
     arguments = (*base, tmp_path / "run", "--data", ratings)
-    assert command(*arguments).returncode == 0
+    assert tuned(*arguments).returncode == 0
     before = (tmp_path / "run/best.toml").read_text()
-    refused(command(*arguments, "--tau", 0.2), "made with tau = 0.1, not 0.2", "--out")
-    refused(command(*arguments, "--K", 2), "made with K = searched, not 2")
-    refused(command(*arguments, "--study", "other"), "holds another study than 'other'")
+    refused(tuned(*arguments, "--tau", 0.2), "made with tau = 0.1, not 0.2", "--out")
+    refused(tuned(*arguments, "--K", 2), "made with K = searched, not 2")
+    refused(tuned(*arguments, "--study", "other"), "holds another study than 'other'")
     scrambled(tmp_path / "other.csv", ratings, ["3"], rng)
-    refused(command(*base, tmp_path / "run", "--data", tmp_path / "other.csv"), "made from other data")
+    refused(tuned(*base, tmp_path / "run", "--data", tmp_path / "other.csv"), "made from other data")
     optuna.create_study(storage=f"sqlite:///{tmp_path / 'foreign.db'}", study_name="macrid").optimize(lambda trial: 1.0, 1)
-    refused(command(*base, tmp_path / "new", "--data", ratings, "--storage", f"sqlite:///{tmp_path / 'foreign.db'}"), "is not a study of macrid.tune")
+    refused(tuned(*base, tmp_path / "new", "--data", ratings, "--storage", f"sqlite:///{tmp_path / 'foreign.db'}"), "is not a study of macrid.tune")
     assert (tmp_path / "run/best.toml").read_text() == before
-    elsewhere = command(*base, tmp_path / "other", "--data", ratings, "--storage", f"sqlite:///{tmp_path / 'run/trials.db'}")
+    elsewhere = tuned(*base, tmp_path / "other", "--data", ratings, "--storage", f"sqlite:///{tmp_path / 'run/trials.db'}")
     assert elsewhere.returncode == 0 and trials(tmp_path / "other") == trials(tmp_path / "run"), "one study, seen from two folders"
 
 
-def test_mistakes_are_one_line(ratings, tmp_path, capsys):  # noqa: F811
-    def told(*arguments, out="run"):
-        words = ["--data", ratings, *QUICK, "--out", tmp_path / out, *arguments]
-        status = run_command(tune.main, [str(word) for word in words])
-        return SimpleNamespace(returncode=status, stderr=capsys.readouterr().err)
-
+def test_mistakes_are_one_line(tuned, ratings, tmp_path):  # noqa: F811
+    told = lambda *arguments, out="run": tuned("--data", ratings, *QUICK, "--out", tmp_path / out, *arguments)  # noqa: E731
     refused(told("--trials", 0), "--trials is 0")
     refused(told(*(word for name in tune.SPACE for word in (f"--{name.replace('_', '-')}", 1))), "nothing is left to search")
     refused(told("--category-weight", 1), "has no categories")
