@@ -35,6 +35,7 @@ class Config:
     split_seed: int = option(98765, "seed of the split; independent of --seed, ignored by 'authors'", low=0)
     # model
     K: int = option(2, "number of concepts (prototypes)", low=1)
+    adaptive_K: float = option(0.0, "drop concepts less than this apart, Jensen-Shannon in bits, after an epoch (4.1.4); 0: off", low=0.0, high=1.0)
     d: int = option(200, "dimensions of a concept's representation", low=1)
     tau: float = option(0.1, "temperature of both similarities, equations (6) and (8)", low=1e-3, high=100.0)
     sigma0: float = option(0.115, "standard deviation of the prior, equation (9)", low=1e-6)

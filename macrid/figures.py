@@ -46,7 +46,7 @@ def main(argv=None):
     of_beta = [_metrics(path) for path in flags.beta_runs]
     folder.mkdir(parents=True, exist_ok=True)
     if flags.train:
-        settings = loaded[0]
+        settings = run.load_config(flags.run)
         if of_inner is None:
             of_inner = run.load(_trained(folder / "runs" / "inner", settings.replace(similarity="inner"), say))
         if not of_beta:

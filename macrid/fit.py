@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from macrid import adam, backend, semantics
+from macrid import adam, adaptive, backend, semantics
 from macrid.batch import epoch_batches
 from macrid.errors import UserError
 from macrid.metrics import evaluate_ranking, summary
@@ -60,8 +60,9 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
     xp = backend.load(config.backend, config.precision)
     state = start(split, config, targets=targets) if state is None else state
     state.parameters, state.moments, state.best = backend.to_device(xp, (state.parameters, state.moments, state.best))
-    targets = backend.to_device(xp, targets)
+    targets = backend.to_device(xp, adaptive.replay(targets, state.history))
     while not finished(state, config):
+        config = config.replace(K=len(state.parameters["m"]))  # less than at the start where adaptive_K dropped some
         totals, users = dict.fromkeys(TERMS, 0.0), 0
         for X, noise in epoch_batches(split.train, config, state.epoch + 1, xp, config.batch_size * team.size):
             beta = annealed_beta(state.step, config)
@@ -91,6 +92,7 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
         if record["validation_ndcg@100"] > state.best_score:
             state.best_score, state.best_epoch = record["validation_ndcg@100"], state.epoch
             state.best = {name: p.copy() for name, p in state.parameters.items()}
+        targets = adaptive.shrink(state, config, targets)
         if on_epoch:
             on_epoch(state)
     return state

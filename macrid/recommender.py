@@ -257,7 +257,7 @@ class Recommender:
 
 def from_state(state, config, interactions, parts) -> Recommender:
     """The recommender of a trained state: the best parameters, and all users' items among those of training."""
-    own = Recommender(config)
+    own = Recommender(config.replace(K=len(state.best["m"])))  # adaptive_K may have dropped some
     own.parameters = state.best
     own.items, own.users = interactions.items[parts.items], interactions.users
     own.titles = None if interactions.titles is None else interactions.titles[parts.items]

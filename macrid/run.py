@@ -38,7 +38,7 @@ def choose(path, given, resume, overwrite):
         strangers = [] if not folder.exists() else sorted(entry.name for entry in folder.iterdir() if not _ours(entry.name))
         if strangers and not overwrite:
             raise UserError(f"{folder}: holds '{strangers[0]}' but no run; give --out a new folder")
-        return _fresh(given)
+        return fresh(given)
     if resume:
         saved = load_config(folder)
         for name, value in given.items():
@@ -49,7 +49,7 @@ def choose(path, given, resume, overwrite):
     if not overwrite:
         state = "a finished run" if (folder / "metrics.json").is_file() else "an unfinished run"
         raise UserError(f"{folder}: holds {state}; give --resume to continue it, --overwrite to replace it, or another --out")
-    return _fresh(given)
+    return fresh(given)
 
 
 @contextmanager
@@ -108,12 +108,16 @@ def load_data(settings):
 def prepare(interactions, settings):
     """The split, and the targets that teach the concepts (None if there is nothing to teach)."""
     split = splits.split(interactions, settings.split, settings.split_seed)
-    targets = None
-    if settings.category_weight > 0:
-        if interactions.categories is None:
-            raise UserError(f"--category-weight is {settings.category_weight:g} but {settings.data} has no categories; set it to 0")
-        targets, _ = semantics.category_targets(interactions.categories[split.items], settings.K, settings.dtype)
-    return split, targets
+    return split, targets(interactions, split, settings)
+
+
+def targets(interactions, split, settings):
+    """The targets (M, K) that teach the concepts; None if there is nothing to teach."""
+    if settings.category_weight == 0:
+        return None
+    if interactions.categories is None:
+        raise UserError(f"--category-weight is {settings.category_weight:g} but {settings.data} has no categories; set it to 0")
+    return semantics.category_targets(interactions.categories[split.items], settings.K, settings.dtype)[0]
 
 
 def item_features(interactions, items, settings, progress=None):
@@ -152,7 +156,10 @@ def _pictures(interactions, settings):
 
 
 def load(folder, backend=None):
-    """A trained run: (Config, Interactions, Split, State), its parameters in the memory of `backend` (the run's, or another)."""
+    """A trained run: (Config, Interactions, Split, State), its parameters in the memory of `backend` (the run's, or another).
+
+    The configuration's K is that of the best parameters: less than `load_config` says where adaptive_K dropped some.
+    """
     settings = load_config(folder)
     settings = settings.replace(backend=backend) if backend else settings
     xp = backends.load(settings.backend, settings.precision)
@@ -160,10 +167,11 @@ def load(folder, backend=None):
     split, _ = prepare(interactions, settings)
     state = state_file.load(Path(folder) / "checkpoint.npz", settings, split)
     state.best = backends.to_device(xp, state.best)
+    settings = settings.replace(K=len(state.best["m"]))
     return settings, interactions, split, state
 
 
-def _fresh(given):
+def fresh(given):
     """The configuration of a new run; the shop has defaults of its own."""
     defaults = shop.OPTIONS if given.get("data", "shop") == "shop" else {}
     if given.get("pictures") or given.get("features"):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from macrid import backend, checkpoint
+from macrid import adaptive, backend, checkpoint
 from macrid.errors import UserError
 from macrid.fit import State
 from macrid.model import initial_parameters
@@ -44,11 +44,12 @@ def load(path, config, split):
     if description.get("data") != fingerprint(split):
         raise UserError(f"{path}: was made from other data than {config.data} holds now; restore the data, or --overwrite")
     blank = initial_parameters(len(split.items), config, np.random.default_rng(0))
-    expected = {name: p.shape for name, p in blank.items()}
     for part, values in parts.items():
+        K = adaptive.left(config.K, counters["history"], counters["best_epoch"] if part == "best" else counters["epoch"] + 1)
+        expected = {name: p.shape if name != "m" else (K, config.d) for name, p in blank.items()}
         if {name: value.shape for name, value in values.items()} != expected:
             raise UserError(f"{path}: its {part} have other shapes than this configuration; train again with --overwrite")
-    moments = {name: (parts["mean"][name], parts["square"][name]) for name in expected}
+    moments = {name: (parts["mean"][name], parts["square"][name]) for name in blank}
     return State(parts["parameters"], moments, parts["best"], **counters)
 
 

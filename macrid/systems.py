@@ -110,6 +110,7 @@ TABLE2 = (
     _baseline("EASE", baselines.EASE, "a linear map of items to items, in closed form", seeded=False, regularisation=100.0),
     _baseline("MultiDAE", baselines.MultiDAE, "a denoising autoencoder", **SMALL, l2=2e-3),
     _baseline("MultiVAE", baselines.MultiVAE, "a variational autoencoder without concepts", **SMALL, hidden=(), learning_rate=2e-3, beta=0.5, anneal_steps=200),
+    _baseline("DGCF", baselines.DGCF, "a graph of users and items, its edges routed to intents"),
     _model("MacridVAE", "the model without semantics: a random start, no categories", _plain),
     _model("SEM-MacridVAE", "the full model: starts from pictures, taught by categories", needs=("pictures", "categories")),
     _model("SEM-MacridVAE-visual", "starts from pictures", _without_categories, needs=("pictures",)),

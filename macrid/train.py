@@ -114,13 +114,17 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     checkpoint.save_lines(folder / "history.jsonl", state.history)
     scored = {part: evaluate_ranking(lambda X, k: rank(state.best, X, settings, k)[0], getattr(split, part)) for part in ("validation", "test")}
     results = {part: summary(figures) for part, figures in scored.items()}
-    say(f"best      epoch {state.best_epoch} of {state.epoch}", "", *command.figure_table(results), "")
+    say(f"best      epoch {state.best_epoch} of {state.epoch}")
+    if settings.adaptive_K:
+        say(f"concepts  {len(state.best['m'])} of {settings.K} were left then, {len(state.parameters['m'])} at the end")
+    say("", *command.figure_table(results), "")
     if len(split.items) <= MOST_ITEMS_FOR_EASE:
         systems = {"macrid": scored["test"]}
         for name, baseline in (("EASE", EASE), ("popularity", Popularity)):
             systems[name] = evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
         results["baselines"] = {name: summary(figures) for name, figures in systems.items() if name != "macrid"}
         say(*command.system_table(systems, "macrid"), "")
+    results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)
     if isinstance(interactions, shop.Shop):
         results |= truth.shop_scores(interactions, split, state.best, settings)

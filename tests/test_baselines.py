@@ -7,12 +7,12 @@ import pytest
 from conftest import users
 
 from macrid import checkpoint, data, metrics
-from macrid.baselines import EASE, ItemKNN, MultiDAE, MultiVAE, Popularity, itemknn
+from macrid.baselines import DGCF, EASE, ItemKNN, MultiDAE, MultiVAE, Popularity, itemknn
 from macrid.errors import UserError
 from macrid.split import split
 
 SMALL = {"latent": 3, "max_epochs": 2, "batch_size": 16}
-OPTIONS = {Popularity: {}, EASE: {}, ItemKNN: {}, MultiDAE: SMALL, MultiVAE: {**SMALL, "hidden": (4,)}}
+OPTIONS = {Popularity: {}, EASE: {}, ItemKNN: {}, MultiDAE: SMALL, MultiVAE: {**SMALL, "hidden": (4,)}, DGCF: {"K": 2, "d": 4, "sample": 6, "max_epochs": 2}}
 EVERY = pytest.mark.parametrize("baseline", OPTIONS, ids=lambda baseline: baseline.__name__)
 
 

@@ -232,7 +232,7 @@ def test_figures_writes_the_contact_sheet(command, tmp_path):
         assert picture.size == (1430, 1210) and len(picture.convert("RGB").getcolors(1 << 24)) > 1000
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "features", "figures"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "features", "figures", "tune"])
 def test_help_has_an_example(command, name):
     shown = command(name, "--help")
     assert shown.returncode == 0 and f"example:\n  python -m macrid.{name}" in shown.stdout

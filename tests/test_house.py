@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "macrid"
 READING_PATH = ("config", "data", "split", "candidates", "batch", "ops", "prototypes", "encoder", "decoder", "model", "adam", "fit", "metrics")
-COMMANDS = {"train", "evaluate", "figures", "report", "control", "features", "command", "run", "doctor", "reproduce"}
+COMMANDS = {"train", "evaluate", "figures", "report", "control", "tune", "reproduce", "features", "command", "run", "doctor"}
 
 
 def test_the_path_that_a_learner_reads_stays_short():

@@ -9,9 +9,10 @@
 `on_epoch(epoch, figures)`. Those that are trained stop by NDCG@100 on `validation`; the others need neither.
 """
 
+from macrid.baselines.dgcf import DGCF
 from macrid.baselines.ease import EASE
 from macrid.baselines.itemknn import ItemKNN
 from macrid.baselines.multivae import MultiDAE, MultiVAE
 from macrid.baselines.popularity import Popularity
 
-__all__ = ["EASE", "ItemKNN", "MultiDAE", "MultiVAE", "Popularity"]
+__all__ = ["DGCF", "EASE", "ItemKNN", "MultiDAE", "MultiVAE", "Popularity"]

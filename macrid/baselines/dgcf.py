@@ -33,6 +33,7 @@ from scipy import sparse
 
 from macrid import adam
 from macrid.backend import array_module, scalar, to_device
+from macrid.baselines import saved
 from macrid.config import Config
 from macrid.errors import UserError
 from macrid.fit import State, finished
@@ -131,6 +132,8 @@ class DGCF:
                 s = s + _dot(normalise(y)[0], target, graph)
             e = e + y
         return e
+
+    save, load = saved.save, classmethod(saved.load)
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,56 @@ def comparison(table):
     return figure
 
 
+def search_sheet(rows, searched):
+    r"""A search for options: the best figure so far over the trials, and the figure of each trial against each option.
+
+    rows: `macrid.tune.Row`s; searched: {option: (lowest, highest, kind)} as in `macrid.tune.SPACE`. Trials without a figure,
+    failed in their first epoch, are left out of the panels and counted in the caption.
+    """
+    from matplotlib.figure import Figure
+
+    shown = [row for row in rows if row.score is not None]
+    complete = [row for row in shown if row.state == "complete"]
+    best = max(complete, key=lambda row: row.score, default=None)
+    of = lambda row, name: row.number if name == "trial" else row.values.get(name)  # noqa: E731
+    signs = {"complete": ("o", COLOURS[0]), "pruned": ("x", COLOURS[1]), "failed": ("v", COLOURS[5])}
+    columns = 3
+    figure = Figure(figsize=(12, 3.2 * -(-(len(searched) + 1) // columns) + 0.8), layout="constrained", facecolor="white")
+    axes = figure.subplots(-(-(len(searched) + 1) // columns), columns, sharey=True, squeeze=False).ravel()
+    for axis, name in zip(axes, ("trial", *searched)):
+        for state, (marker, colour) in signs.items():
+            own = [(of(row, name), row.score) for row in shown if row.state == state and of(row, name) is not None]
+            if own:
+                axis.scatter(*zip(*own), s=22, marker=marker, color=colour, linewidths=1.2 if marker == "x" else 0, alpha=0.75, label=state)
+        if best and of(best, name) is not None:
+            axis.scatter(of(best, name), best.score, s=110, facecolors="none", edgecolors=INK, linewidths=1.2, label=f"the best, trial {best.number}")
+        if name == "trial":
+            so_far = np.maximum.accumulate([row.score for row in complete]) if complete else []
+            axis.step([row.number for row in complete], so_far, where="post", color=INK, linewidth=1.2, label="best so far")
+        else:
+            low, high, kind = searched[name]
+            margin = 0.03 * (high - low)
+            if kind == "log":
+                axis.set_xscale("log")
+                low, high, margin = low / 3, high * 3, 0
+            axis.set_xlim(low - margin, high + margin)
+        if name in ("trial", "K", "hidden_layers"):
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.set_xlabel(name, color=INK, fontsize=10)
+        axis.tick_params(labelsize=8)
+        axis.grid(color=GREY, alpha=0.4, linewidth=0.5)
+    for axis in axes[len(searched) + 1 :]:
+        axis.axis("off")
+    for axis in axes[::columns]:
+        axis.set_ylabel("validation NDCG@100", color=INK, fontsize=9)
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=9, loc="outside upper left", ncols=5, frameon=False)
+    text = "Each point is a trial: its best validation NDCG@100; a pruned one was stopped at an epoch where it lay below the median of the others."
+    if len(shown) < len(rows):
+        text += f" {len(rows) - len(shown)} trials failed before they had a figure."
+    _caption(figure, text)
+    return figure
+
+
 def _rows(axis, names, label):
     """One system a line, the first on top."""
     axis.set_yticks(range(len(names)), names, fontsize=9, color=INK)
