@@ -426,17 +426,10 @@ except ImportError:
 #
 # | what | function | test |
 # |---|---|---|
-<<<<<<< HEAD
 # | the range $(a, b)$ | `macrid.interpret.control.nearest_range` | `test_control.py::test_binary_search_finds_the_range_that_a_scan_finds` |
+# | subranges | `macrid.interpret.control.subranges` | `test_control.py::test_subranges_by_hand` |
 # | (12) | `macrid.interpret.control.objective` | `test_control.py::test_the_objective_is_equation_12` |
 # | beam search | `macrid.interpret.control.beam_search` | `test_control.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better` |
-# | all together | `macrid.interpret.control.trajectory`; `python -m macrid.control` on your own data | |
-=======
-# | the range $(a, b)$ | `macrid.interpret.control.nearest_range` | `test_equation_12.py::test_the_range_is_what_a_scan_finds` |
-# | subranges | `macrid.interpret.control.subranges` | `test_control.py::test_subranges_by_hand` |
-# | (12) | `macrid.interpret.control.objective` | `test_equation_12.py::test_the_objective_is_equation_12` |
-# | beam search | `macrid.interpret.control.beam_search` | `test_equation_12.py::test_a_wide_beam_is_exhaustive` |
 # | all together | `macrid.interpret.control.trajectory`; `python -m macrid.control` on your own data | `test_control.py::test_a_walk_rises_stays_in_its_concept_and_in_its_range` |
->>>>>>> helper/nbb
 #
 # Next: [12. Scale](12_scale.ipynb).
