@@ -7,7 +7,15 @@ import pytest
 from conftest import users
 
 from macrid import checkpoint, data, metrics
-from macrid.baselines import DGCF, EASE, ItemKNN, MultiDAE, MultiVAE, Popularity, itemknn
+from macrid.baselines import (
+    DGCF,
+    EASE,
+    ItemKNN,
+    MultiDAE,
+    MultiVAE,
+    Popularity,
+    itemknn,
+)
 from macrid.errors import UserError
 from macrid.split import split
 
