@@ -25,12 +25,12 @@ from macrid import checkpoint, checks, command, config, results, run, systems
 from macrid.errors import UserError
 from macrid.figures import write as write_figure
 from macrid.interpret import figures
-from macrid.train import MOST_ITEMS_FOR_EASE
 
 TITLES = {"table2": "Table 2: overall comparison", "table3": "Table 3: ablations", "figure5": "Figure 5: independence and recommendation"}
 SET_HERE = ("seed", "split", "start")  # options of a row or of this command, not of the full model
 PATHS = ("data", "pictures", "features", "alexnet")  # may be written otherwise when a run goes on: what they hold is compared
 FOLDS = 5
+MOST_ITEMS_FOR_EASE = 10_000  # an (M, M) matrix of these takes 0.8 GB, and each process makes several
 FULL = f"With other defaults here: min-user-items {systems.PAPER_MIN_USER_ITEMS}, as in the paper; category-weight {systems.CATEGORY_WEIGHT}; and the shop has its own."
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 OWN_FILES = ("reproduce.json", "table.md", "table.csv", "table.json", *(f"{name}{kind}" for name in ("table2", "table3", "figure5", "figure5_recall20") for kind in (".png", ".svg")))  # fmt: skip
@@ -148,9 +148,9 @@ def plan(flags, full, missing, items):
         if row.name == "EASE" and items > MOST_ITEMS_FOR_EASE and not named:
             why.append(f"it inverts a matrix of {items:,} by {items:,}; name it in --systems to have it nevertheless")
         chosen, options = systems.settled(row, full, given.get(row.series, {}) | given.get(row.name, {}))
-        twin = same.setdefault(chosen, row.name) if row.score is systems.score_model else row.name
-        if twin != row.name:
-            why.append(f"it is the same as {twin} here")
+        if not why and row.score is systems.score_model:
+            twin = same.setdefault(chosen, row.name)
+            why += [f"it is the same as {twin} here"] * (twin != row.name)
         if why and named:
             raise UserError(f"--systems {row.name}: {'; '.join(why)}")
         if why:

@@ -235,7 +235,14 @@ def test_table_2_on_the_shop_has_all_rows(ratings):
         "SEM-MacridVAE-visual": "no features of pictures were given",
         "SEM-MacridVAE-categorical": f"{ratings} has no categories",
     }
-    assert "SEM-MacridVAE" in left_out and full.start == "random" and full.category_weight == 0
+    assert "MacridVAE" in rows and "SEM-MacridVAE" in left_out and full.start == "random" and full.category_weight == 0
+
+
+def test_a_row_is_left_out_for_what_it_lacks_and_no_other_with_it(ratings):
+    """With categories and no pictures, what is left of the full model is the row of categories: it stays, and is the reference."""
+    rows, left_out, _ = planned("table2", "--data", ratings, "--categories", "kind", "--min-user-items", 3)
+    assert set(left_out) == {"SEM-MacridVAE", "SEM-MacridVAE-visual"} and all("no features" in why and "same" not in why for why in left_out.values())
+    assert reproduce._reference(None, list(rows)) == "SEM-MacridVAE-categorical"
 
 
 def test_a_file_of_tuned_options_is_taken_but_for_what_the_table_decides(tmp_path):
