@@ -9,6 +9,7 @@ one process, stopped and called again, finds what it would have found undisturbe
 import csv
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -107,11 +108,11 @@ def main(argv=None):
     study = _open(optuna, storage, flags.study)
     _agree(study, storage, settings, searched, state_file.fingerprint(split))
 
-    def train(trial, on_epoch):
+    def train(trial, on_step, on_epoch):
         chosen = settings.replace(**_draw(trial, searched, len(split.items)))
         targets = run.targets(interactions, split, chosen)
         with np.errstate(all="ignore"):  # a learning rate of 1 is allowed to overflow
-            return fit.fit(split, chosen, targets, fit.start(split, chosen, features, targets), on_epoch=on_epoch)
+            return fit.fit(split, chosen, targets, fit.start(split, chosen, features, targets), on_step, on_epoch)
 
     try:
         search(optuna, study, train, flags.trials, settings.seed, say, flags.quiet, lambda: _publish(folder, study, settings, searched))
@@ -137,8 +138,9 @@ def main(argv=None):
 
 
 def search(optuna, study, train, goal, seed, say=print, quiet=True, publish=lambda: None):
-    """Add trials to a study until `goal` of them count. `train(trial, on_epoch)` returns the final `fit.State` of one."""
-    with tqdm(total=goal, unit="trial", disable=True if quiet else None, leave=False, dynamic_ncols=True) as bar:
+    """Add trials to a study until `goal` of them count. `train(trial, on_step, on_epoch)` returns the final `fit.State` of one."""
+    bar = tqdm(total=goal, unit="trial", disable=True if quiet else None, leave=False, dynamic_ncols=True)
+    with bar, _interrupts() as look_up:
         best = best_of(rows(study))
 
         def objective(trial):
@@ -155,12 +157,13 @@ def search(optuna, study, train, goal, seed, say=print, quiet=True, publish=lamb
                     raise optuna.TrialPruned
 
             try:
-                return train(trial, on_epoch).best_score
+                return train(trial, lambda *step: look_up(), on_epoch).best_score
             except FAILURES as error:
                 trial.set_user_attr("reason", _first_line(error))
                 raise
 
         while True:
+            look_up()
             _bury(optuna, study)
             if sum(counts(trial) for trial in study.get_trials(deepcopy=False)) >= goal:
                 return
@@ -327,6 +330,22 @@ def _publish(folder, study, settings, searched):
             with checkpoint.replacing(folder / "best.toml", "w") as file:
                 file.write(toml(settings.replace(**best.values), remark))
     return finished
+
+
+@contextmanager
+def _interrupts():
+    """Ctrl-C is put off while the database is at work, which it would break: the function given raises it where all is well."""
+    heard: list = []
+    before = signal.signal(signal.SIGINT, lambda *_: heard.append(True))
+
+    def look_up():
+        if heard:
+            raise KeyboardInterrupt
+
+    try:
+        yield look_up
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -165,7 +165,7 @@ def study(tmp_path, name="one"):
 def scores(*values):
     """A training whose best validation figure after each epoch is one of `values`."""
 
-    def train(trial, on_epoch):
+    def train(trial, on_step, on_epoch):
         for epoch, value in enumerate(values, 1):
             on_epoch(fit.State({}, {}, {}, epoch=epoch, best_score=value))
         return fit.State({}, {}, {}, best_score=values[-1])
@@ -177,7 +177,7 @@ def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     own = study(tmp_path)
     search = lambda train, goal: tune.search(tune._optuna(), own, train, goal, seed=0, say=lambda *lines: None)  # noqa: E731
 
-    def fails(trial, on_epoch):
+    def fails(trial, on_step, on_epoch):
         on_epoch(fit.State({}, {}, {}, epoch=1, best_score=0.9))
         raise UserError("the loss became nan in epoch 2\nand more")
 
