@@ -42,7 +42,7 @@ FAILURES = (ValueError, ArithmeticError, MemoryError)  # a UserError is a ValueE
 RANDOM_TRIALS = 10  # before TPE has something to go by, and before pruning
 WARM_UP = 10  # epochs that no trial is denied
 HEARTBEAT = 60  # seconds between signs of life of a trial; without one for twice as long it is given up by the others
-UNOWNED = 60  # seconds that a trial may go without saying whose it is
+UNOWNED = 20  # seconds that a trial may go without saying whose it is
 
 
 class Surplus(Exception):
@@ -165,6 +165,9 @@ def search(optuna, study, train, goal, seed, say=print, quiet=True, publish=lamb
         while True:
             look_up()
             _bury(optuna, study)
+            if any(_unowned(trial) for trial in study.get_trials(deepcopy=False)):  # about to say whose it is, or cut off just there
+                time.sleep(0.1)
+                continue
             if sum(counts(trial) for trial in study.get_trials(deepcopy=False)) >= goal:
                 return
             study.optimize(objective, n_trials=1, catch=(*FAILURES, Surplus))
@@ -292,9 +295,9 @@ def _agree(study, url, settings, searched, data):
 
 def _alive(trial):
     """Is a trial that is marked as running at work? Of other machines we hear by heartbeat only: Optuna fails those without."""
-    host, pid = trial.user_attrs.get("owner", (None, None))
-    if host is None:
+    if _unowned(trial):
         return (datetime.now() - trial.datetime_start).total_seconds() < UNOWNED
+    host, pid = trial.user_attrs["owner"]
     if host != socket.gethostname():
         return True
     try:
@@ -304,6 +307,10 @@ def _alive(trial):
     except PermissionError:
         pass
     return True
+
+
+def _unowned(trial):
+    return trial.state.name == "RUNNING" and "owner" not in trial.user_attrs
 
 
 def _bury(optuna, study):

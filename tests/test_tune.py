@@ -212,6 +212,24 @@ def test_who_is_at_work():
     assert not counts([socket.gethostname(), gone.pid]) and not counts(None)
 
 
+def test_cut_off_before_it_said_whose_it_is(tmp_path, monkeypatch):
+    """Such a trial is waited for, and then does not count: the next one takes its place and its seed."""
+    monkeypatch.setattr(tune, "UNOWNED", 1)
+    drawn = {}
+    for name in ("undisturbed", "cut"):
+        own = tune._open(tune._optuna(), f"sqlite:///{tmp_path / name}.db", "one")
+        if name == "cut":
+            own.ask()
+
+        def train(trial, on_step, on_epoch):
+            on_epoch(fit.State({}, {}, {}, epoch=1, best_score=trial.suggest_float("beta", 0, 1)))
+            return fit.State({}, {}, {}, best_score=trial.params["beta"])
+
+        tune.search(tune._optuna(), own, train, 2, seed=0, say=lambda *lines: None)
+        drawn[name] = [row.values for row in tune.rows(own)]
+    assert drawn["cut"] == drawn["undisturbed"] and len(drawn["cut"]) == 2
+
+
 def test_a_configuration_as_toml(tmp_path):
     settings = config.Config(data='a "b" \\ \t é 😀\x7f', learning_rate=1e-8, beta=1.0, gumbel_noise=False, min_rating=3.5)
     (tmp_path / "c.toml").write_text(tune.toml(settings, "a remark"), encoding="utf-8")
