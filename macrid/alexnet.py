@@ -5,6 +5,7 @@ connected layer gives after its ReLU. Any ONNX file with that shape will do: the
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ class AlexNet:
 
     def __init__(self, path, convention=None):
         import onnx
+
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read as it is imported; otherwise it keeps an id in ~/.cache/Microsoft and reports to Microsoft
         import onnxruntime
 
         self.path = Path(path)

@@ -2,7 +2,6 @@
 
 import math
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,7 @@ from tqdm import tqdm
 from macrid import backend, command, model, run, shop
 from macrid.checkpoint import replacing
 from macrid.errors import UserError
-from macrid.interpret import control, knobs, macro
-from macrid.interpret.figures import opened
+from macrid.interpret import control, figures, knobs, macro, maps
 from macrid.ops import normalise
 
 SHOWN = 10  # dimensions in the table
@@ -43,8 +41,6 @@ def main(argv=None):
     space = control.space(state.best, settings)
     h, first, seen, start = _start(flags, settings, interactions, split, state.best, space, ids, names)
     pictures = knobs.pictures(settings, interactions, split, flags.pictures) if flags.out else {}
-    if flags.out and not pictures:
-        raise UserError("--out needs pictures and the run has none; give --pictures DIR of <item id>.jpg files, or leave --out out")
     k = int((space.m @ h).argmax())
     truth = interactions.truth if isinstance(interactions, shop.Shop) else None
 
@@ -68,31 +64,30 @@ def main(argv=None):
         rho = control.step_correlation(truth.attributes[split.items][found.items])
         print("truth     Spearman of step and", ", ".join(f"{name} {r:+.2f}" for name, r in zip(truth.attribute_names, rho)))
     if flags.out:
-        shown = [(i, str(names[i]), value) for i, value in zip(found.items, found.values)]
-        origin = (first, start, h[j])
+        kinds = maps.kinds(interactions, split)
+        shown = [(pictures.get(i), str(names[i]), kinds[i], value, i == first) for i, value in zip(found.items, found.values)]
+        origin = (pictures.get(first), start if first is None else str(names[first]), "" if first is None else kinds[first], h[j], True)
         with replacing(flags.out) as file:
-            strip(origin, shown, j, pictures).savefig(file, format=Path(flags.out).suffix[1:].lower(), dpi=110)
+            strip([origin, *shown], j).savefig(file, format=Path(flags.out).suffix[1:].lower(), dpi=110)
         print(flags.out)
 
 
-def strip(origin, shown, j, pictures):
-    """The strip of Figures 6 to 8: the start at the left, then the items. origin and shown: (row of H or None, text, value); pictures {row: path}."""
+def strip(entries, j):
+    """The strip of Figures 6 to 8, the start at the left. entries: (picture or None, title, category, value of dimension j, whether it is the start)."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(1.45 * (len(shown) + 1) + 0.5, 2.9), layout="constrained", facecolor="white")
+    pictured = any(picture for picture, *_ in entries)
+    figure = Figure(figsize=(1.45 * len(entries) + 0.5, 2.9 if pictured else 2.4), layout="constrained", facecolor="white")
     figure.suptitle(f"Dimension {j} turned from low to high, all else held as alike as the catalogue allows", fontsize=11)
     figure.supxlabel(f"step, and the item's value of dimension {j}   \N{RIGHTWARDS ARROW}", fontsize=10)
-    for place, (axis, (i, text, value)) in enumerate(zip(figure.subplots(1, len(shown) + 1), [origin, *shown])):
-        axis.imshow(opened(pictures.get(i)))
-        if i not in pictures:
-            lines = textwrap.wrap(text.replace("$", r"\$"), 14)[:5] if i is None else ["no picture"]
-            axis.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=9, transform=axis.transAxes)
-        axis.set(xticks=[], yticks=[])
-        label = textwrap.shorten(text, 36, placeholder="…") if place else "" if i is None else text
-        axis.set_xlabel("\n".join(textwrap.wrap(label.replace("$", r"\$"), 18)[:2] + [f"{value:+.3f}"]), fontsize=9)
-        axis.set_title("start" if not place else str(place), fontsize=10, fontweight="normal" if place else "bold")
+    for place, (axis, (picture, title, category, value, starts)) in enumerate(zip(figure.subplots(1, len(entries)), entries)):
+        named = [] if not figures.show_item(axis, picture, title, category, 18) else figures.wrapped(title, 18, 2)
+        if pictured:
+            axis.set_box_aspect(1)
+        axis.set_xlabel("\n".join([*named, f"{value:+.3f}"]), fontsize=9)
+        axis.set_title(str(place) if place else "start", fontsize=10, fontweight="normal" if place else "bold")
         for spine in axis.spines.values():
-            spine.set(edgecolor="#333333" if not place or i == origin[0] else "#cccccc", linewidth=2.5 if not place or i == origin[0] else 0.8)
+            spine.set(visible=True, edgecolor=figures.INK if starts else "#cccccc", linewidth=2.5 if starts else 0.8)
     return figure
 
 

@@ -63,7 +63,7 @@ def main(argv=None):
         left_out.append("independence: give --beta-runs with two values of beta or more, or --train")
     rows = _strips(loaded, flags.pictures)
     if rows:
-        caption = ("Framed: where it starts. To its right: the items retrieved while one dimension is turned from end to end and the others are held "
+        caption = ("Framed: where it starts, the concept's best known item. To its right: the items retrieved while one dimension is turned from end to end and the others are held "
                    "(section 3.5, equation 12). In brackets, the mean rank correlation of the named trait with the step, over walks from 12 random items of the concept that had no part in choosing the dimension.")  # fmt: skip
         write(folder, "strips", figures.strips(rows, STEPS, caption), say)
     else:
@@ -124,22 +124,23 @@ def _labelled(of_beta):
 def _strips(loaded, pictures):
     """Rows for `figures.strips`: the dimensions most worth turning of each concept, from its best known item."""
     settings, interactions, split, state = loaded
-    names = figures.concept_names(maps.learned(*loaded))
+    concepts = maps.learned(*loaded).concepts
     space = control.space(state.best, settings)
     known, paths = knobs.traits(interactions, split), knobs.pictures(settings, interactions, split, pictures)
-    titles = knobs.titles(interactions, split)
-    known_for = np.asarray(split.train.sum(axis=0)).ravel()
-    entry = lambda i: (paths.get(int(i)), titles[i])  # noqa: E731
+    titles, kinds = maps.titles(interactions, split), maps.kinds(interactions, split)
+    entry = lambda i: (paths.get(int(i)), titles[i], kinds[i])  # noqa: E731
     rows = []
-    for k in range(settings.K):
-        inside = np.flatnonzero(space.concept == k)
-        if len(inside) < 2:
+    for concept in concepts:
+        if concept.count < 2:
             continue
-        start = inside[known_for[inside].argmax()]
-        for knob in knobs.worth_turning(space, k, known, ROWS):
+        start = concept.best_known[0]
+        such = [line for title in concept.such for line in figures.wrapped(title, 32, 1)]
+        for knob in knobs.worth_turning(space, concept.number, known, ROWS):
             items, _ = knobs.turn(space, space.H[start], knob, STEPS)
             said = [f"{low} → {high} ({rho:.2f})" for rho, low, high in knob.meanings[:1]]
-            rows.append(("\n".join([names[k], f"dimension {knob.dimension}" + ", downwards" * knob.backwards, *said]), entry(start), [entry(i) for i in items]))
+            label = [concept.name + ", such as" * bool(such), *such, f"dimension {knob.dimension}" + ", high to low" * knob.backwards, *said]
+            rows.append(("\n".join(label), entry(start), [entry(i) for i in items]))
+            such = []  # with a concept's first row
     return rows
 
 

@@ -18,7 +18,8 @@ from macrid.pictures import FORMATS, MOST_PIXELS
 MOST_ITEMS = 6000  # items on the page; of a larger catalogue, the best known and those that the page refers to
 STARTS, USERS = 160, 40  # items that can be turned, shared among the concepts, and test users
 KNOBS, STEPS = 4, 8  # dimensions a concept, items a turn
-CARD, OWN, RECOMMENDED = 8, 16, 12  # items a card row, of a user, recommended
+OWN, RECOMMENDED = 16, 12  # items of a user, recommended
+SHAPES = 4  # that the page can draw: disc, triangle, square, diamond
 PICTURE_BYTES = 11_000_000  # of all thumbnails in base64; their size is chosen to fit
 LARGEST, SIDES = 160, (160, 128, 112, 96, 80, 72, 64, 56, 48, 40, 32)  # the longer side, pixels
 
@@ -44,7 +45,7 @@ def main(argv=None):
 
 
 def gather(loaded, pictures=None, quiet=True):
-    r"""(data, cards): what the page's script needs, as plain JSON values, and a dict for each concept.
+    r"""(data, cards): what the page's script needs, as plain JSON values, and (`maps.Concept`, warnings) for each concept.
 
     Items are named by their row in H everywhere; `data["items"]` says what they are.
     """
@@ -52,59 +53,40 @@ def gather(loaded, pictures=None, quiet=True):
     found, space = maps.learned(*loaded), control.space(state.best, settings)
     known, known_by = knobs.traits(interactions, split), np.asarray(split.train.sum(axis=0)).ravel()
     turnable = [knobs.worth_turning(space, k, known, KNOBS) for k in range(settings.K)]
-    cards = concept_cards(found, interactions, split, known_by, turnable)
+    cards = list(zip(found.concepts, macro.troubles(found.m, found.C)))
     users = _users(loaded, found)
     starts = _starts(loaded, space, known_by, turnable, users, quiet)
 
-    wanted = [row for card in cards for row in (*card["typical"], *card["known"])]
+    wanted = [int(row) for concept in found.concepts for row in (*concept.typical, *concept.best_known)]
     wanted += [row for user in users for row in (*user["has"], *(row for row, _ in user["recommended"]))]
     wanted += [row for start in starts for turn in start["turns"] for row in (start["item"], *turn["items"]) if row >= 0]
     rest = np.setdiff1d(np.argsort(-known_by, kind="stable")[:MOST_ITEMS], wanted)
     rows = np.concatenate([np.unique(wanted), rest[: max(0, MOST_ITEMS - len(set(wanted)))]]).astype(int)
     places = maps.flatten(found.H[rows])
     places = np.round(1000 * (places - places.min(axis=0)) / np.maximum(np.ptp(places, axis=0), 1e-12)).astype(int)
-    titles, paths = knobs.titles(interactions, split), knobs.pictures(settings, interactions, split, pictures)
+    titles, paths = maps.titles(interactions, split), knobs.pictures(settings, interactions, split, pictures)
     categories = None if interactions.categories is None else interactions.categories[split.items]
     data = {
         "items": {
-            "row": rows.tolist(), "title": [titles[i] for i in rows], "concept": found.concept[rows].tolist(),
-            "share": np.round(found.C[rows, found.concept[rows]], 3).tolist(), "x": places[:, 0].tolist(), "y": places[:, 1].tolist(),
+            "row": rows.tolist(), "title": [titles[i] for i in rows], "concept": found.assigned[rows].tolist(),
+            "share": np.round(found.C[rows, found.assigned[rows]], 3).tolist(), "x": places[:, 0].tolist(), "y": places[:, 1].tolist(),
             "known": known_by[rows].astype(int).tolist(),
             "categories": [] if categories is None else [categories[[i]].indices.tolist() for i in rows],
             "picture": thumbnails([paths.get(int(i)) for i in rows], np.isin(rows, wanted)),
         },
         "category_names": list(interactions.category_names), "starts": starts, "users": users,
-        "concepts": [{"name": card["name"], "colour": card["colour"], "knobs": card["knobs"]} for card in cards],
+        "concepts": [
+            {"name": concept.name, "such": "; ".join(concept.such), **_sign(concept.number), "knobs": [{"dimension": knob.dimension, "meanings": knob.meanings} for knob in own]}
+            for concept, own in zip(found.concepts, turnable)
+        ],
     }  # fmt: skip
     return data, cards
 
 
-def concept_cards(found, interactions, split, known_by, turnable):
-    """A dict for each concept: its name, share of items, categories with their shares, warnings, typical and best known items."""
-    cards = []
-    overall = None if interactions.categories is None else interactions.categories[split.items]  # (M, G)
-    for k, warnings in enumerate(macro.troubles(found.m, found.C)):
-        inside = np.flatnonzero(found.concept == k)
-        telling = []
-        if overall is not None and len(inside):
-            purity, usual = _shares(overall[inside]), _shares(overall)
-            telling = [(interactions.category_names[g], purity[g], usual[g]) for g in np.argsort(usual - purity)[:3] if purity[g] > usual[g]]
-        by_share = np.lexsort((-known_by, -np.round(found.C[:, k], 2)))  # equal to two digits: the better known first
-        cards.append({
-            "number": k, "name": telling[0][0] if telling else f"Concept {k}", "colour": figures.style(k)[0],
-            "share": len(inside) / len(found.C), "count": len(inside), "categories": telling, "warnings": warnings,
-            "typical": by_share[:CARD].tolist(), "known": inside[np.argsort(-known_by[inside], kind="stable")[:CARD]].tolist(),
-            "knobs": [{"dimension": knob.dimension, "meanings": knob.meanings} for knob in turnable[k]],
-        })  # fmt: skip
-    names = [card["name"] for card in cards]
-    for card in cards:  # two of one category are told apart by their numbers
-        card["name"] += f" {card['number']}" if names.count(card["name"]) > 1 else ""
-    return cards
-
-
-def _shares(categories):
-    """The share of the items with a known category that have each: (n, G) CSR -> (G,)."""
-    return np.asarray(categories.sum(axis=0)).ravel() / max(1, int((np.asarray(categories.sum(axis=1)).ravel() > 0).sum()))
+def _sign(k):
+    """The colour and the shape of concept k on the page: the figures'. Black is the page's ink, which is light in the dark."""
+    colour, marker = figures.style(k)
+    return {"colour": "currentColor" if colour == "#000000" else colour, "shape": figures.MARKERS.index(marker) % SHAPES}
 
 
 def _users(loaded, found):
@@ -193,7 +175,7 @@ def render(data, cards, metrics, settings):
     script, styles = (pages.loader.get_source(pages, f"report.{kind}")[0] for kind in ("js", "css"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return pages.get_template("report.html.j2").render(
-        data=data, cards=cards, metrics=metrics, settings=settings, script=script, styles=styles, allowed=allowed, steps=STEPS
+        data=data, cards=cards, metrics=metrics, settings=settings, script=script, styles=styles, allowed=allowed, steps=STEPS, colours=len(figures.COLOURS)
     )
 
 

@@ -199,7 +199,7 @@ def _fingerprints(interactions, full, pictured, quiet, say):
         digest.update(np.asarray(matrix.indptr, np.int64).tobytes() + np.asarray(matrix.indices, np.int64).tobytes())
     prints = {"data": digest.hexdigest()}
     if pictured:
-        with tqdm(desc="features of pictures", unit="", disable=True if quiet else None, leave=False) as bar:
+        with tqdm(desc="features of pictures", unit="", delay=1, disable=True if quiet else None, leave=False) as bar:
             (values, known), lines = systems.all_features(interactions, full, bar.update)
         say(*lines)
         prints["features"] = hashlib.sha256(np.ascontiguousarray(values).tobytes() + known.tobytes()).hexdigest()

@@ -85,7 +85,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     if resume and path.exists():
         state = state_file.load(path, settings, split)
     else:
-        with tqdm(desc="features of pictures", unit="", disable=True if quiet else None, leave=False) as bar:
+        with tqdm(desc="features of pictures", unit="", delay=1, disable=True if quiet else None, leave=False) as bar:
             features, lines = run.item_features(interactions, split.items, settings, bar.update)
         say(*lines)
         state = fit.start(split, settings, features, targets)

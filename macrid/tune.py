@@ -100,7 +100,7 @@ def main(argv=None):
     split, _ = run.prepare(interactions, settings)
     say(f"data      {settings.data}", *(f"          {line}" for line in checks.describe(interactions)))
     say(f"split     {settings.split}: {split.train.shape[0]:,} training, {len(split.validation.users):,} validation users; {len(split.items):,} items")
-    with tqdm(desc="features of pictures", unit="", disable=True if flags.quiet else None, leave=False) as bar:
+    with tqdm(desc="features of pictures", unit="", delay=1, disable=True if flags.quiet else None, leave=False) as bar:
         features, lines = run.item_features(interactions, split.items, settings, bar.update)
     say(*lines, f"search    {', '.join(searched)}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,9 @@
 """AlexNet features against the same network written out in NumPy, on a real graph and a hand-made one; wrong files refused."""
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,12 @@ def random_file(tmp_path_factory):
     with open(path, "wb") as file:
         alexnet.write_random(file, seed=3, width=64)
     return path
+
+
+def test_onnxruntime_leaves_no_id_in_the_home_folder(random_file, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")} | {"HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", f"from macrid.alexnet import AlexNet; AlexNet({str(random_file)!r})"], check=True, env=environment)
+    assert not list(tmp_path.rglob("*Microsoft*"))
 
 
 # The network, written out. x (channels, height, width).

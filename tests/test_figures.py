@@ -75,8 +75,33 @@ def test_mistakes_are_one_line(command, runs, tmp_path):
     refused(command("figures", "--run", tmp_path / "no", "--out", tmp_path), "is this a run folder?")
 
 
-def test_colours_do_not_repeat_with_their_markers():
-    assert len({figures.style(k) for k in range(49)}) == 49
+def test_eight_colours_differ_and_then_the_marker_does():
+    assert len({figures.style(k)[0] for k in range(8)}) == 8
+    assert len({figures.style(k) for k in range(56)}) == 56
+
+
+def test_a_concept_is_called_after_a_category_only_where_that_is_reliable():
+    usual = np.array([0.45, 0.10, 0.02])
+    names = lambda p, n: maps.namesake(np.array(p), usual, n)  # noqa: E731
+    assert names([0.70, 0.10, 0.02], 200) == 0
+    assert names([0.60, 0.10, 0.02], 2000) is None, "most of its items, but nearly as many of all items"
+    assert names([0.45, 0.35, 0.02], 60) == 1, "no majority, but three times what is usual"
+    assert names([0.45, 0.35, 0.02], 20) is None, "7 items"
+    assert names([0.45, 0.10, 0.12], 2000) is None, "six times what is usual, and still one item of eight"
+    assert names([0.70, 0.10, 0.02], 20) is None, "14 items, where chance gives 9 and a standard error of 2.2"
+    assert names([0.0, 0.0, 0.0], 0) is None
+
+
+def test_names_shares_and_typical_items_of_concepts():
+    C = np.repeat(np.eye(3)[:2], (30, 20), axis=0) * 0.8 + np.linspace(0, 0.1, 50)[:, None]  # concept 2 holds no item
+    categories = sparse.csr_array(np.eye(5)[np.r_[np.zeros(28, int), 1, 1, 1 + np.arange(20) % 4]])
+    first, second, empty = maps.described(C, categories, ("bag", "mug", "lamp", "shoe", "chair"), np.arange(50)[::-1], [f"t{i}" for i in range(50)])
+    assert (first.name, first.category, first.count, first.share, first.such) == ("concept 0: bag", 0, 30, 0.6, ())
+    assert first.telling == [("bag", pytest.approx(28 / 30), pytest.approx(28 / 50))]
+    assert (second.name, second.category) == ("concept 1", None) and second.such == ("t47", "t48", "t49"), "equal to two digits: the better known first"
+    assert second.best_known.tolist() == list(range(30, 38)) and [name for name, *_ in second.telling] == ["lamp", "shoe", "chair"]
+    assert (empty.name, empty.count, empty.telling) == ("concept 2", 0, [])
+    assert maps.described(C, None, (), np.ones(50), [""] * 50)[0].name == "concept 0"
 
 
 def test_independence_curve_labels_series_and_joins_seeds():
@@ -84,9 +109,20 @@ def test_independence_curve_labels_series_and_joins_seeds():
                        "test": {"ndcg@100": {"mean": y, "stderr": 0.01}}}  # fmt: skip
     figure = figures.independence_curve([("one", 0.1, found(0.2)), ("one", 0.1, found(0.4)), ("two", 1.0, found(0.5))])
     assert len(figure.axes) == 3
-    assert {text.get_text() for text in figure.axes[0].get_legend().get_texts()} == {"one", "two", "independent, this sample"}
-    means = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1 and line.get_marker() == "None"]
-    assert np.isclose(means[0].get_xdata()[0], 0.3)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["β = 0.1", "β = 1", "one", "two", "independent,\nthis sample"]
+    means = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
+    np.testing.assert_allclose([means["one"], means["two"]], [[0.3], [0.5]])
+
+
+def test_an_item_without_a_picture_is_a_card_of_words(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    Image.new("RGB", (20, 30)).save(tmp_path / "good.png")
+    items = [(None, "A $5 title, which is long enough for several lines", "Drama, War"), (tmp_path / "broken.jpg", "i2", ""), (tmp_path / "good.png", "i3", "mug")]
+    axes = figures.strips([("concept 0", items[0], items)], 3, "").axes
+    words = lambda axis: [text.get_text() for text in axis.texts if text.get_text()]  # noqa: E731
+    assert [len(axis.images) for axis in axes] == [0, 0, 0, 1]
+    assert words(axes[0]) == words(axes[1]) == ["A \\$5 title, which\nis long enough for\nseveral lines", "Drama, War"]
+    assert words(axes[2]) == ["i2"] and not words(axes[3]) and axes[3].get_title() == "i3"
 
 
 def test_greedy_matching_takes_the_nearest_pair_first():

@@ -193,6 +193,9 @@ def test_without_pictures_categories_or_figures(browser, tmp_path, command):
     opened(browser, tmp_path / "new" / "page.html")
     assert "not finished" in browser.find_element("id", "results").text
     assert current(browser).startswith("i")
+    assert browser.find_element("css selector", ".card .blank").text.startswith("i"), "an item without a picture is a card with its title"
+    heading = browser.find_element("css selector", ".card h3").text
+    assert heading.startswith("concept 0 such as i") and heading.count("; ") == 2
 
 
 def test_what_the_page_says_of_an_item_is_true(loaded, made):

@@ -7,12 +7,13 @@ from macrid.shop import CATEGORIES, DETAIL, SHARED
 
 INK = "#333333"
 GREY = "#bbbbbb"
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")  # Okabe and Ito (2008), without black
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")  # Okabe and Ito (2008)
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")  # a second sign for a colour that comes again
+CARD = "#f4f2ec"  # stands for a picture, with text on it
 
 
 def style(place):
-    """(colour, marker) of the concept at `place`: no two of 49 are the same."""
+    """(colour, marker) of the concept at `place`: no two of 56 are the same."""
     return COLOURS[place % len(COLOURS)], MARKERS[place // len(COLOURS) % len(MARKERS)]
 
 
@@ -28,22 +29,22 @@ def concept_map(found, points, inner=None):
 
     items, of_users, places = points
     n = len(items)
-    names = concept_names(found)
-    kinds = [(style(k), names[k]) for k in range(len(found.m))]
-    panels = [("(a) Items, by predicted concept", places[:n], found.concept[items], kinds)]
+    kinds = [(style(concept.number), concept.name) for concept in found.concepts]
+    panels = [("(a) Items, by predicted concept", places[:n], found.assigned[items], kinds)]
     if found.category is not None:
         truth, truth_kinds = _by_category(found, items)
         panels.append(("(b) Items, by true category", places[:n], truth, truth_kinds))
     if inner is not None:
         other, its_items, its_places = inner
-        its_kinds = [(style(k), name) for k, name in enumerate(concept_names(other))]
-        panels.append(("(c) Items of the inner-product model", its_places, other.concept[its_items], its_kinds))
+        its_kinds = [(style(concept.number), concept.name) for concept in other.concepts]
+        panels.append(("(c) Items of the inner-product model", its_places, other.assigned[its_items], its_kinds))
     panels.append(("(d) Users' two strongest components", places[n:], of_users, kinds))
-    panels.append(("(e) Items and users", places, np.concatenate([found.concept[items], of_users]), kinds))
+    panels.append(("(e) Items and users", places, np.concatenate([found.assigned[items], of_users]), kinds))
 
-    columns = min(3, len(panels))
+    columns = 2 if len(panels) == 4 else min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(4.6 * columns, 5.2 * rows + 0.9), layout="constrained", facecolor="white")
+    typical = [f"Typical of {concept.name}: {'; '.join(concept.such)}" for concept in found.concepts if concept.such]
+    figure = Figure(figsize=(4.6 * columns, (4.8 + 0.1 * len(found.m)) * rows + 0.9 + 0.2 * len(typical)), layout="constrained", facecolor="white")
     lower, upper = places.min(axis=0), places.max(axis=0)
     margin = 0.04 * (upper - lower)
     for place, (title, at, groups, signs) in enumerate(panels):
@@ -64,22 +65,18 @@ def concept_map(found, points, inner=None):
         axis.set_yticks([])
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=2, fontsize=8, markerscale=2.5, frameon=False, handletextpad=0.3)
     text = (
-        f"t-SNE of {n:,} of {len(found.H):,} items and of the two most confident components of {len(of_users) // 2:,} training users, in one map. "
-        "The colour is arg max over k of c_ik; a concept has the colour of the category that section 4.3's greedy matching gives it."
+        f"t-SNE of {n:,} of {len(found.H):,} items and of the two most confident components of {len(of_users) // 2:,} training users, in one map; in brackets, "
+        "how many points. An item's concept is arg max over k of c_ik. A concept is called after a category only where that stands out in it."
     )
+    if len(found.m) > len(COLOURS):
+        text += f" After {len(COLOURS)} concepts the colours come again with another marker."
+    if found.category is not None:
+        text += " In (b) a category has the colour of the concept called after it, the others as section 4.3's greedy matching pairs them, near or not."
     if inner is not None:
-        share = np.bincount(inner[0].concept).max() / len(inner[0].concept)
-        text += f" Panel (c) is a map of its own; its largest concept holds {share:.0%} of the items, {np.bincount(found.concept).max() / len(found.concept):.0%} in (a)."
-    _caption(figure, text)
+        share = np.bincount(inner[0].assigned).max() / len(inner[0].assigned)
+        text += f" Panel (c) is a map of its own; its largest concept holds {share:.0%} of the items, {np.bincount(found.assigned).max() / len(found.assigned):.0%} in (a)."
+    _caption(figure, text, *typical)
     return figure
-
-
-def concept_names(found):
-    """A name for each concept: its number, and the category that it is matched to."""
-    return [
-        f"{k}: {found.category_names[found.matching[k]]}" if k in found.matching else f"{k}: unmatched" if found.matching else f"concept {k}"
-        for k in range(len(found.m))
-    ]
 
 
 def _by_category(found, items):
@@ -97,35 +94,38 @@ def independence_curve(runs, metric="ndcg@100"):
     runs: a list of (label, beta, metrics.json as a dict). Runs of one label are joined in order of beta (the mean, where
     seeds repeat a beta). "independence_stderr", where a run has it, becomes a bar across. The dashed line is what independent dimensions would give in a sample of this size.
     """
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-    measured = (("mu", "users' means mu", "users_ceiling"), ("z", "users' samples z", "users_ceiling"), ("h", "items' h", "items_ceiling"))
-    figure = Figure(figsize=(12, 5), layout="constrained", facecolor="white")
+    measured = (("mu", "users' means μ", "users_ceiling"), ("z", "users' samples z", "users_ceiling"), ("h", "items' h", "items_ceiling"))
+    figure = Figure(figsize=(13, 4.8), layout="constrained", facecolor="white")
     axes = figure.subplots(1, 3, sharey=True)
-    labels = list(dict.fromkeys(label for label, _, _ in runs))
+    labels, betas = list(dict.fromkeys(label for label, _, _ in runs)), sorted({beta for _, beta, _ in runs})
+    shade = {beta: colormaps["viridis"](0.85 * place / max(1, len(betas) - 1)) for place, beta in enumerate(betas)}
+    lines = ("-", "--", ":", "-.")
     for axis, (name, title, ceiling) in zip(axes, measured):
         for place, label in enumerate(labels):
-            own = [(beta, found) for of, beta, found in runs if of == label]
-            colour, marker = style(place)
-            x = np.array([found["independence"][name] for _, found in own])
-            y = np.array([found["test"][metric]["mean"] for _, found in own])
-            spread = np.array([found["test"][metric]["stderr"] or 0 for _, found in own])
-            across = np.array([found.get("independence_stderr", {}).get(name) or 0 for _, found in own])
-            betas = np.array([beta for beta, _ in own])
-            axis.errorbar(x, y, yerr=spread, xerr=across, fmt=MARKERS[place % len(MARKERS)], color=colour, capsize=2, linewidth=0.8, label=label)
-            means = np.array([(x[betas == b].mean(), y[betas == b].mean()) for b in np.unique(betas)])
-            axis.plot(*means.T, color=colour, linewidth=1, alpha=0.6)
-            for place_of, (b, at) in enumerate(zip(np.unique(betas), means)):
-                offset = ((6, 6), (6, -12))[place_of % 2]  # neighbours on a curve often lie close
-                axis.annotate(f"β={b:g}", at, xytext=offset, textcoords="offset points", fontsize=8, color=INK)
-        axis.axvline(runs[0][2]["independence"][ceiling], color=INK, linestyle="--", linewidth=0.8, label="independent, this sample")
+            marker, line = MARKERS[place % len(MARKERS)], lines[place % len(lines)]
+            own = {beta: [found for of, b, found in runs if (of, b) == (label, beta)] for beta in betas}
+            x, y = ({beta: [read(found) for found in own[beta]] for beta in betas if own[beta]}
+                    for read in (lambda found: found["independence"][name], lambda found: found["test"][metric]["mean"]))  # fmt: skip
+            axis.plot([np.mean(x[beta]) for beta in x], [np.mean(y[beta]) for beta in x], color=GREY, linewidth=1, linestyle=line, zorder=1, label=label)
+            for beta in x:
+                spread = [found["test"][metric]["stderr"] or 0 for found in own[beta]]
+                across = [found.get("independence_stderr", {}).get(name) or 0 for found in own[beta]]
+                axis.errorbar(x[beta], y[beta], yerr=spread, xerr=across, fmt=marker, color=shade[beta], capsize=2, linewidth=0.8, markersize=6)
+        axis.axvline(runs[0][2]["independence"][ceiling], color=INK, linestyle="--", linewidth=0.8)
         axis.set_title(f"Independence of {title}", fontsize=11, color=INK)
         axis.set_xlabel("1 - mean |correlation| of two dimensions", color=INK, fontsize=9)
         axis.tick_params(labelsize=8)
     axes[0].set_ylabel(f"test {metric.upper()} ± standard error", color=INK, fontsize=9)
-    axes[0].legend(fontsize=8, frameon=False)
+    signs = [Line2D([], [], color=shade[beta], marker="o", linestyle="", label=f"β = {beta:g}") for beta in betas]
+    signs += [Line2D([], [], color=GREY, marker=MARKERS[place % len(MARKERS)], linestyle=lines[place % len(lines)], label=label) for place, label in enumerate(labels)]
+    signs.append(Line2D([], [], color=INK, linestyle="--", linewidth=0.8, label="independent,\nthis sample"))
+    figure.legend(handles=signs, loc="outside right upper", fontsize=9, frameon=False)
     _caption(figure, "Independence is 1 - 2/(d(d-1)) sum |corr_ij| (section 4.4.1), of the posterior's means, of samples from it (which add noise, and noise is "
-             "independent), and of item representations. The paper's Figure 5 does not say which. Bars: one standard error over test users.")  # fmt: skip
+             "independent), and of item representations. The paper's Figure 5 does not say which. Bars: one standard error over test users. The line joins the means in order of β.")  # fmt: skip
     return figure
 
 
@@ -237,13 +237,12 @@ def _rows(axis, names, label):
 def strips(rows, steps, caption):
     r"""Figures 6 to 8: a row for each turned dimension, the retrieved items from its low end to its high end.
 
-    rows: a list of (label, start (picture or None, title), items [(picture or None, title), ...]); a picture is a path.
+    rows: a list of (label, start, items), an item being (picture or None, title, category); a picture is a path.
     """
     from matplotlib.figure import Figure
 
-    pictured = any(picture for _, _, items in rows for picture, _ in items)
-    height = 1.45 if pictured else 0.75
-    figure = Figure(figsize=(1.35 * (steps + 2.4), height * len(rows) + 1.3), layout="constrained", facecolor="white")
+    pictured = any(picture for _, start, items in rows for picture, _, _ in (start, *items))
+    figure = Figure(figsize=(1.35 * (steps + 2.4), (1.45 if pictured else 1.0) * len(rows) + 1.3), layout="constrained", facecolor="white")
     axes = figure.subplots(len(rows), steps + 1, squeeze=False)
     for row, (label, start, items) in zip(axes, rows):
         for column, axis in enumerate(row):
@@ -251,9 +250,10 @@ def strips(rows, steps, caption):
             if entry is None:
                 axis.axis("off")
                 continue
-            picture, title = entry
-            _picture(axis, opened(picture))
-            axis.set_title("\n".join(_wrapped(title)), fontsize=7, color=INK, pad=2)
+            if show_item(axis, *entry):
+                axis.set_title("\n".join(wrapped(entry[1], 20, 2)), fontsize=7, color=INK, pad=2)
+            elif pictured:
+                axis.set_box_aspect(1)
             if column == 0:
                 axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8, color=INK)
                 for spine in axis.spines.values():
@@ -262,8 +262,23 @@ def strips(rows, steps, caption):
     return figure
 
 
+def show_item(axis, picture, title, category="", width=18):
+    """Fill an axis with an item's picture (a path), or where there is none that can be read with its title and category on a card; whether it was a picture."""
+    pixels = opened(picture)
+    if pixels is not None:
+        _picture(axis, pixels)
+        return True
+    axis.set(xticks=[], yticks=[], facecolor=CARD)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    lines, below = wrapped(title, width, 4), wrapped(category, width + 1, 2)
+    axis.annotate("\n".join(lines), (0.5, 0.5 + 0.08 * len(below)), xycoords="axes fraction", ha="center", va="center", fontsize=7.5, color=INK)
+    axis.annotate("\n".join(below), (0.5, 0.05), xycoords="axes fraction", ha="center", va="bottom", fontsize=6.5, color="#666666")
+    return False
+
+
 def opened(path):
-    """A picture's pixels, of at most 256 x 256; a plain grey where there is none (None) or none that can be read."""
+    """A picture's pixels, of at most 256 x 256; None where there is none (None) or none that can be read."""
     from PIL import Image
 
     try:
@@ -271,21 +286,20 @@ def opened(path):
             picture.thumbnail((256, 256))
             return np.asarray(picture.convert("RGB"))
     except (OSError, ValueError):
-        return np.full((8, 8, 3), 240, np.uint8)
+        return None
 
 
-def _wrapped(text, width=20, lines=2):
-    """Plain text in a few short lines. A dollar is not mathematics here."""
+def wrapped(text, width, lines):
+    """Plain text in at most `lines` lines of `width` characters; what is left out is '…'. A dollar is not mathematics here."""
     import textwrap
 
-    return textwrap.wrap(str(text).replace("$", r"\$"), width, max_lines=lines, placeholder="…") or [""]
+    return textwrap.wrap(str(text).replace("$", r"\$"), width, max_lines=lines, placeholder="…")
 
 
-def _caption(figure, text):
-    import textwrap
-
-    width = int(figure.get_figwidth() * 12)
-    figure.supxlabel("\n".join(textwrap.wrap(text, width)), fontsize=9, color=INK, x=0.01, ha="left")
+def _caption(figure, *paragraphs):
+    width = int(figure.get_figwidth() * 13.5)
+    lines = [line for text in paragraphs for line in wrapped(text, width, 99)]
+    figure.supxlabel("\n".join(lines), fontsize=9, color=INK, x=0.01, ha="left")
 
 
 def shop_sheet(shop, users=4, taken=14):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from macrid import features, shop
-from macrid.interpret import control
+from macrid.interpret import control, maps
 
 FAINT = 0.3  # a mean correlation below this is not worth a word; that of 12 random walks of 8 steps has deviation .11
 STARTS = 12
@@ -34,7 +34,7 @@ def traits(interactions, split):
     if isinstance(interactions, shop.Shop):
         attributes = interactions.truth.attributes[split.items]
         return [Trait(name, f"low {name}", f"high {name}", attributes[:, j]) for j, name in enumerate(interactions.truth.attribute_names)] + found
-    years = [re.search(r"\(((?:18|19|20)\d\d)\)\s*$", title) for title in titles(interactions, split)]
+    years = [re.search(r"\(((?:18|19|20)\d\d)\)\s*$", title) for title in maps.titles(interactions, split)]
     years = np.array([float(year[1]) if year else np.nan for year in years])
     if np.isfinite(years).mean() > 0.5:
         found.append(Trait("year", "older", "newer", years))
@@ -126,11 +126,6 @@ def turn(space, h, knob, steps):
     path = control.trajectory(space, h, knob.dimension, steps)
     items, at = path.items.tolist(), int(np.searchsorted(path.edges[1:-1], h[knob.dimension]))  # subranges (a_t-1, a_t]
     return (items[::-1], max(0, len(items) - 1 - at)) if knob.backwards else (items, at)
-
-
-def titles(interactions, split):
-    """What to call each training item: its title, else its id."""
-    return [str(text) for text in (interactions.items if interactions.titles is None else interactions.titles)[split.items]]
 
 
 def pictures(settings, interactions, split, folder=None):

@@ -12,12 +12,10 @@ function make(tag, className, text) {
   return node;
 }
 
-function picture(i) {
-  if (!items.picture[i]) {
-    const blank = make("span", "blank", [...items.title[i]][0]);
-    blank.setAttribute("aria-hidden", "true");
-    return blank;
-  }
+const kinds = (i) => (items.categories[i] || []).map((g) => data.category_names[g]).join(", ");
+
+function picture(i) {  // nothing where there is none
+  if (!items.picture[i]) return "";
   const image = make("img");
   image.src = "data:image/jpeg;base64," + items.picture[i];
   image.alt = "";  // the title stands beside it
@@ -30,13 +28,18 @@ function tile(row, tag = "span") {
   const node = make(tag, "item");
   const name = make("span", "name", items.title[i]);
   node.title = items.title[i];
-  node.append(picture(i), name);
+  if (items.picture[i]) {
+    node.append(picture(i), name);
+  } else {  // a card of words
+    const words = make("span", "blank");
+    words.append(name, ...(kinds(i) ? [make("span", "kinds", kinds(i))] : []));
+    node.append(words);
+  }
   return node;
 }
 
 function facts(i) {
-  const kinds = (items.categories[i] || []).map((g) => data.category_names[g]).join(", ");
-  return [kinds, concepts[items.concept[i]].name + " (concept " + items.concept[i] + ", " + Math.round(100 * items.share[i]) + "% sure)", "chosen by " + items.known[i] + " users"].filter(Boolean);
+  return [kinds(i), concepts[items.concept[i]].name + " (" + Math.round(100 * items.share[i]) + "% sure)", "chosen by " + items.known[i] + " users"].filter(Boolean);
 }
 
 function option(value, text) {
@@ -46,9 +49,15 @@ function option(value, text) {
 }
 
 // Concepts
-for (const card of document.querySelectorAll(".card")) {
-  card.style.borderTopColor = card.querySelector(".dot").style.color = card.dataset.colour;
+function sign(dot, concept) {
+  dot.style.color = concept.colour;
+  dot.dataset.shape = concept.shape;
 }
+document.querySelectorAll(".card").forEach((card, k) => {
+  card.style.borderTopColor = concepts[k].colour;
+  sign(card.querySelector(".dot"), concepts[k]);
+});
+document.body.classList.toggle("pictured", items.picture.some(Boolean));
 for (const slot of document.querySelectorAll("[data-item]")) slot.replaceWith(tile(Number(slot.dataset.item)));
 
 // The knob
@@ -159,12 +168,20 @@ function paint() {
   const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
   const radius = (items.row.length > 2500 ? 2 : 3) * Math.sqrt(view.zoom);
-  const disc = (i, size, fill) => { const [x, y] = at(i); pen.beginPath(); pen.arc(x, y, size, 0, 7); pen.fillStyle = fill; pen.fill(); };
+  const ink = getComputedStyle(document.body).color;
+  const disc = (i, size, fill) => {
+    const [x, y] = at(i), shape = view.category < 0 ? concepts[items.concept[i]].shape : 0, corners = [0, 3, 4, 4][shape], r = size * 1.3;
+    const turned = shape === 2 ? Math.PI / 4 : 0;  // a square is a diamond turned
+    pen.beginPath();
+    if (!corners) pen.arc(x, y, size, 0, 7);
+    for (let c = 0; c < corners; c++) pen.lineTo(x + r * Math.sin(turned + 2 * Math.PI * c / corners), y - r * Math.cos(turned + 2 * Math.PI * c / corners));
+    pen.fillStyle = fill === "currentColor" ? ink : fill;
+    pen.fill();
+  };
   pen.globalAlpha = view.found.size ? 0.25 : 0.85;
   items.row.forEach((_, i) => disc(i, radius, colour(i)));
   pen.globalAlpha = 1;
   for (const i of view.found) disc(i, radius + 2, colour(i));
-  const ink = getComputedStyle(document.body).color;
   if (knob.start) {
     const path = knob.start.turns[knob.dimension].items.map((row) => place.get(row));
     pen.strokeStyle = ink;
@@ -272,11 +289,13 @@ new ResizeObserver(draw).observe(canvas);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
 function legend() {
-  const entries = view.category < 0 ? concepts.map((concept) => [concept.colour, concept.name]) : [["#D55E00", data.category_names[view.category]], ["#9aa0a6", "other"]];
-  byId("legend").replaceChildren(...entries.map(([fill, name]) => {
+  const named = (name, colour) => ({ name, colour, such: "", shape: 0 });
+  const entries = view.category < 0 ? concepts : [named(data.category_names[view.category], "#D55E00"), named("other", "#9aa0a6")];
+  byId("legend").replaceChildren(...entries.map((one) => {
     const entry = make("span"), dot = make("span", "dot");
-    dot.style.color = fill;
-    entry.append(dot, name);
+    sign(dot, one);
+    entry.append(dot, one.name);
+    entry.title = one.such;
     return entry;
   }));
 }
@@ -291,7 +310,9 @@ function meet(u) {
     bar.style.width = 80 * share + "%";
     bar.style.background = concepts[k].colour;
     value.append(bar, Math.round(100 * share) + "%");
-    return [make("dt", "", concepts[k].name), value];
+    const name = make("dt", "", concepts[k].name);
+    if (concepts[k].such) name.append(make("div", "quiet such", "such as " + concepts[k].such));
+    return [name, value];
   }));
   byId("has").replaceChildren(...user.has.map((row) => tile(row)));
   byId("recommended").replaceChildren(...user.recommended.map(([row, hit]) => {
