@@ -27,7 +27,7 @@ def main(argv=None):
     who.add_argument("--users", help="a file with a user id a line")
     who.add_argument("--histories", help="a CSV of user,item rows: new users, by what they have")
     arguments.add_argument("--n", type=int, default=10, help="items for each user (default: 10)")
-    arguments.add_argument("--concept", nargs="+", default=[], metavar="K=FACTOR", help="emphasise concepts, such as 2=3 0=0.5")
+    arguments.add_argument("--concept", nargs="+", default=[], metavar="K=FACTOR", help="emphasise concepts, such as 2=3 0=0.5 (macrid.evaluate --concepts says what they hold)")
     arguments.add_argument("--include-seen", action="store_true", help="also items that the user has")
     arguments.add_argument("--out", help="a CSV file (default: print)")
     arguments.add_argument("--backend", choices=backend.NAMES, help="numpy, cupy or auto (default: as the run was made)")

@@ -13,6 +13,7 @@ import pytest
 from test_commands import refused
 
 from macrid import report, run
+from macrid.interpret import figures, maps
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 with_browser = pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium and chromedriver are not installed")
@@ -22,7 +23,7 @@ HOSTILE = ("<script>alert(1)</script>", "</script><script>alert(2)</script>", '"
 @pytest.fixture(scope="module")
 def shop_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "run"
-    words = ["--d", "6", "--max-epochs", "3", "--start", "random", "--category-weight", "2", "--quiet", "--out", str(folder)]
+    words = ["--d", "6", "--max-epochs", "3", "--start", "adoptions", "--category-weight", "2", "--quiet", "--out", str(folder)]
     subprocess.run([sys.executable, "-m", "macrid.train", *words], check=True, env=os.environ)
     return folder
 
@@ -214,6 +215,16 @@ def test_what_the_page_says_of_an_item_is_true(loaded, made):
     for start in data["starts"]:
         for turn in start["turns"]:
             assert 0 <= turn["at"] <= max(0, len(turn["items"]) - 1)
+
+
+def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run, command):
+    names = [concept["name"] for concept in content(made)["concepts"]]
+    printed = command("evaluate", "--run", shop_run, "--concepts").stdout
+    assert [line.split("  ")[0] for line in printed.splitlines() if line.startswith("concept")] == names
+    assert printed.count("  best known  ") == len(names) == 6 and any(": " in name for name in names)
+    found, few = maps.learned(*loaded), np.arange(8)
+    drawn = figures.concept_map(found, (few, few[:2], np.zeros((10, 2)))).axes[0].get_legend().get_texts()
+    assert [text.get_text().rsplit(" (", 1)[0] for text in drawn] == names
 
 
 def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(loaded, tmp_path, monkeypatch):
