@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 from test_commands import refused
 
 from macrid import report, run
@@ -23,7 +24,7 @@ HOSTILE = ("<script>alert(1)</script>", "</script><script>alert(2)</script>", '"
 @pytest.fixture(scope="module")
 def shop_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "run"
-    words = ["--d", "6", "--max-epochs", "3", "--start", "adoptions", "--category-weight", "2", "--quiet", "--out", str(folder)]
+    words = ["--d", "6", "--max-epochs", "3", "--start", "random", "--category-weight", "2", "--quiet", "--out", str(folder)]
     subprocess.run([sys.executable, "-m", "macrid.train", *words], check=True, env=os.environ)
     return folder
 
@@ -218,13 +219,19 @@ def test_what_the_page_says_of_an_item_is_true(loaded, made):
 
 
 def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run, command):
-    names = [concept["name"] for concept in content(made)["concepts"]]
     printed = command("evaluate", "--run", shop_run, "--concepts").stdout
-    assert [line.split("  ")[0] for line in printed.splitlines() if line.startswith("concept")] == names
-    assert printed.count("  best known  ") == len(names) == 6 and any(": " in name for name in names)
-    found, few = maps.learned(*loaded), np.arange(8)
+    told = [line.split("  ")[0] for line in printed.splitlines() if line.startswith("concept")]
+    assert told == [concept["name"] for concept in content(made)["concepts"]] and printed.count("  best known  ") == 6
+
+    settings, interactions, split, state = loaded  # with categories that are the concepts, all are named
+    kinds = interactions.categories.toarray()
+    kinds[split.items] = np.eye(6)[maps.learned(*loaded).assigned]
+    changed = settings, replace(interactions, categories=sparse.csr_array(kinds)), split, state
+    found, few = maps.learned(*changed), np.arange(8)
     drawn = figures.concept_map(found, (few, few[:2], np.zeros((10, 2)))).axes[0].get_legend().get_texts()
-    assert [text.get_text().rsplit(" (", 1)[0] for text in drawn] == names
+    names = [f"concept {k}: {name}" for k, name in enumerate(interactions.category_names)]
+    assert [text.get_text().rsplit(" (", 1)[0] for text in drawn] == [concept["name"] for concept in report.gather(changed)[0]["concepts"]] == names
+    assert found.matching == {k: k for k in range(6)}, "in the map, a category has the colour of the concept called after it"
 
 
 def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(loaded, tmp_path, monkeypatch):
