@@ -228,7 +228,7 @@ def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run
     kinds[split.items] = np.eye(6)[maps.learned(*loaded).assigned]
     changed = settings, replace(interactions, categories=sparse.csr_array(kinds)), split, state
     found, few = maps.learned(*changed), np.arange(8)
-    drawn = figures.concept_map(found, (few, few[:2], np.zeros((10, 2)))).axes[0].get_legend().get_texts()
+    drawn = figures.concept_map(found, (few, few[:2], np.arange(20).reshape(10, 2))).axes[0].get_legend().get_texts()
     names = [f"concept {k}: {name}" for k, name in enumerate(interactions.category_names)]
     assert [text.get_text().rsplit(" (", 1)[0] for text in drawn] == [concept["name"] for concept in report.gather(changed)[0]["concepts"]] == names
     assert found.matching == {k: k for k in range(6)}, "in the map, a category has the colour of the concept called after it"
