@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from macrid import adam, adaptive, backend, semantics
+from macrid import adam, adaptive, backend, linear_path, semantics
 from macrid.batch import epoch_batches
 from macrid.errors import UserError
 from macrid.metrics import evaluate_ranking, summary
@@ -97,10 +97,6 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
         if on_epoch:
             on_epoch(state)
     if config.linear_path:
-        from macrid import (
-            linear_path,  # here, as it has a baseline, and baselines import this file
-        )
-
         state.best, state.path = linear_path.add(state.best, split, config.replace(K=len(state.best["m"])))
     return state
 

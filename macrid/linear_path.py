@@ -9,11 +9,24 @@ P_ui is equation (7), and p_u the normalised product of the two experts. Gamma c
 so that the path is one more array of the trained parameters. docs/linear.md: why it helps, and how much.
 """
 
-from macrid.backend import array_module, scalar
-from macrid.baselines.ridge import Ridge
-from macrid.model import predict
+from macrid.backend import array_module, scalar, to_device
 
 USERS_FOR_SPREAD = 500
+
+
+def linear_logits(parameters, X):
+    r"""The linear path for the users of X (B, M), gamma x_u W = (x_u L) L^T: a function of a slice of items -> (B, items)."""
+    L = parameters["L"]
+    XL = to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
+    return lambda items: XL @ L[items].T
+
+
+def tilted(P, shift, logits):
+    r"""The P and shift of `decoder.scores` for P_ui exp(l_ui): P (B, M), shift (B,), l (B, M)."""
+    xp = array_module(P)
+    highest = logits.max(axis=1)
+    logits -= highest[:, None]
+    return xp.maximum(P * xp.exp(logits), xp.finfo(P.dtype).tiny), shift + highest
 
 
 def add(parameters, split, config):
@@ -27,6 +40,10 @@ def add(parameters, split, config):
     It looks at what users have alone, not at what they are to be recommended: the model was stopped where that came out best,
     so that by it the model would seem better than it is.
     """
+    # Not above: the model ranks with this file, and baselines are trained as it is.
+    from macrid.baselines.ridge import Ridge
+    from macrid.model import predict
+
     plain = {name: p for name, p in parameters.items() if name != "L"}
     xp = array_module(plain["H"])
     ridge = Ridge.fit(split.train, split.validation, xp=xp)

@@ -9,6 +9,7 @@ from macrid import candidates, prototypes
 from macrid.backend import array_module, scalar, to_device
 from macrid.decoder import log_likelihood, positives, scores
 from macrid.encoder import aggregate, f_nn, kl_divergence, posterior, sample
+from macrid.linear_path import linear_logits, tilted
 from macrid.metrics import top_k
 from macrid.ops import cross_entropy, identity, normalise, softmax
 
@@ -177,21 +178,6 @@ def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emph
             keep = top_k(best, n)
             best_items, best = xp.take_along_axis(best_items, keep, axis=1), xp.take_along_axis(best, keep, axis=1)
     return best_items, best
-
-
-def linear_logits(parameters, X):
-    r"""The linear path for the users of X (B, M), gamma x_u W = (x_u L) L^T: a function of a slice of items -> (B, items)."""
-    L = parameters["L"]
-    XL = to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
-    return lambda items: XL @ L[items].T
-
-
-def tilted(P, shift, logits):
-    r"""The P and shift of `decoder.scores` for P_ui exp(l_ui): P (B, M), shift (B,), l (B, M)."""
-    xp = array_module(P)
-    highest = logits.max(axis=1)
-    logits -= highest[:, None]
-    return xp.maximum(P * xp.exp(logits), xp.finfo(P.dtype).tiny), shift + highest
 
 
 def added(some, others):

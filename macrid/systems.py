@@ -113,11 +113,11 @@ TABLE2 = (
     _baseline("MultiVAE", baselines.MultiVAE, "a variational autoencoder without concepts", **SMALL, hidden=(), learning_rate=2e-3, beta=0.5, anneal_steps=200),
     _baseline("DGCF", baselines.DGCF, "a graph of users and items, its edges routed to intents"),
     _model("MacridVAE", "the model without semantics: a random start, no categories", _plain),
-    _model("MacridVAE+linear", "MacridVAE with a linear path beside it", lambda config: _plain(config) | {"linear_path": 1.0}),
+    _model("MacridVAE+linear", "MacridVAE with a linear path beside it", lambda config: _plain(config) | {"linear_path": 0.5}),
     _model("SEM-MacridVAE", "the full model: starts from pictures, taught by categories", needs=("pictures", "categories")),
     _model("SEM-MacridVAE-visual", "starts from pictures", _without_categories, needs=("pictures",)),
     _model("SEM-MacridVAE-categorical", "taught by categories", _without_pictures, needs=("categories",)),
-    _model("SEM-MacridVAE+linear", "with what the data has, and a linear path beside it", lambda config: {"linear_path": 1.0}),
+    _model("SEM-MacridVAE+linear", "with what the data has, and a linear path beside it", lambda config: {"linear_path": 0.5}),
 )
 
 TABLE3 = (

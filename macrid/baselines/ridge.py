@@ -7,6 +7,7 @@ from scipy import sparse
 
 from macrid.backend import array_module, to_device
 from macrid.baselines import saved
+from macrid.errors import UserError
 from macrid.metrics import evaluate, summary
 
 REGULARISATIONS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
@@ -34,6 +35,8 @@ class Ridge:
         V, s = to_device(xp, principal_directions(X))
         own = lambda value: cls(V, s**2 / (s**2 + value), value)  # noqa: E731
         if regularisation is None:
+            if validation is None:
+                raise UserError("Ridge needs a regularisation, or validation users to choose it by")
             tried = {value: summary(evaluate(own(value).scores, validation))["ndcg@100"]["mean"] for value in REGULARISATIONS}
             regularisation = max(tried, key=lambda value: tried[value])
         return own(regularisation)
