@@ -91,15 +91,19 @@ def read_ratings(path, columns=None):
     users: dict[str, int] = {}
     items: dict[str, int] = {}
     u, i, ratings = array("i"), array("i"), array("d")
-    for line, (user, item, *rating) in rows(path, found):
-        if user not in users:
+    rated = len(found.columns) == 3
+    for line, fields in rows(path, found):
+        user, item = fields[0], fields[1]
+        try:
+            pair = users[user], items[item]
+        except KeyError:
             _check_id(user, "user", f"{path}, line {line}")
-        if item not in items:
             _check_id(item, "item", f"{path}, line {line}")
-        u.append(users.setdefault(user, len(users)))
-        i.append(items.setdefault(item, len(items)))
-        if rating:
-            ratings.append(_rating(rating[0], f"{path}, line {line}"))
+            pair = users.setdefault(user, len(users)), items.setdefault(item, len(items))
+        u.append(pair[0])
+        i.append(pair[1])
+        if rated:
+            ratings.append(_rating(fields[2], path, line))
     if not u:
         raise UserError(f"{path}: has no ratings; expected lines of user,item[,rating[,timestamp]]")
     names = found.first if found.header else [str(j + 1) for j in range(len(found.first))]
@@ -216,7 +220,7 @@ def _records(path, file, delimiter):
     line = 1
     try:
         for row in reader:
-            if row and row != [""]:
+            if row and (row[0] or len(row) > 1):
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
@@ -273,12 +277,12 @@ def _check_id(name, kind, where, remedy="fill it in or remove the line"):
         raise UserError(f"{where}: the {kind} id {name!r} holds a NUL character; mend it or remove it")
 
 
-def _rating(text, where):
+def _rating(text, path, line):
     """A finite number, or a UserError."""
     try:
         rating = float(text)
     except ValueError:
-        raise UserError(f"{where}: the rating '{text}' is not a number; mend or remove the line") from None
+        raise UserError(f"{path}, line {line}: the rating '{text}' is not a number; mend or remove the line") from None
     if not math.isfinite(rating):
-        raise UserError(f"{where}: the rating is {text}, expected a finite number; mend or remove the line")
+        raise UserError(f"{path}, line {line}: the rating is {text}, expected a finite number; mend or remove the line")
     return rating
