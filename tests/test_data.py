@@ -2,11 +2,12 @@
 
 import gzip
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from macrid import checks, data
+from macrid import checks, data, tables
 from macrid.errors import UserError
 
 
@@ -194,6 +195,12 @@ def test_the_columns_are_found_or_named_and_told(tmp_path, text, columns, told):
     interactions = data.load(write(tmp_path, text), min_user_items=1, columns=columns)
     assert pairs(interactions) == PLAIN
     assert re.search(f"^columns: .*{told}", checks.describe(interactions)[1])
+
+
+def test_the_docs_list_the_known_names():
+    text = (Path(__file__).parents[1] / "docs" / "data.md").read_text()
+    for part, known in tables.NAMES.items():
+        assert set(re.search(rf"^\| {part} \| (.*) \|$", text, re.M)[1].split(", ")) == known
 
 
 @pytest.mark.parametrize(
