@@ -11,7 +11,7 @@ def targets(interactions, split, config):
     if config.category_weight == 0:
         return None
     if interactions.categories is None:
-        found = f"category_weight is {config.category_weight:g} but the items of {config.data} have no categories"
+        found = f"category_weight is {config.category_weight:g} but the data ({config.data}) has no categories"
         raise UserError(f"{found}; give categories (--categories COLUMN of the ratings, or FILE:COLUMN), or leave category_weight out")
     return category_targets(interactions.categories[split.items], config.K, config.dtype)[0]
 

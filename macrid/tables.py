@@ -68,7 +68,7 @@ def named(path, *wanted):
         taken.append(one if isinstance(one, int) else next((j for j, name in enumerate(names) if name in known), None))
         if taken[-1] is None:
             missing = f"'{one}'" if isinstance(one, str) else "of items, such as 'item'"
-            raise UserError(f"{where}: there is no column {missing}, the header is '{_text(first)}'; name one of these, or mend the header")
+            raise UserError(f"{where}: the header is '{_text(first)}', without a column {missing}; correct the name or the header")
     return Layout(delimiter, first, True, taken)
 
 

@@ -181,7 +181,7 @@ def test_bad_input_is_one_line_with_status_2(command, ratings, tmp_path):
     (tmp_path / "pairs.csv").write_text("".join(f"u{u},i{i}\n" for u in range(6) for i in range(6)))
     refused(command(*train, tmp_path / "pairs.csv"), "6 users are left, too few", "min_user_items")
     refused(command(*train, tmp_path / "pairs.csv", "--min-rating", 4), tmp_path / "pairs.csv", "no rating", "--columns USER,ITEM,RATING")
-    refused(command(*train, ratings, "--category-weight", 1), "ratings.csv have no categories; give categories (--categories COLUMN")
+    refused(command(*train, ratings, "--category-weight", 1), "ratings.csv) has no categories; give categories (--categories COLUMN")
     (tmp_path / "c.toml").write_text("K = 3\nmax_epoch = 1\n")
     refused(command("train", "--config", tmp_path / "c.toml", "--out", tmp_path / "run"), tmp_path / "c.toml", "did you mean max_epochs?")
     assert not (tmp_path / "run").exists()

@@ -224,7 +224,7 @@ def test_categories_say_which_column_and_how_many_items_have_one(tmp_path):
     for source in ("kind", f"{items}:kind"):  # of the ratings, whose item column has no known name; of a table of items
         interactions = data.load(table, min_user_items=1, categories=source, columns="kunde,artikel")
         assert "1 categories; 1 of 2 items have one or more" in checks.describe(interactions)
-    for source, message in ((items, "items.csv:COLUMN, one of item,kind,size"), (f"{items}:colour", "no column 'colour', the header is 'item,kind,size'")):
+    for source, message in ((items, "items.csv:COLUMN, one of item,kind,size"), (f"{items}:colour", "the header is 'item,kind,size', without a column 'colour'")):
         with pytest.raises(UserError, match=message):
             data.load(table, min_user_items=1, categories=str(source), columns="kunde,artikel")
 
