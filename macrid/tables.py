@@ -186,7 +186,7 @@ def opened(path):
             yield file
     except UnicodeDecodeError as error:
         where = f"{path}, line {_undecodable_line(path)}"
-        raise UserError(f"{where}: is not UTF-8 text (byte {error.object[error.start]:#04x}); save the file as UTF-8") from None
+        raise UserError(f"{where}: is not UTF-8 text (byte {error.object[error.start]:#04x}); save the file as plain UTF-8 text") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
 
