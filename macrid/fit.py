@@ -38,10 +38,10 @@ def start(split, config, features=None, targets=None):
     """
     M = len(split.items)
     if config.K > M:
-        raise UserError(f"K is {config.K} but training has only {M} items; lower --K")
+        raise UserError(f"K is {config.K} but training has only {M} items; lower K")
     parameters = initial_parameters(M, config, np.random.default_rng([config.seed, 0]))
     if config.start == "pictures" and features is None:
-        raise UserError("--start pictures needs features; give --features FILE, or --pictures DIR with --alexnet FILE")
+        raise UserError("start is 'pictures' but no features of pictures are given; give some, or start 'adoptions'")
     if config.start != "random":
         values, known = (semantics.adoption_features(split.train), None) if config.start == "adoptions" else features
         H, m = semantics.start_from_features(values, config.K, config.d, config.init_deviation, config.seed, config.whiten, known)
@@ -116,5 +116,5 @@ def _check_finite(loss, state):
     if not math.isfinite(loss):
         raise UserError(
             f"the loss became {loss} in epoch {state.epoch + 1}, at step {state.step} or shortly before; the checkpoint of epoch "
-            f"{state.epoch} is kept: try a lower --learning-rate or a larger --tau"
+            f"{state.epoch} is kept: try a lower learning_rate or a larger tau"
         )

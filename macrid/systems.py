@@ -24,7 +24,7 @@ from macrid.model import rank
 PAPER_MIN_USER_ITEMS = 15
 CATEGORY_WEIGHT = 0.5  # where the data is not the shop: see docs/semantics.md
 BETAS = (0.01, 0.2, 1.0, 5.0, 20.0)
-OF_THE_DATA = ("data", "min_rating", "min_user_items", "categories", "pictures", "features", "alexnet")
+OF_THE_DATA = ("data", "columns", "min_rating", "min_user_items", "categories", "pictures", "features", "alexnet")
 SMALL = {"batch_size": 100, "max_epochs": 500, "patience": 25, "item_dropout": 0.2}  # for some hundred or thousand users; see docs/results.md
 
 

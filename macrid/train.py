@@ -10,7 +10,6 @@ from macrid import (
     checkpoint,
     checks,
     command,
-    config,
     fit,
     parallel,
     recommender,
@@ -41,7 +40,7 @@ def main(argv=None):
     command.add_config_flags(arguments)
     flags = arguments.parse_args(argv)
     backends.keep_freed_memory()
-    given = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
+    given = command.options(flags)
     name = Path(str(given.get("data", "shop"))).stem or "run"
     if flags.resume and flags.overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them")

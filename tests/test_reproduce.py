@@ -213,7 +213,7 @@ def test_mistakes_are_one_line_and_leave_no_folder(command, words, ratings, tmp_
     refused(command("reproduce", *words, *out, "--options", tmp_path / "bad.toml"), "'MultiVEA' is no row")
     refused(command("reproduce", *words, *out, "--seeds", -1), "seed is -1")
     assert not (tmp_path / "no").exists()
-    refused(command("reproduce", *words, *out, "--K", 100), "MacridVAE.fold", "lower --K")
+    refused(command("reproduce", *words, *out, "--K", 100), "MacridVAE.fold", "lower K")
 
 
 def planned(*words):
