@@ -42,7 +42,7 @@ def load(name, precision="float32"):
             if name == "cupy":
                 raise
     if precision == "tf32":
-        raise UserError("precision tf32 needs a GPU: give --backend cupy, or --precision float32")
+        raise UserError("precision tf32 needs a GPU: give backend cupy, or precision float32")
     return np
 
 
@@ -119,16 +119,16 @@ def _cupy(precision):
         cupy = importlib.import_module("cupy")
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
-            raise UserError('--backend cupy: CuPy is not installed; pip install "macrid[gpu]" for CUDA 13, "macrid[gpu12]" for CUDA 12') from None
-        raise UserError(f"--backend cupy: CuPy cannot be loaded ({error}); python -m macrid.doctor says more") from None
+            raise UserError('backend cupy: CuPy is not installed; pip install "macrid[gpu]" for CUDA 13, "macrid[gpu12]" for CUDA 12') from None
+        raise UserError(f"backend cupy: CuPy cannot be loaded ({error}); python -m macrid.doctor says more") from None
     if not hasattr(cupy, "cuda"):
-        raise UserError(f"--backend cupy: {list(cupy.__path__)[0]} is not CuPy; rename that folder, or run elsewhere")
+        raise UserError(f"backend cupy: {list(cupy.__path__)[0]} is not CuPy; rename that folder, or run elsewhere")
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise UserError(f"--backend cupy: no GPU can be used ({error}); python -m macrid.doctor says more") from None
+        raise UserError(f"backend cupy: no GPU can be used ({error}); python -m macrid.doctor says more") from None
     if devices == 0:
-        raise UserError("--backend cupy: no GPU is seen; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give --backend numpy")
+        raise UserError("backend cupy: no GPU is seen; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give backend numpy")
     return cupy
 
 

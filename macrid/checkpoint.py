@@ -71,6 +71,9 @@ def save(path, arrays, description):
 def load(path, what="checkpoint", remedy="train again with --overwrite"):
     """Read what `save` wrote: (arrays, description). A damaged or foreign file is a UserError; `remedy` says what to do."""
     try:
+        with open(path, "rb") as file:
+            if file.read(2) != b"PK":
+                raise ValueError("it is no npz file")
         with np.load(path, allow_pickle=False) as file:
             if any(member.compress_type != zipfile.ZIP_STORED for member in file.zip.infolist()):
                 raise ValueError("it is compressed, which we never write")  # so memory is bounded by the size of the file

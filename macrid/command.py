@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import sys
 
+from macrid import config
 from macrid.config import Config
 from macrid.errors import UserError
 from macrid.metrics import paired, summary
@@ -43,6 +44,13 @@ def given_config(namespace):
     """The configuration fields that were given as flags, as a dict."""
     names = {field.name for field in dataclasses.fields(Config)}
     return {name: value for name, value in vars(namespace).items() if name in names}
+
+
+def options(flags):
+    """The configuration fields of the file --config, if there is one, and of the flags, which go before it, as a dict."""
+    read = config.read_toml(flags.config) if flags.config else {}
+    config.from_dict(read, where=flags.config)  # a mistake in the file is told with its name
+    return read | given_config(flags)
 
 
 def run(main, argv=None):

@@ -1,6 +1,7 @@
 """Every choice of a run in one frozen dataclass, from TOML and from flags."""
 
 import dataclasses
+import difflib
 import math
 import tomllib
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Config:
 
     # data
     data: str = option("shop", "'shop', a MovieLens folder, or a CSV/TSV of user,item[,rating[,timestamp]]")
+    columns: str = option(None, "USER,ITEM[,RATING]: columns of --data, by name or by number from 1 (default: by known names)")
     min_rating: float = option(None, "a rating of at least this counts as an adoption (default: 4, if ratings go up to 5)")
     min_user_items: int = option(5, "users with fewer adoptions are dropped (the paper: 15)", low=1)
     categories: str = option("", "a column of --data with categories ('a|b' for several), or FILE:COLUMN of a table of items")
@@ -46,6 +48,7 @@ class Config:
     hidden_layers: int = option(0, "hidden tanh layers of f_nn", low=0, high=3)
     hidden_units: int = option(200, "width of a hidden layer of f_nn", low=1)
     category_weight: float = option(0.0, "weight of the mean cross-entropy to the categories, (11)", low=0.0)
+    linear_path: float = option(0.0, "weight of a ridge regression added to the trained logits; 1: as much as the model (docs/linear.md)", low=0.0, high=100.0)
     hard_concepts: bool = option(False, "at test time C is the mode, one-hot, as Algorithm 1 has it")
     # training
     seed: int = option(0, "fixes the start, the order of users and all noise", low=0)
@@ -87,7 +90,9 @@ def from_dict(values, where="the configuration"):
     names = {field.name for field in dataclasses.fields(Config)}
     for name in values:
         if name not in names:
-            raise UserError(f"{where}: unknown option '{name}'; known are {', '.join(sorted(names))}")
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(names))}"
+            raise UserError(f"{where}: unknown option '{name}'; {hint}")
     try:
         return Config(**values)
     except UserError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from macrid import adam, adaptive, backend, semantics
+from macrid import adam, adaptive, backend, linear_path, semantics
 from macrid.batch import epoch_batches
 from macrid.errors import UserError
 from macrid.metrics import evaluate_ranking, summary
@@ -18,7 +18,7 @@ CHECK_EVERY = 100  # steps between looks at the loss: on a device, to look is to
 
 @dataclass
 class State:
-    """All that training needs to go on after an epoch; `history` holds a record for each."""
+    """All that training needs to go on after an epoch; `history` holds a record for each, `path` what `linear_path` chose."""
 
     parameters: dict
     moments: dict
@@ -28,6 +28,7 @@ class State:
     best_epoch: int = 0
     best_score: float = -1.0
     history: list = field(default_factory=list)
+    path: dict = field(default_factory=dict)
 
 
 def start(split, config, features=None, targets=None):
@@ -37,10 +38,10 @@ def start(split, config, features=None, targets=None):
     """
     M = len(split.items)
     if config.K > M:
-        raise UserError(f"K is {config.K} but training has only {M} items; lower --K")
+        raise UserError(f"K is {config.K} but training has only {M} items; lower K")
     parameters = initial_parameters(M, config, np.random.default_rng([config.seed, 0]))
     if config.start == "pictures" and features is None:
-        raise UserError("--start pictures needs features; give --features FILE, or --pictures DIR with --alexnet FILE")
+        raise UserError("start is 'pictures' but no features of pictures are given; give some, or start 'adoptions'")
     if config.start != "random":
         values, known = (semantics.adoption_features(split.train), None) if config.start == "adoptions" else features
         H, m = semantics.start_from_features(values, config.K, config.d, config.init_deviation, config.seed, config.whiten, known)
@@ -95,6 +96,8 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
         targets = adaptive.shrink(state, config, targets)
         if on_epoch:
             on_epoch(state)
+    if config.linear_path:
+        state.best, state.path = linear_path.add(state.best, split, config.replace(K=len(state.best["m"])))
     return state
 
 
@@ -113,5 +116,5 @@ def _check_finite(loss, state):
     if not math.isfinite(loss):
         raise UserError(
             f"the loss became {loss} in epoch {state.epoch + 1}, at step {state.step} or shortly before; the checkpoint of epoch "
-            f"{state.epoch} is kept: try a lower --learning-rate or a larger --tau"
+            f"{state.epoch} is kept: try a lower learning_rate or a larger tau"
         )

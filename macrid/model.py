@@ -9,6 +9,7 @@ from macrid import candidates, prototypes
 from macrid.backend import array_module, scalar, to_device
 from macrid.decoder import log_likelihood, positives, scores
 from macrid.encoder import aggregate, f_nn, kl_divergence, posterior, sample
+from macrid.linear_path import linear_logits, tilted
 from macrid.metrics import top_k
 from macrid.ops import cross_entropy, identity, normalise, softmax
 
@@ -138,7 +139,8 @@ def predict(parameters, X, config):
     C = concepts(parameters, config)
     mu, _ = represent(parameters, X, config, C)
     unit = normalise if config.similarity == "cosine" else identity
-    return scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")[0]
+    P, shift = scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")
+    return tilted(P, shift, linear_logits(parameters, X)(slice(None)))[0] if "L" in parameters else P
 
 
 def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emphasis=None):
@@ -156,11 +158,14 @@ def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emph
     xp = array_module(H)
     M = H.shape[0]
     items_at_a_time = items_at_a_time or max(1024, SCORES_AT_A_TIME // max(X.shape[0], 1))
+    path = linear_logits(parameters, X) if "L" in parameters else None
     seen_users, seen_items, _, _ = positives(X, xp, H.dtype)
     best_items, best = xp.zeros((X.shape[0], 0), dtype=int), xp.zeros((X.shape[0], 0), dtype=H.dtype)
     for start in range(0, M, items_at_a_time):
         tile = slice(start, min(start + items_at_a_time, M))
         P, shift = scores(mu, (normalise if cosine else identity)(H[tile])[0], C[tile], config.tau, cosine)
+        if path:
+            P, shift = tilted(P, shift, path(tile))
         if exclude_seen:
             here = (seen_items >= tile.start) & (seen_items < tile.stop)
             P[seen_users[here], seen_items[here] - tile.start] = -xp.inf

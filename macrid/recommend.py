@@ -2,16 +2,16 @@
 
 import csv
 import sys
-import warnings
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from macrid import backend, checkpoint, command
+from macrid import backend, checkpoint, checks, command, data
 from macrid.errors import UserError
 from macrid.recommender import USERS_AT_A_TIME, Recommender
-from macrid.tables import ITEM_NAMES, USER_NAMES, read_rows
+from macrid.tables import layout, opened
 
 
 def main(argv=None):
@@ -25,7 +25,9 @@ def main(argv=None):
     who = arguments.add_mutually_exclusive_group()
     who.add_argument("--user", nargs="+", help="user ids (default: all users of the run)")
     who.add_argument("--users", help="a file with a user id a line")
-    who.add_argument("--histories", help="a CSV of user,item rows: new users, by what they have")
+    who.add_argument("--histories", help="a CSV or TSV of user,item[,rating] rows, as --data of macrid.train: new users, by what they have")
+    arguments.add_argument("--columns", metavar="USER,ITEM[,RATING]", help="columns of --histories, by name or by number from 1 (default: by known names)")
+    arguments.add_argument("--min-rating", type=float, help="a rating of --histories of at least this counts (default: as in the run)")
     arguments.add_argument("--n", type=int, default=10, help="items for each user (default: 10)")
     arguments.add_argument("--concept", nargs="+", default=[], metavar="K=FACTOR", help="emphasise concepts, such as 2=3 0=0.5 (macrid.evaluate --concepts says what they hold)")
     arguments.add_argument("--include-seen", action="store_true", help="also items that the user has")
@@ -69,33 +71,46 @@ def _write(file, model, users, flags, concepts, bar):
 def _users(flags, model):
     """An iterator of (name to print, user id or history) and how many there are, if that is known."""
     if flags.histories:
-        histories = {}
-        for _, (user, item) in read_rows(flags.histories, (USER_NAMES, ITEM_NAMES)):
-            histories.setdefault(user, []).append(item)
-        if not histories:
-            raise UserError(f"{flags.histories}: has no rows; expected user,item")
-        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-        return iter(histories.items()), len(histories)
+        return _histories(flags, model)
+    for name in ("columns", "min_rating"):
+        if getattr(flags, name) is not None:
+            raise UserError(f"--{name.replace('_', '-')} is given without --histories; leave it out")
     if flags.users:
         return _lines(flags.users, set(model.users.tolist())), None
     names = flags.user or model.users.tolist()
     return iter([(name, name) for name in names]), len(names)
 
 
+def _histories(flags, model):
+    """(user, known items) of a file that is read as --data is: those without an item that the run knows are left out, and told."""
+    min_rating = flags.min_rating
+    if min_rating is None and len(layout(flags.histories, flags.columns).columns) == 3:
+        min_rating = model.config.min_rating
+    found = data.read_table(flags.histories, min_rating, 1, flags.columns)
+    known = np.isin(found.items, model.items)
+    X = found.X[:, known]
+    some = np.diff(X.indptr) > 0
+    if not some.any():
+        raise UserError(f"{flags.histories}: has no item that the run knows; {checks.mismatch(found.items, model) or 'are its ids those of the data?'}")
+    if not known.all():
+        example = found.items[~known][0]
+        print(f"warning: {(~known).sum():,} items of the histories are unknown to the run and left out, such as '{example}'", file=sys.stderr)
+    left_out = (~some).sum() + found.report["users_without_adoptions"]
+    if left_out:
+        print(f"warning: {left_out:,} users of the histories are left out, as they have no item that counts and that the run knows", file=sys.stderr)
+    items = found.items[known]
+    return ((str(found.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist()) for u in np.flatnonzero(some)), int(some.sum())
+
+
 def _lines(path, known):
     """The ids of a file, a line each, checked as they are read."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            for line, text in enumerate(file, 1):
-                name = text.strip()
-                if name and name not in known:
-                    raise UserError(f"{path}, line {line}: user '{name}' is unknown to the run, or had too few adoptions; remove the line, or give --histories")
-                if name:
-                    yield name, name
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    with opened(path) as file:
+        for line, text in enumerate(file, 1):
+            name = text.strip()
+            if name and name not in known:
+                raise UserError(f"{path}, line {line}: user '{name}' is unknown to the run, or had too few adoptions; remove the line, or give --histories")
+            if name:
+                yield name, name
 
 
 def _factor(text):

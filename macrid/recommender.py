@@ -6,18 +6,28 @@ r"""The model by outside ids: fit, recommend, find similar items, explain, save,
 """
 
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
-from macrid import backend, checkpoint, data, fit, metrics, model, semantics
+from macrid import (
+    backend,
+    checkpoint,
+    checks,
+    data,
+    fit,
+    metrics,
+    model,
+    semantics,
+    tables,
+)
 from macrid import config as configs
 from macrid import split as splits
 from macrid.errors import UserError
 from macrid.ops import identity, normalise
-from macrid.tables import ITEM_NAMES, RATING_NAMES, USER_NAMES, plain
 
 USERS_AT_A_TIME = 1000
 FILE = "model.npz"
@@ -47,7 +57,8 @@ class Recommender:
     """SEM-MacridVAE for users and items with ids of their own (text). Options are the fields of `macrid.Config`.
 
     After `fit` or `load`: `items` (M,) and `users` (N,) ids, `titles` (M,) or None, `histories` (N, M) CSR, `config`,
-    `parameters`, and `figures`, the metrics of the held-out test users with standard errors.
+    `parameters`, `figures`, the metrics of the held-out test users with standard errors, and `report`, lines that say what
+    `fit` read and what it dropped (None after `load`). What a user can mend is a `macrid.UserError` of one line.
     """
 
     config: configs.Config
@@ -57,6 +68,7 @@ class Recommender:
     titles: np.ndarray | None
     histories: sparse.csr_array
     figures: dict | None
+    report: list[str] | None
 
     def __init__(self, config: configs.Config | None = None, **options):
         self.config = (config or configs.Config(data="memory")).replace(**options)
@@ -66,24 +78,32 @@ class Recommender:
             raise UserError("the model is not trained yet; call fit, or Recommender.load")
         raise AttributeError(f"Recommender has no {name}")
 
+    def __repr__(self):
+        """The options that differ from the defaults, and what the model knows."""
+        changed = [field.name for field in fields(configs.Config) if field.name == "K" or getattr(self.config, field.name) != field.default]
+        chosen = [f"{name}={getattr(self.config, name)!r}" for name in changed if name != "data"]
+        trained = f"{len(self.users):,} users, {len(self.items):,} items" if "items" in vars(self) else "not trained"
+        return f"<Recommender({', '.join(chosen)}): {trained}>"
+
     def fit(self, interactions) -> "Recommender":
         """Train on `interactions` and return self.
 
         They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item) or (user, item, rating),
-        a SciPy matrix of users by items (ids are row and column numbers), or a pandas DataFrame whose columns are named
-        user, item and, if there is one, rating. A tenth of the users each is held out for validation, which stops training,
-        and for the test figures; they can be recommended to like all others. Items that no training user has are left out.
+        a SciPy matrix of users by items (ids are row and column numbers; every value but 0 is an adoption, or with
+        `min_rating` every value from it on), or a pandas DataFrame whose columns have known names (`macrid.tables.NAMES`) or are
+        named by the option `columns`. A tenth of the users each is held out for validation, which stops training, and for the
+        test figures; they can be recommended to like all others. Items that no training user has are left out.
         """
+        if self.config.start == "pictures":
+            remedy = "train with python -m macrid.train --pictures or --features and take Recommender.load(folder), or choose start 'adoptions'"
+            raise UserError(f"start is 'pictures', which a Recommender cannot do by itself; {remedy}")
         found = _interactions(interactions, self.config)
         parts = splits.split(found, self.config.split, self.config.split_seed)
-        targets = None
-        if self.config.category_weight > 0:
-            if found.categories is None:
-                raise UserError("category_weight is above 0 but the interactions have no categories; set it to 0")
-            targets, _ = semantics.category_targets(found.categories[parts.items], self.config.K, self.config.dtype)
+        targets = semantics.targets(found, parts, self.config)
         state = fit.fit(parts, self.config, targets)
         own = from_state(state, self.config, found, parts)
         vars(self).update(vars(own))
+        self.report = checks.describe(found)
         ranked = lambda X, k: model.rank(self.parameters, X, self.config, k)[0]  # noqa: E731
         self.figures = metrics.summary(metrics.evaluate_ranking(ranked, parts.test))
         return self
@@ -98,10 +118,11 @@ class Recommender:
         """
         X, single = self._rows(users)
         factors = np.ones(self.config.K, self.config.dtype)
+        if concepts is not None and not isinstance(concepts, Mapping):
+            raise UserError(f"concepts is {concepts!r}, expected a dict of concept: factor such as {{2: 3.0}}")
         for k, factor in (concepts or {}).items():
             factors[self._concept(k)] = _positive(factor)
-        if n < 1:
-            raise UserError(f"n is {n}, expected at least 1")
+        _check_count(n)
         ids: list[np.ndarray] = []
         scores: list[np.ndarray] = []
         for start in range(0, X.shape[0], USERS_AT_A_TIME):
@@ -121,6 +142,7 @@ class Recommender:
 
         With `concept`, only items whose most probable concept it is.
         """
+        _check_count(n)
         i = self._item(item)
         H, _ = normalise(backend.to_host(self.parameters["H"]))
         similarity = H @ H[i]
@@ -157,6 +179,8 @@ class Recommender:
 
     def save(self, path) -> None:
         """Write everything that recommending needs to one npz file, all or nothing."""
+        if not Path(path).parent.is_dir():
+            raise UserError(f"{Path(path).parent}: is no folder; make it, or save to another path")
         arrays = {f"parameters/{name}": value for name, value in backend.to_host(self.parameters).items()}
         arrays |= {"items": self.items, "users": self.users, "indices": self.histories.indices, "indptr": self.histories.indptr}
         if self.titles is not None:
@@ -171,7 +195,7 @@ class Recommender:
         try:
             settings = configs.from_dict(description["config"], where=str(path))
             own = cls(settings.replace(backend=backend_name) if backend_name else settings)
-            own.figures = description["figures"]
+            own.figures, own.report = description["figures"], None
             own.items, own.users, own.titles = arrays["items"], arrays["users"], arrays.get("titles")
             shape = (len(own.users), len(own.items))
             ones = np.ones(len(arrays["indices"]), np.float32)
@@ -180,6 +204,8 @@ class Recommender:
             parameters = {name.split("/")[1]: value for name, value in arrays.items() if name.startswith("parameters/")}
             blank = model.initial_parameters(1, settings, np.random.default_rng(0))
             expected = {name: (len(own.items), settings.d) if name in ("H", "T") else p.shape for name, p in blank.items()}
+            if "L" in parameters:
+                expected["L"] = (len(own.items), *parameters["L"].shape[1:2])
             if {name: value.shape for name, value in parameters.items()} != expected:
                 raise ValueError("its parameters have other shapes than its configuration")
         except (KeyError, TypeError, ValueError) as error:
@@ -203,15 +229,16 @@ class Recommender:
             X.data[:] = 1
             return X, False
         single = _is_id(users)
-        wanted = [users] if single else list(users)
+        wanted = [users] if single else _listed(users, "users", "an id, a list of ids, a list of histories, or a SciPy matrix")
         if all(_is_id(user) for user in wanted):
             return self.histories[[self._user(user) for user in wanted]], single
         if any(_is_id(user) for user in wanted):
             raise UserError("found ids and histories mixed; give a list of user ids, or a list of lists of item ids")
         rows, unknown = [], []
         for history in wanted:
-            numbers = {self._item_number.get(str(item)) for item in history}
-            unknown += [str(item) for item in history if str(item) not in self._item_number]
+            names = [tables.as_id(item) for item in _listed(history, "a history", "a list of item ids")]
+            numbers = {self._item_number.get(name) for name in names}
+            unknown += [name for name in names if name not in self._item_number]
             rows.append(np.array(sorted(numbers - {None}), int))
         if unknown:
             warnings.warn(f"{len(unknown)} items of the histories are unknown to the model and left out, such as '{unknown[0]}'", stacklevel=3)
@@ -221,7 +248,7 @@ class Recommender:
 
     def _user(self, user):
         try:
-            return self._user_number[str(user)]
+            return self._user_number[tables.as_id(user)]
         except KeyError:
             fewest = self.config.min_user_items
             raise UserError(
@@ -231,7 +258,7 @@ class Recommender:
 
     def _item(self, item):
         try:
-            return self._item_number[str(item)]
+            return self._item_number[tables.as_id(item)]
         except KeyError:
             raise UserError(f"item '{item}' is unknown to the model; its ids look like '{self.items[0]}'") from None
 
@@ -263,13 +290,25 @@ def from_state(state, config, interactions, parts) -> Recommender:
     own.titles = None if interactions.titles is None else interactions.titles[parts.items]
     own.histories = sparse.csr_array(interactions.X[:, parts.items])
     own.histories.sort_indices()
-    own.figures = None
+    own.figures = own.report = None
     own._number()
     return own
 
 
 def _is_id(value):
-    return isinstance(value, (str, int, np.integer, np.str_))
+    return isinstance(value, (str, int, float, np.integer, np.floating))
+
+
+def _listed(values, name, expected):
+    """A list of some values that stand in for `expected`."""
+    if isinstance(values, Mapping) or not isinstance(values, Iterable):
+        raise UserError(f"{name} is {values!r}, expected {expected}")
+    return list(values)
+
+
+def _check_count(n):
+    if not (isinstance(n, (int, np.integer)) and n >= 1):
+        raise UserError(f"n is {n!r}, expected a whole number of at least 1")
 
 
 def _positive(factor):
@@ -283,24 +322,47 @@ def _interactions(source, config):
     if isinstance(source, data.Interactions):
         return source
     if isinstance(source, (str, Path)):
-        return data.load(source, config.min_rating, config.min_user_items, config.categories)
-    if sparse.issparse(source):
-        X = sparse.coo_array(source)
-        u, i = (axis[X.data != 0].astype(str) for axis in X.coords)
-        return data.from_pairs(u, i, config.min_user_items)
-    if hasattr(source, "columns") and hasattr(source, "to_numpy"):  # pandas, which is not required
-        return _from_frame(source, config.min_rating, config.min_user_items)
-    rows = [tuple(row) for row in source]
-    if not rows or any(len(row) != len(rows[0]) or len(row) not in (2, 3) for row in rows):
-        raise UserError("expected a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])")
-    users, items, *ratings = zip(*rows)
-    return data.from_pairs(users, items, config.min_user_items, *ratings, min_rating=config.min_rating)
+        return data.load(source, config.min_rating, config.min_user_items, config.categories, config.columns)
+    frame = hasattr(source, "columns") and hasattr(source, "to_numpy")  # pandas, which is not required
+    if config.columns and not frame:
+        raise UserError("columns is given, but only a file or a DataFrame has columns to name; leave it out")
+    if frame:
+        (users, items, *ratings), told = tables.frame_columns(source, config.columns)
+    elif sparse.issparse(source):
+        users, items, *ratings = _entries(source, config.min_rating)
+        told = "a matrix of users by items"
+    else:
+        users, items, *ratings = _columns(source)
+        told = f"rows of user,item{',rating' * len(ratings)}"
+    found = data.from_pairs(users, items, config.min_user_items, *ratings, min_rating=config.min_rating, told=told)
+    return data.categorised(found, config.categories) if config.categories else found
 
 
-def _from_frame(frame, min_rating, min_user_items):
-    """Interactions from a pandas DataFrame whose columns have names such as user, item and, if there is one, rating."""
-    columns = [[name for name in frame.columns if plain(str(name)) in known] for known in (USER_NAMES, ITEM_NAMES, RATING_NAMES)]
-    if not columns[0] or not columns[1]:
-        raise UserError(f"the columns are {', '.join(map(str, frame.columns))}, expected names such as user, item, rating")
-    users, items, *ratings = (frame[names[0]].to_numpy() for names in columns if names)
-    return data.from_pairs(users, items, min_user_items, *ratings, min_rating=min_rating)
+def _entries(matrix, min_rating):
+    """Row numbers, column numbers and, with `min_rating`, values of a SciPy matrix; without it, those of its values other than 0."""
+    X = sparse.coo_array(matrix)
+    u, i = X.coords
+    wrong = ~np.isfinite(X.data) | ((X.data < 0) if min_rating is None else False)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        remedy = "mend or remove it" if not np.isfinite(X.data[at]) else "say by min_rating which values count as adoptions"
+        raise UserError(f"row {u[at]}, column {i[at]} of the matrix is {X.data[at]}; {remedy}")
+    return (u[X.data != 0], i[X.data != 0]) if min_rating is None else (u, i, X.data)
+
+
+def _columns(source):
+    """Users, items and perhaps ratings of an iterable of (user, item[, rating])."""
+    expected = "a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])"
+    rows = _listed(source, "interactions", expected)
+    if not rows:
+        raise UserError(f"interactions is empty, expected {expected}")
+    for number, row in enumerate(rows):
+        if isinstance(row, str) or not isinstance(row, Iterable):
+            raise UserError(f"row {number} (the first is 0) is {row!r}, expected {expected}")
+    rows = [tuple(row) for row in rows]
+    width = len(rows[0])
+    for number, row in enumerate(rows):
+        if len(row) != width or width not in (2, 3):
+            found = f"row {number} (the first is 0) has {len(row)} value{'s' * (len(row) != 1)}"
+            raise UserError(f"{found}, expected {width if width in (2, 3) else '2 or 3'}: {expected}")
+    return zip(*rows)

@@ -120,8 +120,7 @@ def _given(flags):
     flagged = command.given_config(flags)
     if set(varied) & set(flagged):
         raise UserError("--beta is given, but figure5 varies it; give --betas")
-    read = config.read_toml(flags.config) if flags.config else {}
-    given = {name: value for name, value in read.items() if name not in (*SET_HERE, *varied)} | flagged
+    given = {name: value for name, value in command.options(flags).items() if name in flagged or name not in (*SET_HERE, *varied)}
     if flags.folds is not None and flags.one_split:
         raise UserError("--folds and --split exclude each other; give one of them")
     for name, least in (("folds", 3), ("jobs", 1)):

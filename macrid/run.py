@@ -101,23 +101,17 @@ def load_config(folder):
 def load_data(settings):
     """The interactions that a configuration names."""
     if settings.data == "shop":
+        for name in ("columns", "min_rating", "categories"):
+            if getattr(settings, name) not in ("", None):
+                raise UserError(f"{name} is given, but the shop has columns and categories of its own; leave it out, or give data (--data FILE)")
         return shop.make()
-    return data.load(settings.data, settings.min_rating, settings.min_user_items, settings.categories)
+    return data.load(settings.data, settings.min_rating, settings.min_user_items, settings.categories, settings.columns)
 
 
 def prepare(interactions, settings):
     """The split, and the targets that teach the concepts (None if there is nothing to teach)."""
     split = splits.split(interactions, settings.split, settings.split_seed)
-    return split, targets(interactions, split, settings)
-
-
-def targets(interactions, split, settings):
-    """The targets (M, K) that teach the concepts; None if there is nothing to teach."""
-    if settings.category_weight == 0:
-        return None
-    if interactions.categories is None:
-        raise UserError(f"--category-weight is {settings.category_weight:g} but {settings.data} has no categories; set it to 0")
-    return semantics.category_targets(interactions.categories[split.items], settings.K, settings.dtype)[0]
+    return split, semantics.targets(interactions, split, settings)
 
 
 def item_features(interactions, items, settings, progress=None):

@@ -6,6 +6,16 @@ from scipy import sparse
 from macrid.errors import UserError
 
 
+def targets(interactions, split, config):
+    """The targets (M, K) that teach the concepts, M the items of `split`; None if category_weight is 0."""
+    if config.category_weight == 0:
+        return None
+    if interactions.categories is None:
+        found = f"category_weight is {config.category_weight:g} but the data ({config.data}) has no categories"
+        raise UserError(f"{found}; give categories (--categories COLUMN of the ratings, or FILE:COLUMN), or leave category_weight out")
+    return category_targets(interactions.categories[split.items], config.K, config.dtype)[0]
+
+
 def category_targets(categories, K, dtype="float32"):
     r"""The distribution over K concepts that an item's categories ask for, c-hat in equation (11).
 
@@ -55,7 +65,7 @@ def start_from_features(features, K, d, deviation, seed, whiten=True, known=None
     v = features[known]
     n, p = v.shape
     if n <= K:
-        raise UserError(f"only {n} items have features, too few for K = {K} concepts; add pictures, lower --K, or --start random")
+        raise UserError(f"only {n} items have features, too few for K = {K} concepts; add pictures, lower K, or leave start out")
     if whiten and not sparse.issparse(v):
         v = _directions(v)
     components = min(d, n - 1, p - 1)

@@ -50,10 +50,10 @@ def split(interactions, how, seed):
         return authors(interactions)
     match = re.fullmatch(r"kfold:(\d+)/(\d+)", how)
     if not match:
-        raise UserError(f"--split is '{how}', expected holdout, kfold:F/N (such as kfold:0/10) or authors")
+        raise UserError(f"split is '{how}', expected holdout, kfold:F/N (such as kfold:0/10) or authors")
     fold, folds = int(match[1]), int(match[2])
     if folds < 3 or fold >= folds:
-        raise UserError(f"--split is '{how}', expected kfold:F/N with N of at least 3 and F from 0 to N-1")
+        raise UserError(f"split is '{how}', expected kfold:F/N with N of at least 3 and F from 0 to N-1")
     return kfold(interactions, fold, folds, seed)
 
 
@@ -90,7 +90,7 @@ def authors(interactions):
 def _assemble(interactions, train_users, validation_users, test_users, validation_rng, test_rng):
     X = interactions.X
     if min(len(train_users), len(validation_users), len(test_users)) == 0:
-        raise UserError(f"{X.shape[0]} users are too few to split into training, validation and test; at least 10 are needed")
+        raise UserError(f"{X.shape[0]} users are left, too few to split into training, validation and test: at least 10 are needed; lower min_user_items or min_rating, or bring more data")
     _, first = np.unique(X[train_users].indices, return_index=True)
     items = X[train_users].indices[np.sort(first)]  # in order of first appearance
     column = np.full(X.shape[1], -1)

@@ -24,7 +24,7 @@ from macrid.model import rank
 PAPER_MIN_USER_ITEMS = 15
 CATEGORY_WEIGHT = 0.5  # where the data is not the shop: see docs/semantics.md
 BETAS = (0.01, 0.2, 1.0, 5.0, 20.0)
-OF_THE_DATA = ("data", "min_rating", "min_user_items", "categories", "pictures", "features", "alexnet")
+OF_THE_DATA = ("data", "columns", "min_rating", "min_user_items", "categories", "pictures", "features", "alexnet")
 SMALL = {"batch_size": 100, "max_epochs": 500, "patience": 25, "item_dropout": 0.2}  # for some hundred or thousand users; see docs/results.md
 
 
@@ -108,13 +108,16 @@ TABLE2 = (
     _baseline("popularity", baselines.Popularity, "the number of adopters, the same for everyone", seeded=False),
     _baseline("ItemKNN", baselines.ItemKNN, "items like the user's, by cosine of their adopters", seeded=False, neighbours=100),
     _baseline("EASE", baselines.EASE, "a linear map of items to items, in closed form", seeded=False, regularisation=100.0),
+    _baseline("Ridge", baselines.Ridge, "a linear map as EASE's, without its constraint", seeded=False),
     _baseline("MultiDAE", baselines.MultiDAE, "a denoising autoencoder", **SMALL, l2=2e-3),
     _baseline("MultiVAE", baselines.MultiVAE, "a variational autoencoder without concepts", **SMALL, hidden=(), learning_rate=2e-3, beta=0.5, anneal_steps=200),
     _baseline("DGCF", baselines.DGCF, "a graph of users and items, its edges routed to intents"),
     _model("MacridVAE", "the model without semantics: a random start, no categories", _plain),
+    _model("MacridVAE+linear", "MacridVAE with a linear path beside it", lambda config: _plain(config) | {"linear_path": 0.5}),
     _model("SEM-MacridVAE", "the full model: starts from pictures, taught by categories", needs=("pictures", "categories")),
     _model("SEM-MacridVAE-visual", "starts from pictures", _without_categories, needs=("pictures",)),
     _model("SEM-MacridVAE-categorical", "taught by categories", _without_pictures, needs=("categories",)),
+    _model("SEM-MacridVAE+linear", "with what the data has, and a linear path beside it", lambda config: {"linear_path": 0.5}),
 )
 
 TABLE3 = (

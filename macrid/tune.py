@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from macrid import backend, checkpoint, checks, command, config, fit, run, state_file
+from macrid import backend, checkpoint, checks, command, fit, run, semantics, state_file
 from macrid.errors import UserError
 from macrid.interpret import figures
 
@@ -83,7 +83,7 @@ def main(argv=None):
     flags = arguments.parse_args(argv)
     optuna = _optuna()
     backend.keep_freed_memory()
-    held = (config.read_toml(flags.config) if flags.config else {}) | command.given_config(flags)
+    held = command.options(flags)
     idle = OF_LAYERS if held.get("hidden_layers") == 0 else ()
     searched = [name for name in SPACE if name not in held and name not in idle]
     if not searched:
@@ -110,7 +110,7 @@ def main(argv=None):
 
     def train(trial, on_step, on_epoch):
         chosen = settings.replace(**_draw(trial, searched, len(split.items)))
-        targets = run.targets(interactions, split, chosen)
+        targets = semantics.targets(interactions, split, chosen)
         with np.errstate(all="ignore"):  # a learning rate of 1 is allowed to overflow
             return fit.fit(split, chosen, targets, fit.start(split, chosen, features, targets), on_step, on_epoch)
 

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from macrid import adam, backend, batch, data, doctor, fit, metrics, model, state_file
-from macrid.baselines import EASE, ItemKNN, MultiDAE, MultiVAE, Popularity, multivae
+from macrid.baselines import (
+    EASE,
+    ItemKNN,
+    MultiDAE,
+    MultiVAE,
+    Popularity,
+    Ridge,
+    multivae,
+)
 from macrid.config import Config
 from macrid.errors import UserError
 from macrid.interpret import truth
@@ -119,7 +127,7 @@ def small_split():
     return make_split(data.from_pairs(u.astype(str), i.astype(str), min_user_items=5), "holdout", 1)
 
 
-@pytest.mark.parametrize("options", ({}, {"candidates": 8}), ids=("full", "sampled"))
+@pytest.mark.parametrize("options", ({}, {"candidates": 8}, {"linear_path": 0.5}), ids=("full", "sampled", "linear"))
 def test_training_and_evaluation_follow_the_same_path(xp, options):
     split = small_split()
     config = Config(K=2, d=6, batch_size=20, max_epochs=4, precision="float64", **options)
@@ -146,7 +154,7 @@ NETWORK = {"latent": 3, "hidden": (4,), "batch_size": 20, "max_epochs": 3, "prec
 
 @pytest.mark.parametrize(
     "baseline, options",
-    [(Popularity, {}), (EASE, {}), (ItemKNN, {"neighbours": 5}), (MultiDAE, NETWORK), (MultiVAE, NETWORK)],
+    [(Popularity, {}), (EASE, {}), (Ridge, {}), (ItemKNN, {"neighbours": 5}), (MultiDAE, NETWORK), (MultiVAE, NETWORK)],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_baselines_are_the_same_on_both_backends(xp, baseline, options, tmp_path):

@@ -14,13 +14,14 @@ from macrid.baselines import (
     MultiDAE,
     MultiVAE,
     Popularity,
+    Ridge,
     itemknn,
 )
 from macrid.errors import UserError
 from macrid.split import split
 
 SMALL = {"latent": 3, "max_epochs": 2, "batch_size": 16}
-OPTIONS = {Popularity: {}, EASE: {}, ItemKNN: {}, MultiDAE: SMALL, MultiVAE: {**SMALL, "hidden": (4,)}, DGCF: {"K": 2, "d": 4, "sample": 6, "max_epochs": 2}}
+OPTIONS = {Popularity: {}, EASE: {}, Ridge: {"regularisation": 5.0}, ItemKNN: {}, MultiDAE: SMALL, MultiVAE: {**SMALL, "hidden": (4,)}, DGCF: {"K": 2, "d": 4, "sample": 6, "max_epochs": 2}}
 EVERY = pytest.mark.parametrize("baseline", OPTIONS, ids=lambda baseline: baseline.__name__)
 
 

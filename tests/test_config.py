@@ -16,7 +16,8 @@ from macrid.errors import UserError
         ({"learning_rate": float("nan")}, "expected a finite number"),
         ({"similarity": "cos"}, "expected one of cosine, inner"),
         ({"gumbel_noise": 1}, "expected bool"),
-        ({"concepts": 3}, "unknown option 'concepts'; known are"),
+        ({"lr": 3}, "unknown option 'lr'; known are K, adaptive_K, "),
+        ({"max_epoch": 3}, "unknown option 'max_epoch'; did you mean max_epochs"),
     ],
 )
 def test_impossible_values(values, message):

@@ -265,7 +265,7 @@ def test_training_starts_from_pictures(command, net, folder, tmp_path):
     assert command("evaluate", "--run", tmp_path / "run").returncode == 0
     refused(command(*base, "--start", "pictures", "--out", tmp_path / "b"), "needs --features FILE")
     refused(command(*base, "--pictures", folder, "--start", "random", "--out", tmp_path / "b"), "--pictures is given but --start is 'random'")
-    refused(command(*base, "--categories", "kind", "--out", tmp_path / "b"), "r.csv, line 1", "expected item,kind")
+    refused(command(*base, "--categories", "kind", "--out", tmp_path / "b"), "r.csv, line 1", "without a column 'kind'")
     (tmp_path / "other.csv").write_text("id,kind\nx,y\n")
     refused(command(*base, "--categories", f"{tmp_path / 'other.csv'}:kind", "--out", tmp_path / "b"), "names a category of none of the items")
     checkpoint.save(tmp_path / "f.npz", {"ids": np.array(["zz"]), "features": np.ones((1, 4), np.float32)}, {"unreadable": {}, "remarks": {}, "random": None, "convention": "x"})

@@ -82,7 +82,7 @@ def test_it_stops_when_validation_no_longer_improves_and_keeps_the_best(two_worl
 def test_a_loss_that_is_not_finite_stops_with_a_remedy(two_worlds):
     state = fit.start(two_worlds, SMALL)
     state.parameters["T"][3] = math.nan
-    with pytest.raises(UserError, match="the loss became nan in epoch 1, .*lower --learning-rate"):
+    with pytest.raises(UserError, match="the loss became nan in epoch 1, .*lower learning_rate"):
         fit.fit(two_worlds, SMALL, state=state)
 
 

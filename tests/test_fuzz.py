@@ -32,9 +32,9 @@ def survives(read, path, content):
 
 
 @lenient
-@given(content=st.one_of(TABLES, st.binary(max_size=80)))
-def test_ratings(tmp_path, content):
-    survives(lambda path: data.load(path, min_user_items=1), tmp_path / "ratings.csv", content)
+@given(content=st.one_of(TABLES, st.binary(max_size=80)), columns=st.sampled_from([None, "1,2", "2,1,3", "user,item", "item,user,rating"]))
+def test_ratings(tmp_path, content, columns):
+    survives(lambda path: data.load(path, min_user_items=1, columns=columns), tmp_path / "ratings.csv", content)
 
 
 @lenient

@@ -119,8 +119,6 @@ def test_all_kinds_of_data_give_the_same_model(trained, tmp_path):
     matrix = sparse.coo_array(([1, 1, 1], ([0, 0, 1], [2, 3, 2])), shape=(3, 4))
     with pytest.raises(UserError):
         Recommender(**OPTIONS).fit(matrix)  # too few users, told clearly
-    with pytest.raises(UserError, match="expected a path"):
-        Recommender(**OPTIONS).fit([("u", "i"), ("u",)])
 
 
 class Frame:
@@ -141,8 +139,11 @@ def test_a_data_frame(trained):
     users, items = zip(*rows())
     frame = Frame({"item_id": items, "Rating": [5.0] * len(items), "user_id": users})
     np.testing.assert_array_equal(Recommender(**OPTIONS).fit(frame).recommend("u2", 5)[0], trained.recommend("u2", 5)[0])
-    with pytest.raises(UserError, match="the columns are a, b"):
+    with pytest.raises(UserError, match="the columns are a, b, .*by columns"):
         Recommender(**OPTIONS).fit(Frame({"a": [1], "b": [2]}))
+    chosen = Recommender(**OPTIONS, columns="wer,was").fit(Frame({"was": items, "city": items, "wer": users}))
+    np.testing.assert_array_equal(chosen.recommend("u2", 5)[0], trained.recommend("u2", 5)[0])
+    assert "columns: user=wer, item=was, no rating; ignored: city" in chosen.report
 
 
 def test_a_real_data_frame(trained):
@@ -155,6 +156,16 @@ def test_a_real_data_frame(trained):
     "call, told",
     {
         "a user": (lambda m: m.recommend("nobody"), "user 'nobody' is unknown"),
+        "a count": (lambda m: m.recommend("u2", n=2.5), "n is 2.5, expected a whole number"),
+        "a count of items": (lambda m: m.similar_items("i4", n=0), "n is 0"),
+        "concepts": (lambda m: m.recommend("u2", concepts=[1]), "concepts is .1., expected a dict"),
+        "no users": (lambda m: m.recommend(None), "users is None, expected an id"),
+        "no history": (lambda m: m.explain(None, "i4"), "a history is None, expected a list"),
+        "a folder": (lambda m: m.save("no/such/model.npz"), "no/such: is no folder; make it"),
+        "a table": (lambda m: Recommender.load(__file__), "test_recommender.py: is not a whole model .it is no npz file"),
+        "pictures": (lambda m: Recommender(start="pictures").fit(rows()), "python -m macrid.train --pictures .* or choose start 'adoptions'"),
+        "categories": (lambda m: Recommender(categories="kind").fit(rows()), "categories is 'kind', expected FILE:COLUMN"),
+        "no categories": (lambda m: Recommender(category_weight=1).fit(rows()), "category_weight is 1 .*; give categories"),
         "an item": (lambda m: m.similar_items("nothing"), "item 'nothing' is unknown"),
         "n": (lambda m: m.recommend("u2", n=0), "n is 0"),
         "mixed": (lambda m: m.recommend(["u2", ["i4"]]), "mixed"),
@@ -227,6 +238,7 @@ def sparse_rows(own, items):
         "user": (["--user", "nobody"], "nobody"),
         "concept": (["--concept", "3"], "expected K=FACTOR"),
         "n": (["--n", "0"], "--n is 0"),
+        "columns": (["--columns", "1,2"], "--columns is given without --histories"),
         "file": (["--users", "missing.txt"], "missing.txt: cannot be read"),
         "folder": (["--out", "no/such/recs.csv"], "no/such: is no folder"),
     }.values(),
@@ -243,6 +255,86 @@ def test_an_unknown_user_in_a_file_is_named_with_its_line_and_leaves_nothing(com
     process = command("recommend", "--run", run, "--users", users, "--out", tmp_path / "recs.csv")
     assert process.returncode == 2 and "users.txt, line 3: user 'ghost'" in process.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["users.txt"]
+
+
+NOTHING = {
+    "None": (None, "interactions is None, expected a path"),
+    "an empty list": ([], "interactions is empty, expected a path"),
+    "a dict": ({"u": ["i"]}, "expected a path"),
+    "a number": (5, "interactions is 5"),
+    "texts": (["ab", "cd"], "row 0 .the first is 0. is 'ab'"),
+    "a short row": ([("u", "i"), ("u",)], "row 1 .the first is 0. has 1 value, expected 2"),
+    "long rows": ([("u", "i", 5, 1)], "row 0 .* has 4 values, expected 2 or 3"),
+    "an empty frame": (Frame({"user": [], "item": [], "rating": []}), "the data have no rows"),
+    "NaN": (sparse.csr_array([[0, np.nan]]), "row 0, column 1 of the matrix is nan"),
+    "negative": (sparse.csr_array([[1, 0], [0, -1]]), "row 1, column 1 of the matrix is -1; say by min_rating"),
+    "an empty matrix": (sparse.csr_array((2, 2)), "the data have no rows"),
+}
+
+
+@pytest.mark.parametrize("source, told", NOTHING.values(), ids=NOTHING)
+def test_what_cannot_be_fitted_is_told(source, told):
+    with pytest.raises(UserError, match=told):
+        Recommender(min_user_items=1).fit(source)
+
+
+def test_a_matrix_of_ratings_with_a_threshold(trained):
+    users, items = (np.array([int(name[1:]) for name in names]) for names in zip(*rows()))
+    values = np.where(np.arange(len(users)) % 7, 5.0, -2.0)
+    found = Recommender(**OPTIONS, min_rating=4).fit(sparse.coo_array((values, (users, items))))
+    liked = [(f"{u}", f"{i}") for u, i, value in zip(users, items, values) if value > 4]
+    assert found.figures == Recommender(**OPTIONS).fit(liked).figures != trained.figures
+    for source in (rows(), Frame({"user": ["u"], "item": ["i"]})):
+        with pytest.raises(UserError, match="min_rating is 4 but there is no rating"):
+            Recommender(min_rating=4).fit(source)
+
+
+def test_whole_floats_and_numbers_are_the_ids_of_text():
+    numbers = [(int(user[1:]), float(item[1:])) for user, item in rows()]
+    found = Recommender(**OPTIONS).fit(numbers)
+    np.testing.assert_array_equal(found.recommend("2", 5)[0], found.recommend(2.0, 5)[0])
+    np.testing.assert_array_equal(found.recommend([["4", "6"]], 5)[0], found.recommend([[4, np.float64(6)]], 5)[0])
+
+
+def test_a_model_shows_what_it_is(trained):
+    assert repr(trained) == f"<Recommender(K=2, d=8, tau=0.2, seed=1, batch_size=20, start='adoptions', max_epochs=12): {len(trained.users)} users, {len(trained.items)} items>"
+    assert repr(Recommender(K=3)) == "<Recommender(K=3): not trained>"
+
+
+HISTORIES = {
+    "without a header": ("new,i4\nnew,i6\n", []),
+    "with ratings": ("new\ti4\t5\nnew\ti6\t4\nnew\ti8\t1\nlow\ti2\t3\n", ["1 users of the histories are left out"]),
+    "of another scale": ("user,item,score\nnew,i4,10\nnew,i6,8\nnew,i8,1\n", [], "--min-rating", "8"),
+    "of named columns": ("was,wer\ni4,new\ni6,new\n", [], "--columns", "wer,was"),
+    "with strangers": ("new,i4\nnew,i6\nother,what\n", ["1 items of the histories are unknown", "such as 'what'", "1 users of"]),
+}
+
+
+@pytest.mark.parametrize("text, warnings, words", [(text, warnings, words) for text, warnings, *words in HISTORIES.values()], ids=HISTORIES)
+def test_histories_are_read_as_the_data(command, run, tmp_path, text, warnings, words):
+    table = tmp_path / "new.csv"
+    table.write_text(text)
+    process = command("recommend", "--run", run, "--histories", table, "--n", 3, *words)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.count("warning:") == (2 if "what" in text else len(warnings)) and all(told in process.stderr for told in warnings)
+    found = read(process.stdout)
+    assert {row["user"] for row in found} == {"new"}
+    assert [row["item"] for row in found] == Recommender.load(run).recommend([["i4", "i6"]], 3)[0][0].tolist()
+
+
+@pytest.mark.parametrize(
+    "text, told, words",
+    [
+        ("new,i4\n,i6\n", "new.csv, line 2: the user id is empty", []),
+        ("new,what\n", "has no item that the run knows; are its ids those of the data?", []),
+        ("i4,u2\n", "columns swapped?", []),
+        ("new,i4\n", "min_rating is 3 but there is no rating", ["--min-rating", "3"]),
+    ],
+)
+def test_histories_that_cannot_be_used(command, run, tmp_path, text, told, words):
+    (tmp_path / "new.csv").write_text(text)
+    process = command("recommend", "--run", run, "--histories", tmp_path / "new.csv", *words)
+    assert process.returncode == 2 and told in process.stderr and process.stderr.count("\n") == 1 and not process.stdout
 
 
 def test_options_of_python_and_of_the_command_are_one(trained):

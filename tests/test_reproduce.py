@@ -213,7 +213,7 @@ def test_mistakes_are_one_line_and_leave_no_folder(command, words, ratings, tmp_
     refused(command("reproduce", *words, *out, "--options", tmp_path / "bad.toml"), "'MultiVEA' is no row")
     refused(command("reproduce", *words, *out, "--seeds", -1), "seed is -1")
     assert not (tmp_path / "no").exists()
-    refused(command("reproduce", *words, *out, "--K", 100), "MacridVAE.fold", "lower --K")
+    refused(command("reproduce", *words, *out, "--K", 100), "MacridVAE.fold", "lower K")
 
 
 def planned(*words):
@@ -229,7 +229,7 @@ def test_table_2_on_the_shop_has_all_rows(ratings):
     assert list(rows) == [row.name for row in systems.TABLE2] and not left_out
     start = {name: (rows[name].start, rows[name].category_weight > 0) for name in list(rows) if "Macrid" in name}
     assert start == {"MacridVAE": ("random", False), "SEM-MacridVAE": ("pictures", True), "SEM-MacridVAE-visual": ("pictures", False),
-                     "SEM-MacridVAE-categorical": ("random", True)}  # fmt: skip
+                     "SEM-MacridVAE-categorical": ("random", True), "MacridVAE+linear": ("random", False), "SEM-MacridVAE+linear": ("pictures", True)}  # fmt: skip
     rows, left_out, full = planned("table2", "--data", ratings, "--min-user-items", 3)
     assert {name: why.split(";")[0] for name, why in left_out.items() if name.endswith("l")} == {
         "SEM-MacridVAE-visual": "no features of pictures were given",

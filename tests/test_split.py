@@ -47,7 +47,7 @@ def test_the_seed_decides(interactions):
 
 @pytest.mark.parametrize("how", ["kfold:5/5", "kfold:0/2", "kfold", "random", "kfold:-1/5"])
 def test_unknown_splits_are_refused(interactions, how):
-    with pytest.raises(UserError, match="--split is"):
+    with pytest.raises(UserError, match="split is"):
         split(interactions, how, 0)
 
 

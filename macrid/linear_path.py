@@ -1,0 +1,54 @@
+r"""A linear path beside the concepts: ridge regression of users' items on themselves, added to the trained model's logits.
+
+    ln p_ui = ln P_ui + gamma (x_u W)_i + a constant of the user       W = V diag(f) V^T, see `macrid.baselines.Ridge`
+
+P_ui is equation (7), and p_u the normalised product of the two experts. Gamma can be taken in,
+
+    gamma W = L L^T      L = V diag(gamma f)^1/2      (M, r)
+
+so that the path is one more array of the trained parameters. docs/linear.md: why it helps, and how much.
+"""
+
+from macrid.backend import array_module, scalar, to_device
+
+USERS_FOR_SPREAD = 500
+
+
+def linear_logits(parameters, X):
+    r"""The linear path for the users of X (B, M), gamma x_u W = (x_u L) L^T: a function of a slice of items -> (B, items)."""
+    L = parameters["L"]
+    XL = to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
+    return lambda items: XL @ L[items].T
+
+
+def tilted(P, shift, logits):
+    r"""The P and shift of `decoder.scores` for P_ui exp(l_ui): P (B, M), shift (B,), l (B, M)."""
+    xp = array_module(P)
+    highest = logits.max(axis=1)
+    logits -= highest[:, None]
+    return xp.maximum(P * xp.exp(logits), xp.finfo(P.dtype).tiny), shift + highest
+
+
+def add(parameters, split, config):
+    r"""Trained parameters with "L" (M, r), and {"lambda", "gamma"}, which are found on validation users.
+
+    lambda is the one with which W by itself ranks their held-out items best. Gamma makes both summands differ equally much from
+    item to item, by the mean standard deviation over the items of a user, times the weight `linear_path`:
+
+        gamma = linear_path mean_u std_i(ln P_ui) / mean_u std_i((x_u W)_i)
+
+    It looks at what users have alone, not at what they are to be recommended: the model was stopped where that came out best,
+    so that by it the model would seem better than it is.
+    """
+    # Not above: the model ranks with this file, and baselines are trained as it is.
+    from macrid.baselines.ridge import Ridge
+    from macrid.model import predict
+
+    plain = {name: p for name, p in parameters.items() if name != "L"}
+    xp = array_module(plain["H"])
+    ridge = Ridge.fit(split.train, split.validation, xp=xp)
+    X = split.validation.fold_in[:USERS_FOR_SPREAD]
+    spread = lambda scores: float(scalar(scores.std(axis=1).mean()))  # noqa: E731
+    gamma = config.linear_path * spread(xp.log(predict(plain, X, config))) / spread(ridge.scores(X))
+    L = (ridge.V * xp.sqrt(gamma * ridge.f)).astype(config.dtype)
+    return {**plain, "L": L}, {"lambda": ridge.regularisation, "gamma": gamma}
