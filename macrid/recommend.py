@@ -3,8 +3,6 @@
 import csv
 import sys
 import warnings
-from itertools import islice
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -35,15 +33,18 @@ def main(argv=None):
     flags = arguments.parse_args(argv)
     if flags.n < 1:
         raise UserError(f"--n is {flags.n}, expected at least 1")
+    if flags.out:
+        checkpoint.check_file(flags.out)
     backend.keep_freed_memory()
     model = Recommender.load(flags.run, flags.backend)
     concepts = dict(_factor(text) for text in flags.concept)
-    users, total = _users(flags, model)
-    with tqdm(total=total, unit=" users", disable=True if flags.quiet or not flags.out else None, leave=False) as bar:
+    if all(concepts.get(k, 1) == 0 for k in range(model.config.K)):
+        raise UserError("--concept gives every concept the factor 0, so that nothing speaks for any item; leave one of them above 0")
+    users = list(_users(flags, model)[0])
+    if not users:
+        raise UserError(f"{flags.users}: names no user; write an id a line, or leave --users out for all users of the run")
+    with tqdm(total=len(users), unit=" users", disable=True if flags.quiet or not flags.out else None, leave=False) as bar:
         if flags.out:
-            folder = Path(flags.out).parent
-            if not folder.is_dir():
-                raise UserError(f"{folder}: is no folder; make it, or give --out another path")
             with checkpoint.replacing(flags.out, "w") as file:
                 _write(file, model, users, flags, concepts, bar)
         else:
@@ -51,19 +52,20 @@ def main(argv=None):
 
 
 def _write(file, model, users, flags, concepts, bar):
-    """A row for each recommendation, users in the order asked for."""
+    """A row for each recommendation, users in the order asked for; nothing before the first ones are there."""
     writer = csv.writer(file, lineterminator="\n")
     titles = None if model.titles is None else dict(zip(model.items.tolist(), model.titles.tolist()))
-    writer.writerow(["user", "item", "rank", "score", *(["title"] if titles else [])])
-    while batch := list(islice(users, USERS_AT_A_TIME)):
-        names, wanted = zip(*batch)
+    for start in range(0, len(users), USERS_AT_A_TIME):
+        names, wanted = zip(*users[start : start + USERS_AT_A_TIME])
         items, scores = model.recommend(list(wanted), flags.n, not flags.include_seen, concepts)
+        if not start:
+            writer.writerow(["user", "item", "rank", "score", *(["title"] if titles else [])])
         for name, row, values in zip(names, items.tolist(), scores.tolist()):
             writer.writerows(
                 [name, item, place, f"{score:.5g}", *([titles[item]] if titles else [])]
                 for place, (item, score) in enumerate(zip(row, values), 1) if item
             )  # fmt: skip
-        bar.update(len(batch))
+        bar.update(len(names))
 
 
 def _users(flags, model):
