@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from macrid import backend, command, model, run, shop
-from macrid.checkpoint import replacing
+from macrid import backend, checkpoint, command, model, run, shop
 from macrid.errors import UserError
 from macrid.interpret import control, knobs, macro
 from macrid.interpret.figures import opened
@@ -70,7 +69,7 @@ def main(argv=None):
     if flags.out:
         shown = [(i, str(names[i]), value) for i, value in zip(found.items, found.values)]
         origin = (first, start, h[j])
-        with replacing(flags.out) as file:
+        with checkpoint.replacing(flags.out) as file:
             strip(origin, shown, j, pictures).savefig(file, format=Path(flags.out).suffix[1:].lower(), dpi=110)
         print(flags.out)
 
@@ -106,8 +105,8 @@ def _check(flags):
         raise UserError(f"--gamma is {flags.gamma}, expected a number of at least 0")
     if flags.out and Path(flags.out).suffix.lower() not in SUFFIXES:
         raise UserError(f"--out is '{flags.out}', expected a name that ends in {' or '.join(SUFFIXES)}")
-    if flags.out and not Path(flags.out).parent.is_dir():
-        raise UserError(f"{Path(flags.out).parent}: is no folder; make it, or give --out another path")
+    if flags.out:
+        checkpoint.check_file(flags.out)
 
 
 def _start(flags, settings, interactions, split, parameters, space, ids, names):

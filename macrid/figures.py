@@ -33,6 +33,7 @@ def main(argv=None):
     folder = Path(flags.out)
     if not flags.run and (flags.inner_run or flags.beta_runs or flags.train or flags.pictures):
         raise UserError("--inner-run, --beta-runs, --train and --pictures need --run RUN")
+    checkpoint.check_folder(folder)
     say = (lambda *words: None) if flags.quiet else print
     if not flags.run:
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ def _map(loaded, of_inner):
 
 def _trained(folder, settings, say):
     """A finished run in `folder` with these settings: trained now, unless it is there."""
-    if not ((folder / "metrics.json").is_file() and run.load_config(folder) == settings):
+    if not ((folder / "metrics.json").is_file() and run.load_config(folder) == run.absolute(settings)):
         say(f"training  {folder}")
         train.train(folder, run.choose(folder, asdict(settings), False, True), quiet=True)
     return folder
