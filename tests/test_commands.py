@@ -276,6 +276,22 @@ def test_help_has_an_example(command, name):
     assert shown.returncode == 0 and f"example:\n  python -m macrid.{name}" in shown.stdout
 
 
+def test_macrid_alone_lists_the_commands():
+    package = Path(__file__).parents[1] / "macrid"
+    listed = subprocess.run([sys.executable, "-m", "macrid"], capture_output=True, text=True, cwd=package.parent)
+    names = [line.split()[2].removeprefix("macrid.") for line in listed.stdout.splitlines() if line.startswith("python -m")]
+    assert set(names) == {path.stem for path in package.glob("[a-z]*.py") if "command.run(main)" in path.read_text()}
+    refused(subprocess.run([sys.executable, "-m", "macrid", "train"], capture_output=True, text=True, cwd=package.parent), "found 'train'")
+
+
+def test_output_that_cannot_be_written_is_told(command, ratings, tmp_path):
+    assert command("train", "--data", ratings, *QUICK, "--out", tmp_path / "run", "--quiet").returncode == 0
+    words = [sys.executable, "-m", "macrid.evaluate", "--run", tmp_path / "run"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1], env={**os.environ, "PYTHONUNBUFFERED": ""})
+    refused(ended, "No space left", "free space")
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(command, ratings, tmp_path):
     """A file-size limit stands in for a full disk: the write fails, the old files stay whole."""
     run = tmp_path / "run"
