@@ -30,11 +30,14 @@ def main(argv=None):
     arguments.add_argument("--concept", type=int, metavar="K", help="the user's component (default: the one with most confidence)")
     arguments.add_argument("--dimension", type=int, metavar="J", help="what to turn (default: the dimension most worth turning)")
     arguments.add_argument("--steps", type=int, default=8, metavar="B", help="items to retrieve (default: 8)")
-    arguments.add_argument("--gamma", type=float, default=control.GAMMA, help=f"weight of smoothness, equation (12) (default: {control.GAMMA:g})")
+    default = f"{control.GAMMA:g}; from a user's component {control.USER_GAMMA:g}"
+    arguments.add_argument("--gamma", type=float, help=f"weight of smoothness, equation (12) (default: {default})")
     arguments.add_argument("--out", help="write the strip of pictures to this .png or .svg file")
     arguments.add_argument("--pictures", help="a folder of pictures named <item id>.jpg (default: the run's)")
     arguments.add_argument("--backend", choices=backend.NAMES, help="numpy, cupy or auto (default: as the run was made)")
     flags = arguments.parse_args(argv)
+    if flags.gamma is None:
+        flags.gamma = control.USER_GAMMA if flags.item is None else control.GAMMA
     _check(flags)
     settings, interactions, split, state = run.load(flags.run, flags.backend)
     ids = interactions.items[split.items]
@@ -153,7 +156,7 @@ def _best(space, k, flags, attributes, attribute_names):
     print("dimension  share of movement" + ("" if attributes is None else "  |Spearman|  information  attribute"))
     for row in rows[:SHOWN]:
         known = "" if "rho" not in row else f"  {row['monotone']:10.2f}  {row['information']:11.2f}  {attribute_names[row['attribute']]}"
-        print(f"{row['dimension']:9d}  {row['share']:17.2f}{known}")
+        print(f"{row['dimension']:9d}  {row['share']:17.3f}{known}")
     print()
     return rows[0]["dimension"]
 
