@@ -18,7 +18,7 @@ CHECK_EVERY = 100  # steps between looks at the loss: on a device, to look is to
 
 @dataclass
 class State:
-    """All that training needs to go on after an epoch; `history` holds a record for each."""
+    """All that training needs to go on after an epoch; `history` holds a record for each, `path` what `linear_path` chose."""
 
     parameters: dict
     moments: dict
@@ -28,6 +28,7 @@ class State:
     best_epoch: int = 0
     best_score: float = -1.0
     history: list = field(default_factory=list)
+    path: dict = field(default_factory=dict)
 
 
 def start(split, config, features=None, targets=None):
@@ -95,6 +96,12 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
         targets = adaptive.shrink(state, config, targets)
         if on_epoch:
             on_epoch(state)
+    if config.linear_path:
+        from macrid import (
+            linear_path,  # here, as it has a baseline, and baselines import this file
+        )
+
+        state.best, state.path = linear_path.add(state.best, split, config.replace(K=len(state.best["m"])))
     return state
 
 

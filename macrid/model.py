@@ -138,7 +138,8 @@ def predict(parameters, X, config):
     C = concepts(parameters, config)
     mu, _ = represent(parameters, X, config, C)
     unit = normalise if config.similarity == "cosine" else identity
-    return scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")[0]
+    P, shift = scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")
+    return tilted(P, shift, linear_logits(parameters, X)(slice(None)))[0] if "L" in parameters else P
 
 
 def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emphasis=None):
@@ -156,11 +157,14 @@ def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emph
     xp = array_module(H)
     M = H.shape[0]
     items_at_a_time = items_at_a_time or max(1024, SCORES_AT_A_TIME // max(X.shape[0], 1))
+    path = linear_logits(parameters, X) if "L" in parameters else None
     seen_users, seen_items, _, _ = positives(X, xp, H.dtype)
     best_items, best = xp.zeros((X.shape[0], 0), dtype=int), xp.zeros((X.shape[0], 0), dtype=H.dtype)
     for start in range(0, M, items_at_a_time):
         tile = slice(start, min(start + items_at_a_time, M))
         P, shift = scores(mu, (normalise if cosine else identity)(H[tile])[0], C[tile], config.tau, cosine)
+        if path:
+            P, shift = tilted(P, shift, path(tile))
         if exclude_seen:
             here = (seen_items >= tile.start) & (seen_items < tile.stop)
             P[seen_users[here], seen_items[here] - tile.start] = -xp.inf
@@ -173,6 +177,21 @@ def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emph
             keep = top_k(best, n)
             best_items, best = xp.take_along_axis(best_items, keep, axis=1), xp.take_along_axis(best, keep, axis=1)
     return best_items, best
+
+
+def linear_logits(parameters, X):
+    r"""The linear path for the users of X (B, M), gamma x_u W = (x_u L) L^T: a function of a slice of items -> (B, items)."""
+    L = parameters["L"]
+    XL = to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
+    return lambda items: XL @ L[items].T
+
+
+def tilted(P, shift, logits):
+    r"""The P and shift of `decoder.scores` for P_ui exp(l_ui): P (B, M), shift (B,), l (B, M)."""
+    xp = array_module(P)
+    highest = logits.max(axis=1)
+    logits -= highest[:, None]
+    return xp.maximum(P * xp.exp(logits), xp.finfo(P.dtype).tiny), shift + highest
 
 
 def added(some, others):

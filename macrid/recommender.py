@@ -180,6 +180,8 @@ class Recommender:
             parameters = {name.split("/")[1]: value for name, value in arrays.items() if name.startswith("parameters/")}
             blank = model.initial_parameters(1, settings, np.random.default_rng(0))
             expected = {name: (len(own.items), settings.d) if name in ("H", "T") else p.shape for name, p in blank.items()}
+            if "L" in parameters:
+                expected["L"] = (len(own.items), *parameters["L"].shape[1:2])
             if {name: value.shape for name, value in parameters.items()} != expected:
                 raise ValueError("its parameters have other shapes than its configuration")
         except (KeyError, TypeError, ValueError) as error:

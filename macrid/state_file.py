@@ -11,7 +11,7 @@ from macrid.errors import UserError
 from macrid.fit import State
 from macrid.model import initial_parameters
 
-COUNTERS = ("step", "epoch", "best_epoch", "best_score", "history")
+COUNTERS = ("step", "epoch", "best_epoch", "best_score", "history", "path")
 MAY_DIFFER = ("max_epochs", "patience", "data", "categories", "pictures", "features", "alexnet", "backend")  # between a run and its continuation
 
 
@@ -47,6 +47,8 @@ def load(path, config, split):
     for part, values in parts.items():
         K = adaptive.left(config.K, counters["history"], counters["best_epoch"] if part == "best" else counters["epoch"] + 1)
         expected = {name: p.shape if name != "m" else (K, config.d) for name, p in blank.items()}
+        if part == "best" and "L" in values:
+            expected["L"] = (len(split.items), *values["L"].shape[1:2])
         if {name: value.shape for name, value in values.items()} != expected:
             raise UserError(f"{path}: its {part} have other shapes than this configuration; train again with --overwrite")
     moments = {name: (parts["mean"][name], parts["square"][name]) for name in blank}

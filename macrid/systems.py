@@ -108,13 +108,16 @@ TABLE2 = (
     _baseline("popularity", baselines.Popularity, "the number of adopters, the same for everyone", seeded=False),
     _baseline("ItemKNN", baselines.ItemKNN, "items like the user's, by cosine of their adopters", seeded=False, neighbours=100),
     _baseline("EASE", baselines.EASE, "a linear map of items to items, in closed form", seeded=False, regularisation=100.0),
+    _baseline("Ridge", baselines.Ridge, "a linear map as EASE's, without its constraint", seeded=False),
     _baseline("MultiDAE", baselines.MultiDAE, "a denoising autoencoder", **SMALL, l2=2e-3),
     _baseline("MultiVAE", baselines.MultiVAE, "a variational autoencoder without concepts", **SMALL, hidden=(), learning_rate=2e-3, beta=0.5, anneal_steps=200),
     _baseline("DGCF", baselines.DGCF, "a graph of users and items, its edges routed to intents"),
     _model("MacridVAE", "the model without semantics: a random start, no categories", _plain),
+    _model("MacridVAE+linear", "MacridVAE with a linear path beside it", lambda config: _plain(config) | {"linear_path": 1.0}),
     _model("SEM-MacridVAE", "the full model: starts from pictures, taught by categories", needs=("pictures", "categories")),
     _model("SEM-MacridVAE-visual", "starts from pictures", _without_categories, needs=("pictures",)),
     _model("SEM-MacridVAE-categorical", "taught by categories", _without_pictures, needs=("categories",)),
+    _model("SEM-MacridVAE+linear", "with what the data has, and a linear path beside it", lambda config: {"linear_path": 1.0}),
 )
 
 TABLE3 = (

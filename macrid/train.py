@@ -115,12 +115,16 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
         state = fit.fit(split, settings, targets, state, progress.step, keep, team)
     if team.rank:
         return None
+    if settings.linear_path:
+        state_file.save(path, state, settings, split)
     checkpoint.save_lines(folder / "history.jsonl", state.history)
     scored = {part: evaluate_ranking(lambda X, k: rank(state.best, X, settings, k)[0], getattr(split, part)) for part in ("validation", "test")}
     results = {part: summary(figures) for part, figures in scored.items()}
     say(f"best      epoch {state.best_epoch} of {state.epoch}")
     if settings.adaptive_K:
         say(f"concepts  {len(state.best['m'])} of {settings.K} were left then, {len(state.parameters['m'])} at the end")
+    if settings.linear_path:
+        say("path      lambda {lambda:g}, gamma {gamma:.1f}".format(**state.path))
     say("", *command.figure_table(results), "")
     if len(split.items) <= MOST_ITEMS_FOR_EASE:
         systems = {"macrid": scored["test"]}

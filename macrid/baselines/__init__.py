@@ -14,5 +14,6 @@ from macrid.baselines.ease import EASE
 from macrid.baselines.itemknn import ItemKNN
 from macrid.baselines.multivae import MultiDAE, MultiVAE
 from macrid.baselines.popularity import Popularity
+from macrid.baselines.ridge import Ridge
 
-__all__ = ["DGCF", "EASE", "ItemKNN", "MultiDAE", "MultiVAE", "Popularity"]
+__all__ = ["DGCF", "EASE", "ItemKNN", "MultiDAE", "MultiVAE", "Popularity", "Ridge"]
