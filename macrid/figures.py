@@ -42,6 +42,8 @@ def main(argv=None):
         say(folder / "shop.png")
         return
 
+    if flags.inner_run and run.load_config(flags.inner_run).similarity != "inner":
+        raise UserError(f"--inner-run: {flags.inner_run} was not trained with --similarity inner; give one that was")
     loaded = run.load(flags.run)
     of_inner = run.load(flags.inner_run) if flags.inner_run else None
     of_beta = [_metrics(path) for path in flags.beta_runs]
@@ -92,8 +94,6 @@ def _map(loaded, of_inner):
     places = maps.flatten(np.concatenate([found.H[items], points]))
     if of_inner is None:
         return figures.concept_map(found, (items, of_users, places))
-    if of_inner[0].similarity != "inner":
-        raise UserError("--inner-run: was not trained with --similarity inner; give one that was")
     other = maps.learned(*of_inner)
     its_items = maps.sample(len(other.H), maps.MOST_ITEMS)
     return figures.concept_map(found, (items, of_users, places), (other, its_items, maps.flatten(other.H[its_items])))
