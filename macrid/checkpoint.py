@@ -35,9 +35,9 @@ def replacing(path, mode="wb"):
         if not direct:
             os.replace(temporary, target)
     except BaseException as error:
-        with suppress(OSError):  # it is the first error that tells
-            if not direct:
-                temporary.unlink(missing_ok=True)
+        if not direct:
+            with suppress(OSError):  # it is the first error that tells
+                temporary.unlink()
         if isinstance(error, OSError) and error.errno and str(error.filename) in ("None", str(temporary)):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
