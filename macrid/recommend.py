@@ -42,7 +42,7 @@ def main(argv=None):
         raise UserError("--concept gives every concept the factor 0, so that nothing speaks for any item; leave one of them above 0")
     users = list(_users(flags, model)[0])
     if not users:
-        raise UserError(f"{flags.users}: names no user; write an id a line, or leave --users out for all users of the run")
+        raise UserError(f"{flags.users}: has no user ids; expected one a line")
     with tqdm(total=len(users), unit=" users", disable=True if flags.quiet or not flags.out else None, leave=False) as bar:
         if flags.out:
             with checkpoint.replacing(flags.out, "w") as file:

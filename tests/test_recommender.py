@@ -230,7 +230,7 @@ def sparse_rows(own, items):
         "n": (["--n", "0"], "--n is 0"),
         "file": (["--users", "missing.txt"], "missing.txt: cannot be read"),
         "folder": (["--out", "no/such/recs.csv"], "no/such: is no folder"),
-        "nobody": (["--users", os.devnull], "names no user; write an id a line"),
+        "nobody": (["--users", os.devnull], "has no user ids; expected one a line"),
         "nothing": (["--concept", "0=0", "1=0"], "leave one of them above 0"),
         "known first": (["--user", "u2", "nobody"], "nobody"),
     }.values(),
