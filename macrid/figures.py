@@ -1,4 +1,4 @@
-"""`python -m macrid.figures`: figures as files."""
+"""`python -m macrid.figures`: the figures of a run, the paper's 2 to 8, or of the embedded shop, as files."""
 
 import sys
 from dataclasses import asdict
