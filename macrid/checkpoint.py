@@ -2,31 +2,88 @@
 
 import json
 import os
+import stat
 import struct
+import tempfile
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from macrid.errors import UserError
 
+STANDARD = (1, 2)  # the descriptors of standard output and error
+
 
 @contextmanager
 def replacing(path, mode="wb"):
-    """Open a temporary file beside `path` that takes its name only when it is whole and on the disk."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
+    """Open a file to write that takes the place of `path`, or of what it links to, only when it is whole and on the disk.
+
+    What cannot be replaced, a device, a pipe or this process's own output, is written as it is. An OSError names `path`.
+    """
+    direct = _direct(path)
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(target.name + ".part")
     try:
-        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
+        with open(direct or temporary, mode, encoding=None if "b" in mode else "utf-8", closefd=direct not in STANDARD) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+            if not direct:
+                os.fsync(file.fileno())
+        if not direct:
+            os.replace(temporary, target)
+    except BaseException as error:
+        if not direct:
+            with suppress(OSError):  # it is the first error that tells
+                temporary.unlink()
+        if isinstance(error, OSError) and error.errno and str(error.filename) in ("None", str(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+def check_file(path):
+    """A UserError unless `replacing` can write the file `path`: before the work begins. Its folder has to be there."""
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give --out a file in it, or another path")
+    if _direct(path):
+        return
+    folder = (Path(os.path.realpath(path)) if path.is_symlink() else path).parent
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is no folder; make it, or give --out another path")
+    _check_writable(folder)
+
+
+def check_folder(path):
+    """A UserError unless files can be written in the folder `path`, which is made later if it is missing."""
+    place = Path(path)
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(f"{place}: is a file; give --out a folder")
+    _check_writable(place)
+
+
+def _check_writable(folder):
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written into ({error.strerror}); check its permissions and the free space, or give --out another path") from None
+
+
+def _direct(path):
+    """What to open where `path` is no file that could be replaced: itself, or the number of our own output; None for all others."""
+    try:
+        there = os.stat(path)
+    except OSError:
+        return None
+    for number in STANDARD:
+        with suppress(OSError):  # it may be closed
+            if os.path.samestat(there, os.fstat(number)):
+                return number
+    return None if stat.S_ISREG(there.st_mode) else path
 
 
 def cache_folder():

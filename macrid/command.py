@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 import sys
 
 from macrid import config
@@ -57,18 +58,26 @@ def run(main, argv=None):
     """Run a command's main; a user's mistake ends with one line on standard error and status 2."""
     try:
         main(argv)
+        print(end="", flush=True)  # a full disk behind our output is noticed here, not at the interpreter's end
         return 0
     except UserError as error:
         message = str(error)
     except KeyboardInterrupt as interrupt:
         message = str(interrupt) or "interrupted"
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; nothing is left to say
+        _drop_output()  # its reader has gone; nothing is left to say
         return 0
     except OSError as error:
+        if not error.filename:
+            _drop_output()
         message = f"{error.filename or 'output'}: {error.strerror or error}; check the path, its permissions and the free space"
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return 2
+
+
+def _drop_output():
+    """What is still to be written to standard output goes nowhere, where the interpreter's end would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def figure_table(parts):

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from macrid import backend, command, model, run, shop
-from macrid.checkpoint import replacing
+from macrid import backend, checkpoint, command, model, run, shop
 from macrid.errors import UserError
 from macrid.interpret import control, figures, knobs, macro, maps
 from macrid.ops import normalise
@@ -29,11 +28,14 @@ def main(argv=None):
     arguments.add_argument("--concept", type=int, metavar="K", help="the user's component (default: the one with most confidence)")
     arguments.add_argument("--dimension", type=int, metavar="J", help="what to turn (default: the dimension most worth turning)")
     arguments.add_argument("--steps", type=int, default=8, metavar="B", help="items to retrieve (default: 8)")
-    arguments.add_argument("--gamma", type=float, default=control.GAMMA, help=f"weight of smoothness, equation (12) (default: {control.GAMMA:g})")
+    default = f"{control.GAMMA:g}; from a user's component {control.USER_GAMMA:g}"
+    arguments.add_argument("--gamma", type=float, help=f"weight of smoothness, equation (12) (default: {default})")
     arguments.add_argument("--out", help="write the strip of pictures to this .png or .svg file")
     arguments.add_argument("--pictures", help="a folder of pictures named <item id>.jpg (default: the run's)")
     arguments.add_argument("--backend", choices=backend.NAMES, help="numpy, cupy or auto (default: as the run was made)")
     flags = arguments.parse_args(argv)
+    if flags.gamma is None:
+        flags.gamma = control.USER_GAMMA if flags.item is None else control.GAMMA
     _check(flags)
     settings, interactions, split, state = run.load(flags.run, flags.backend)
     ids = interactions.items[split.items]
@@ -67,7 +69,7 @@ def main(argv=None):
         kinds = maps.kinds(interactions, split)
         shown = [(pictures.get(i), str(names[i]), kinds[i], value, i == first) for i, value in zip(found.items, found.values)]
         origin = (pictures.get(first), start if first is None else str(names[first]), "" if first is None else kinds[first], h[j], True)
-        with replacing(flags.out) as file:
+        with checkpoint.replacing(flags.out) as file:
             strip([origin, *shown], j).savefig(file, format=Path(flags.out).suffix[1:].lower(), dpi=110)
         print(flags.out)
 
@@ -101,8 +103,8 @@ def _check(flags):
         raise UserError(f"--gamma is {flags.gamma}, expected a number of at least 0")
     if flags.out and Path(flags.out).suffix.lower() not in SUFFIXES:
         raise UserError(f"--out is '{flags.out}', expected a name that ends in {' or '.join(SUFFIXES)}")
-    if flags.out and not Path(flags.out).parent.is_dir():
-        raise UserError(f"{Path(flags.out).parent}: is no folder; make it, or give --out another path")
+    if flags.out:
+        checkpoint.check_file(flags.out)
 
 
 def _start(flags, settings, interactions, split, parameters, space, ids, names):
@@ -149,7 +151,7 @@ def _best(space, k, flags, attributes, attribute_names):
     print("dimension  share of movement" + ("" if attributes is None else "  |Spearman|  information  attribute"))
     for row in rows[:SHOWN]:
         known = "" if "rho" not in row else f"  {row['monotone']:10.2f}  {row['information']:11.2f}  {attribute_names[row['attribute']]}"
-        print(f"{row['dimension']:9d}  {row['share']:17.2f}{known}")
+        print(f"{row['dimension']:9d}  {row['share']:17.3f}{known}")
     print()
     return rows[0]["dimension"]
 

@@ -215,6 +215,7 @@ def main(argv=None):
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     flags = arguments.parse_args(argv)
     out = Path(flags.out)
+    checkpoint.check_file(out)
     wanted = None
     if flags.ids:
         try:
@@ -228,16 +229,15 @@ def main(argv=None):
             raise UserError("--pictures needs --alexnet FILE; get one with data_scripts/alexnet.py")
         net = AlexNet(flags.alexnet, flags.convention)
         pictures = [(name, path) for name, path in in_folder(flags.pictures) if wanted is None or name in wanted]
-        chunks = out.with_name(out.name + ".chunks")
+        chunks = None if out.exists() and not out.is_file() else out.with_name(out.name + ".chunks")
         with tqdm(total=len(pictures), unit=" pictures", disable=True if flags.quiet else None, leave=False) as bar:
             try:
                 found = extract(net, pictures, chunks, bar.update)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt("interrupted; run the same command again to continue") from None
-        save(out, found)
+    save(out, found)
+    if not flags.amazon and chunks:
         shutil.rmtree(chunks, ignore_errors=True)
-    if flags.amazon:
-        save(out, found)
     if not flags.quiet:
         print(*report(found), f"saved     {out}", sep="\n")
 

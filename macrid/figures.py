@@ -1,4 +1,4 @@
-"""`python -m macrid.figures`: figures as files."""
+"""`python -m macrid.figures`: the figures of a run, the paper's 2 to 8, or of the embedded shop, as files."""
 
 import sys
 from dataclasses import asdict
@@ -33,6 +33,7 @@ def main(argv=None):
     folder = Path(flags.out)
     if not flags.run and (flags.inner_run or flags.beta_runs or flags.train or flags.pictures):
         raise UserError("--inner-run, --beta-runs, --train and --pictures need --run RUN")
+    checkpoint.check_folder(folder)
     say = (lambda *words: None) if flags.quiet else print
     if not flags.run:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,6 +42,8 @@ def main(argv=None):
         say(folder / "shop.png")
         return
 
+    if flags.inner_run and run.load_config(flags.inner_run).similarity != "inner":
+        raise UserError(f"--inner-run: {flags.inner_run} was not trained with --similarity inner; give one that was")
     loaded = run.load(flags.run)
     of_inner = run.load(flags.inner_run) if flags.inner_run else None
     of_beta = [_metrics(path) for path in flags.beta_runs]
@@ -91,8 +94,6 @@ def _map(loaded, of_inner):
     places = maps.flatten(np.concatenate([found.H[items], points]))
     if of_inner is None:
         return figures.concept_map(found, (items, of_users, places))
-    if of_inner[0].similarity != "inner":
-        raise UserError("--inner-run: was not trained with --similarity inner; give one that was")
     other = maps.learned(*of_inner)
     its_items = maps.sample(len(other.H), maps.MOST_ITEMS)
     return figures.concept_map(found, (items, of_users, places), (other, its_items, maps.flatten(other.H[its_items])))
@@ -100,7 +101,7 @@ def _map(loaded, of_inner):
 
 def _trained(folder, settings, say):
     """A finished run in `folder` with these settings: trained now, unless it is there."""
-    if not ((folder / "metrics.json").is_file() and run.load_config(folder) == settings):
+    if not ((folder / "metrics.json").is_file() and run.load_config(folder) == run.absolute(settings)):
         say(f"training  {folder}")
         train.train(folder, run.choose(folder, asdict(settings), False, True), quiet=True)
     return folder

@@ -3,22 +3,9 @@ r"""NDCG@k and Recall@k as in MultiVAE (Liang et al., 2018), user by user, with 
 import numpy as np
 
 from macrid.backend import array_module, to_device, to_host
+from macrid.ranking import top_k
 
 USERS_AT_A_TIME = 500
-
-
-def top_k(scores, k):
-    """The k best columns of each row of scores (B, M), best first; ties go to the lower column. -> (B, k)."""
-    xp = array_module(scores)
-    k = min(k, scores.shape[1])
-    threshold = xp.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k, None]  # the k-th best
-    chosen = scores >= threshold
-    if int(xp.count_nonzero(chosen)) > chosen.shape[0] * k:  # more than k because some are equal
-        above, tied = scores > threshold, scores == threshold
-        chosen = above | (tied & (xp.cumsum(tied, axis=1) <= k - above.sum(axis=1, keepdims=True)))
-    columns = (xp.flatnonzero(chosen) % scores.shape[1]).reshape(-1, k)  # ascending in each row
-    best = xp.argsort(-xp.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
-    return xp.take_along_axis(columns, best, axis=1)
 
 
 def per_user(ranked, held_out, cutoffs=((100, "ndcg"), (20, "recall"), (50, "recall"))):

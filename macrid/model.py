@@ -10,8 +10,8 @@ from macrid.backend import array_module, scalar, to_device
 from macrid.decoder import log_likelihood, positives, scores
 from macrid.encoder import aggregate, f_nn, kl_divergence, posterior, sample
 from macrid.linear_path import linear_logits, tilted
-from macrid.metrics import top_k
 from macrid.ops import cross_entropy, identity, normalise, softmax
+from macrid.ranking import above, top_k
 
 SCORES_AT_A_TIME = 1 << 22  # when ranking: a tile of the catalogue is this over the number of users, but 1,024 items at least
 
@@ -169,14 +169,16 @@ def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emph
         if exclude_seen:
             here = (seen_items >= tile.start) & (seen_items < tile.stop)
             P[seen_users[here], seen_items[here] - tile.start] = -xp.inf
-        columns = top_k(P, n)
+        if best.shape[1] < n:
+            columns = top_k(P, n)
+        else:  # few items are still better than the n-th best so far; 0.999 leaves room for rounding
+            columns = above(P, 0.999 * xp.exp(xp.minimum(best[:, -1] - shift, 80)))
         P = xp.take_along_axis(P, columns, axis=1)
-        found = xp.where(P > 0, xp.log(xp.maximum(P, 1e-38)) + shift[:, None], -xp.inf)
+        found = xp.where((P > 0) & (columns >= 0), xp.log(xp.maximum(P, 1e-38)) + shift[:, None], -xp.inf)
         best_items = xp.concatenate([best_items, columns + start], axis=1)
         best = xp.concatenate([best, found.astype(H.dtype)], axis=1)
-        if start:
-            keep = top_k(best, n)
-            best_items, best = xp.take_along_axis(best_items, keep, axis=1), xp.take_along_axis(best, keep, axis=1)
+        keep = top_k(best, n)
+        best_items, best = xp.take_along_axis(best_items, keep, axis=1), xp.take_along_axis(best, keep, axis=1)
     return best_items, best
 
 

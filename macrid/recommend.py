@@ -2,8 +2,6 @@
 
 import csv
 import sys
-from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -37,15 +35,18 @@ def main(argv=None):
     flags = arguments.parse_args(argv)
     if flags.n < 1:
         raise UserError(f"--n is {flags.n}, expected at least 1")
+    if flags.out:
+        checkpoint.check_file(flags.out)
     backend.keep_freed_memory()
     model = Recommender.load(flags.run, flags.backend)
     concepts = dict(_factor(text) for text in flags.concept)
-    users, total = _users(flags, model)
-    with tqdm(total=total, unit=" users", disable=True if flags.quiet or not flags.out else None, leave=False) as bar:
+    if all(concepts.get(k, 1) == 0 for k in range(model.config.K)):
+        raise UserError("--concept gives every concept the factor 0, so that nothing speaks for any item; leave one of them above 0")
+    users = list(_users(flags, model))
+    if not users:
+        raise UserError(f"{flags.users}: has no user ids; expected one a line")
+    with tqdm(total=len(users), unit=" users", disable=True if flags.quiet or not flags.out else None, leave=False) as bar:
         if flags.out:
-            folder = Path(flags.out).parent
-            if not folder.is_dir():
-                raise UserError(f"{folder}: is no folder; make it, or give --out another path")
             with checkpoint.replacing(flags.out, "w") as file:
                 _write(file, model, users, flags, concepts, bar)
         else:
@@ -53,32 +54,32 @@ def main(argv=None):
 
 
 def _write(file, model, users, flags, concepts, bar):
-    """A row for each recommendation, users in the order asked for."""
+    """A row for each recommendation, users in the order asked for; nothing before the first ones are there."""
     writer = csv.writer(file, lineterminator="\n")
     titles = None if model.titles is None else dict(zip(model.items.tolist(), model.titles.tolist()))
-    writer.writerow(["user", "item", "rank", "score", *(["title"] if titles else [])])
-    while batch := list(islice(users, USERS_AT_A_TIME)):
-        names, wanted = zip(*batch)
+    for start in range(0, len(users), USERS_AT_A_TIME):
+        names, wanted = zip(*users[start : start + USERS_AT_A_TIME])
         items, scores = model.recommend(list(wanted), flags.n, not flags.include_seen, concepts)
+        if not start:
+            writer.writerow(["user", "item", "rank", "score", *(["title"] if titles else [])])
         for name, row, values in zip(names, items.tolist(), scores.tolist()):
             writer.writerows(
                 [name, item, place, f"{score:.5g}", *([titles[item]] if titles else [])]
                 for place, (item, score) in enumerate(zip(row, values), 1) if item
             )  # fmt: skip
-        bar.update(len(batch))
+        bar.update(len(names))
 
 
 def _users(flags, model):
-    """An iterator of (name to print, user id or history) and how many there are, if that is known."""
+    """Pairs of the name to print and the user's id or history."""
     if flags.histories:
         return _histories(flags, model)
     for name in ("columns", "min_rating"):
         if getattr(flags, name) is not None:
             raise UserError(f"--{name.replace('_', '-')} is given without --histories; leave it out")
     if flags.users:
-        return _lines(flags.users, set(model.users.tolist())), None
-    names = flags.user or model.users.tolist()
-    return iter([(name, name) for name in names]), len(names)
+        return _lines(flags.users, set(model.users.tolist()))
+    return ((name, name) for name in flags.user or model.users.tolist())
 
 
 def _histories(flags, model):
@@ -99,7 +100,7 @@ def _histories(flags, model):
     if left_out:
         print(f"warning: {left_out:,} users of the histories are left out, as they have no item that counts and that the run knows", file=sys.stderr)
     items = found.items[known]
-    return ((str(found.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist()) for u in np.flatnonzero(some)), int(some.sum())
+    return ((str(found.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist()) for u in np.flatnonzero(some))
 
 
 def _lines(path, known):

@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from macrid import checkpoint, command, model, run
 from macrid.backend import to_host
-from macrid.errors import UserError
 from macrid.interpret import control, figures, knobs, macro, maps
 from macrid.pictures import FORMATS, MOST_PIXELS
 
@@ -32,16 +31,14 @@ def main(argv=None):
     arguments.add_argument("--pictures", help="a folder of pictures named <item id>.jpg (default: as the run has them)")
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     flags = arguments.parse_args(argv)
-    out, metrics = Path(flags.out), Path(flags.run) / "metrics.json"
-    if out.is_dir():
-        raise UserError(f"{out}: is a folder; give --out a file such as {out / 'page.html'}")
+    checkpoint.check_file(flags.out)
+    metrics = Path(flags.run) / "metrics.json"
     loaded = run.load(flags.run)
     text = render(*gather(loaded, flags.pictures, flags.quiet), checkpoint.load_json(metrics) if metrics.is_file() else {}, loaded[0])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with checkpoint.replacing(out, "w") as file:
+    with checkpoint.replacing(flags.out, "w") as file:
         file.write(text)
     if not flags.quiet:
-        print(f"saved     {out} ({len(text.encode()) / 1e6:.1f} MB)")
+        print(f"saved     {flags.out} ({len(text.encode()) / 1e6:.1f} MB)")
 
 
 def gather(loaded, pictures=None, quiet=True):

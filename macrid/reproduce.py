@@ -60,7 +60,10 @@ def main(argv=None):
     """Plan the units, run those that are missing, write the table and its figures."""
     flags = _parser().parse_args(argv)
     say = lambda *lines: None if flags.quiet or not lines else print(*lines, sep="\n", flush=True)  # noqa: E731
-    full, interactions, missing = systems.full_model(_given(flags))
+    given = _given(flags)
+    folder = Path(flags.out or Path("runs") / f"{Path(given.get('data', 'shop')).stem or 'run'}-{flags.table}")
+    checkpoint.check_folder(folder)
+    full, interactions, missing = systems.full_model(given)
     backends.load(full.backend, full.precision)  # a device that is missing is said now
     units, left_out = plan(flags, full, missing, len(interactions.items))
     rows = {unit.system.name: unit.system for unit in units}
@@ -69,7 +72,6 @@ def main(argv=None):
     say(*(f"left out  {name}: {why}" for name, why in left_out.items()))
     prints = _fingerprints(interactions, full, any(unit.config.start == "pictures" for unit in units), flags.quiet, say)
 
-    folder = Path(flags.out or Path("runs") / f"{Path(full.data).stem or 'run'}-{flags.table}")
     made_of = {"table": flags.table, "folds": _folds(flags), "hash of the data": prints["data"]}
     made_of |= {name: value for name, value in asdict(full).items() if name not in (*PATHS, *SET_HERE)}
     _refuse(folder, made_of, flags.overwrite)
@@ -207,8 +209,6 @@ def _fingerprints(interactions, full, pictured, quiet, say):
 
 def _refuse(folder, made_of, overwrite):
     """A UserError unless the folder is new, or holds an earlier part of the same run, or may be overwritten."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; give --out a folder")
     if not (folder / "reproduce.json").is_file():
         strangers = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
         if strangers:

@@ -21,35 +21,37 @@ from macrid import backend as backends
 from macrid import split as splits
 from macrid.errors import UserError
 
+PATHS = {"data": "shop", "pictures": "", "features": "", "alexnet": "random"}  # options that are paths, with the word that is none
 OWN_FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz", "model.npz")
-FREE = ("max_epochs", "patience", "backend")  # options that do not change what is computed: --resume may change them
 
 
 def choose(path, given, resume, overwrite):
     """The configuration for the options `given` (a dict) and the run folder `path`, which must be free to use.
 
     A folder that holds a run is refused unless `overwrite`, or `resume`, which takes the options from it: any that are
-    given must agree, but for max_epochs, patience and backend. Nothing is written yet: see `create`.
+    given must agree, but for those that say when to stop, where files lie, and the backend. Paths are absolute, so that
+    the run can be used from any folder. Nothing is written yet: see `create`.
     """
     folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; give --out a folder")
+    checkpoint.check_folder(folder)
     if not (folder / "config.json").is_file():
+        if resume:
+            raise UserError(f"no run to resume in {folder}; check --out, or leave --resume out to begin one there")
         strangers = [] if not folder.exists() else sorted(entry.name for entry in folder.iterdir() if not _ours(entry.name))
         if strangers and not overwrite:
             raise UserError(f"{folder}: holds '{strangers[0]}' but no run; give --out a new folder")
-        return fresh(given)
+        return absolute(fresh(given))
     if resume:
         saved = load_config(folder)
         for name, value in given.items():
-            if name not in FREE and getattr(saved, name, value) != value:
-                found = getattr(saved, name)
+            found = getattr(saved, name, value)
+            if _lasting(name, found) != _lasting(name, value):
                 raise UserError(f"{folder}: was made with {name} = {found}, not {value}; leave it out, or give --overwrite")
-        return saved.replace(**{name: given[name] for name in FREE if name in given})
+        return _present(folder, absolute(saved.replace(**given)))
     if not overwrite:
         state = "a finished run" if (folder / "metrics.json").is_file() else "an unfinished run"
         raise UserError(f"{folder}: holds {state}; give --resume to continue it, --overwrite to replace it, or another --out")
-    return fresh(given)
+    return absolute(fresh(given))
 
 
 @contextmanager
@@ -86,7 +88,12 @@ def create(path, settings):
     for entry in folder.iterdir():
         if _ours(entry.name):
             entry.unlink()
-    checkpoint.save_json(folder / "config.json", asdict(settings))
+    save_config(folder, settings)
+
+
+def save_config(folder, settings):
+    """Write the configuration of a run folder."""
+    checkpoint.save_json(Path(folder) / "config.json", asdict(settings))
 
 
 def load_config(folder):
@@ -96,6 +103,33 @@ def load_config(folder):
     if not isinstance(values, dict):
         raise UserError(f"{path}: is damaged (not an object); train again with --overwrite")
     return config.from_dict(values, where=str(path))
+
+
+def absolute(settings):
+    """The same configuration with absolute paths: it holds from any folder."""
+    paths = {name: getattr(settings, name) for name in PATHS}
+    found = {name: os.path.abspath(path) for name, path in paths.items() if path not in ("", PATHS[name])}
+    file, colon, column = settings.categories.rpartition(":")
+    return settings.replace(**found, categories=(os.path.abspath(file) if file else "") + colon + column)
+
+
+def _present(folder, settings):
+    """The `settings` of the run `folder`, provided that the data that they name are there."""
+    file, _, column = settings.categories.rpartition(":")
+    missing = {f"--categories FILE:{column}": file} if file and not os.path.exists(file) else {}
+    if settings.data != "shop" and not os.path.exists(settings.data):
+        missing = {"--data PATH": settings.data} | missing
+    if missing:
+        gone, flags = ", ".join(map(os.path.abspath, missing.values())), " ".join(missing)
+        raise UserError(f"{gone}: is not there, and {folder} needs it; put it back, or say where it is: python -m macrid.train --resume --out {folder} {flags}")
+    return settings
+
+
+def _lasting(name, value):
+    """What of an option's value stays when a run goes on: nothing of where files lie, of categories the column, of most all."""
+    if name == "categories":
+        return value.rpartition(":")[2]
+    return None if name in state_file.MAY_DIFFER else value
 
 
 def load_data(settings):
@@ -154,7 +188,7 @@ def load(folder, backend=None):
 
     The configuration's K is that of the best parameters: less than `load_config` says where adaptive_K dropped some.
     """
-    settings = load_config(folder)
+    settings = _present(folder, load_config(folder))
     settings = settings.replace(backend=backend) if backend else settings
     xp = backends.load(settings.backend, settings.precision)
     interactions = load_data(settings)

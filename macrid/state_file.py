@@ -12,7 +12,7 @@ from macrid.fit import State
 from macrid.model import initial_parameters
 
 COUNTERS = ("step", "epoch", "best_epoch", "best_score", "history", "path")
-MAY_DIFFER = ("max_epochs", "patience", "data", "pictures", "features", "alexnet", "backend")  # between a run and its continuation
+MAY_DIFFER = ("max_epochs", "patience", "data", "categories", "pictures", "features", "alexnet", "backend")  # between a run and its continuation
 
 
 def save(path, state, config, split):

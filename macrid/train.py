@@ -53,14 +53,16 @@ def main(argv=None):
             team.wait()  # until process 0 has found all well and made the folder; this one joins in
             return train(folder, run.choose(folder, given, True, False), True, True, team)
         settings = run.choose(folder, given, flags.resume, flags.overwrite)
-        resumable = flags.resume and (folder / "config.json").is_file()
-        if flags.resume and not resumable and not flags.quiet:
-            print(f"nothing to resume in {folder}: starting anew", file=sys.stderr)
         try:
             with run.held(folder):
-                return train(folder, settings, resumable, flags.quiet, team)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted; continue with: python -m macrid.train --resume --out {folder}") from None
+                return train(folder, settings, flags.resume, flags.quiet, team)
+        except (KeyboardInterrupt, OSError) as error:
+            if isinstance(error, BrokenPipeError) or not (folder / "config.json").is_file():  # there is nothing to continue
+                raise
+            then = f"continue with: python -m macrid.train --resume --out {folder}"
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(f"interrupted; {then}") from None
+            raise UserError(f"{error.filename or folder}: {error.strerror or error}; check its permissions and the free space, then {then}") from None
 
     parallel.run(team, work)
 
@@ -90,6 +92,8 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
         state = fit.start(split, settings, features, targets)
     if not resume:
         run.create(folder, settings)
+    elif team.rank == 0:
+        run.save_config(folder, settings)  # the options that may change have perhaps been changed
     if team.rank == 0:
         team.wait()  # the others come now
     team.agree(state.parameters)

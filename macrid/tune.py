@@ -372,8 +372,7 @@ def _alone(folder):
 
 
 def _check_folder(folder, study):
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; give --out a folder")
+    checkpoint.check_folder(folder)
     names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     if names and not {"trials.csv", "trials.db"} & set(names):
         raise UserError(f"{folder}: holds '{names[0]}' but no search; give --out a new folder")

@@ -2,6 +2,10 @@
 
 import os
 import pickle
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,3 +62,44 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(saved):
         file.write(b"half")
         raise RuntimeError
     assert saved.read_bytes() == before and os.listdir(saved.parent) == ["checkpoint.npz"]
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "file")
+    for text in ("new", "newer"):  # where the link leads to nothing yet, and to a file
+        with checkpoint.replacing(tmp_path / "link", "w") as file:
+            file.write(text)
+            assert not (tmp_path / "there" / "file").exists() or text == "newer"
+        assert (tmp_path / "there" / "file").read_text() == text and (tmp_path / "link").is_symlink()
+    assert os.listdir(tmp_path / "there") == ["file"]
+
+
+def test_a_pipe_is_written_into(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        reader = os.open(tmp_path / name, os.O_RDONLY | os.O_NONBLOCK)
+        checkpoint.check_file(tmp_path / name)
+        checkpoint.save_json(tmp_path / name, [1])
+        assert os.read(reader, 100) == b"[\n 1\n]\n"
+        os.close(reader)
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode) and sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+def test_our_own_output_is_written_into_after_what_it_holds(tmp_path):
+    words = "from macrid import checkpoint; checkpoint.save_json('/dev/fd/1', 1); print(2)"
+    for mode in ("w", "a"):  # as a shell's > and >>
+        with open(tmp_path / "log", mode) as log:
+            subprocess.run([sys.executable, "-c", words], cwd=Path(__file__).parents[1], stdout=log, check=True)
+    assert (tmp_path / "log").read_text() == "1\n2\n1\n2\n"
+
+
+def test_an_error_of_the_system_names_the_file_that_was_asked_for(tmp_path):
+    long = tmp_path / ("x" * 252)  # there is no room for .part
+    with pytest.raises(OSError, match="too long") as error, checkpoint.replacing(long):
+        pass
+    assert error.value.filename == str(long)
+    with pytest.raises(OSError, match="full of it") as error, checkpoint.replacing(tmp_path / "file"):
+        raise OSError(28, "full of it")
+    assert error.value.filename == str(tmp_path / "file") and not list(tmp_path.iterdir())

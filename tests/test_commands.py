@@ -79,6 +79,7 @@ def test_a_run_is_not_overwritten_unless_asked(command, ratings, tmp_path):
     refused(command(*arguments, "--resume", "--overwrite"), "exclude each other")
     longer = command("train", "--out", tmp_path / "run", "--resume", "--max-epochs", 6)
     assert longer.returncode == 0 and "after epoch 4" in longer.stdout
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["max_epochs"] == 6
     assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 6
 
 
@@ -159,9 +160,47 @@ def test_ctrl_c_leaves_a_resumable_run(command, ratings, tmp_path):
     assert command("train", "--resume", "--out", tmp_path / "run", "--max-epochs", 3, "--quiet").returncode == 0
 
 
-def test_resume_without_a_run_starts_one(command, ratings, tmp_path):
-    started = command("train", "--data", ratings, *QUICK, "--out", tmp_path / "run", "--resume")
-    assert started.returncode == 0 and "nothing to resume" in started.stderr
+def test_resume_without_a_run_is_refused(command, ratings, tmp_path):
+    refused(command("train", "--data", ratings, *QUICK, "--out", tmp_path / "typo", "--resume"), f"no run to resume in {tmp_path / 'typo'}; check --out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_holds_from_any_folder_and_its_data_may_move(command, ratings, tmp_path):
+    for name in ("home", "away", "new"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "home" / "r.csv").write_bytes(ratings.read_bytes())
+    (tmp_path / "home" / "kinds.csv").write_text("item,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
+    options = ("--data", "r.csv", "--categories", "kinds.csv:kind", "--category-weight", 0.1, *QUICK)
+    assert command("train", *options, "--out", "run", "--quiet", cwd=tmp_path / "home").returncode == 0
+    away = {"cwd": tmp_path / "away"}
+    figures = command("evaluate", "--run", "../home/run", **away)
+    assert figures.returncode == 0, figures.stderr
+    for name in ("r.csv", "kinds.csv"):
+        (tmp_path / "home" / name).rename(tmp_path / "new" / name)
+    for name in ("evaluate --run", "train --resume --out"):
+        gone = command(*name.split(), "../home/run", **away)
+        refused(gone, tmp_path / "home" / "r.csv", "--resume --out ../home/run --data PATH --categories FILE:kind")
+    moved = ("train", "--resume", "--out", "../home/run", "--quiet", "--data", "../new/r.csv", "--categories")
+    refused(command(*moved, "../new/kinds.csv:other", **away), "was made with categories")
+    assert command(*moved, "../new/kinds.csv:kind", **away).returncode == 0
+    assert command("evaluate", "--run", "home/run", cwd=tmp_path).stdout == figures.stdout
+    written = (tmp_path / "home" / "run" / "config.json").read_text()
+    (tmp_path / "home" / "run" / "config.json").write_text(written.replace(str(tmp_path / "new"), "../new"))  # as runs had it once
+    assert command("evaluate", "--run", "../home/run", **away).stdout == figures.stdout
+    assert command("train", "--resume", "--out", "../home/run", "--data", "../new/r.csv", "--quiet", **away).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["recommend", "report", "control --item 3", "features --pictures nowhere", "train --data nowhere", "figures", "tune --data nowhere", "reproduce table2 --data nowhere"])  # fmt: skip
+def test_out_is_looked_at_before_all_else(command, tmp_path, name):
+    """Of all that is wrong here, a run or data that are not there too, the place that cannot be written is told."""
+    words = name.split() + (["--run", "nowhere"] if name.split()[0] in ("recommend", "report", "control", "figures") else [])
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.png").mkdir()
+    takes_folder = words[0] in ("train", "figures", "tune", "reproduce")
+    places = {"file": "is a file; give --out a folder", "file/x": "file: is a file"} if takes_folder else {"folder.png": "folder.png: is a folder", "no/x.png": "no: is no folder; make it"}
+    for place, told in (places | {"/proc/x.png": "/proc: cannot be written into"}).items():
+        refused(command(*words, "--out", place, cwd=tmp_path), told)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder.png"] and (tmp_path / "file").read_text() == "mine"
 
 
 def test_bad_input_is_one_line_with_status_2(command, ratings, tmp_path):
@@ -194,7 +233,6 @@ def test_folders_that_cannot_be_used(command, ratings, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("mine")
     refused(command("train", "--data", ratings, "--out", tmp_path / "full"), "holds 'thesis.tex' but no run")
-    refused(command("train", "--data", ratings, "--out", "/proc/run"), "/proc/run", "check the path, its permissions")
     assert (tmp_path / "full" / "thesis.tex").read_text() == "mine"
 
 
@@ -246,6 +284,22 @@ def test_help_has_an_example(command, name):
     assert shown.returncode == 0 and f"example:\n  python -m macrid.{name}" in shown.stdout
 
 
+def test_macrid_alone_lists_the_commands():
+    package = Path(__file__).parents[1] / "macrid"
+    listed = subprocess.run([sys.executable, "-m", "macrid"], capture_output=True, text=True, cwd=package.parent)
+    names = [line.split()[2].removeprefix("macrid.") for line in listed.stdout.splitlines() if line.startswith("python -m")]
+    assert set(names) == {path.stem for path in package.glob("[a-z]*.py") if "command.run(main)" in path.read_text()}
+    refused(subprocess.run([sys.executable, "-m", "macrid", "train"], capture_output=True, text=True, cwd=package.parent), "found 'train'")
+
+
+def test_output_that_cannot_be_written_is_told(command, ratings, tmp_path):
+    assert command("train", "--data", ratings, *QUICK, "--out", tmp_path / "run", "--quiet").returncode == 0
+    words = [sys.executable, "-m", "macrid.evaluate", "--run", tmp_path / "run"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1], env={**os.environ, "PYTHONUNBUFFERED": ""})
+    refused(ended, "No space left", "free space")
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(command, ratings, tmp_path):
     """A file-size limit stands in for a full disk: the write fails, the old files stay whole."""
     run = tmp_path / "run"
@@ -258,5 +312,5 @@ def test_a_full_disk_leaves_the_last_checkpoint(command, ratings, tmp_path):
     )
     words = [sys.executable, "-c", limited, "--resume", "--out", run, "--max-epochs", "9", "--quiet"]
     process = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    refused(process, "File too large", "free space")
+    refused(process, run / "checkpoint.npz", "File too large", "free space", f"continue with: python -m macrid.train --resume --out {run}")
     assert (run / "checkpoint.npz").read_bytes() == before and not list(run.glob("*.part"))

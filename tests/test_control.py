@@ -224,6 +224,8 @@ def test_from_a_user_s_component(command, runs, tmp_path):
     done = command("control", "--run", runs / "csv", "--user", "u3", "--concept", 1, "--dimension", 2, "--steps", 3)
     assert done.returncode == 0, done.stderr
     assert "user u3, component 1 (confidence" in done.stdout and "dimensions most worth" not in done.stdout
+    of_gamma = {gamma: command("control", "--run", runs / "csv", "--user", "u3", "--dimension", 2, *gamma).stdout for gamma in ((), ("--gamma", "0.1"), ("--gamma", "1"))}
+    assert of_gamma[()] == of_gamma["--gamma", "0.1"] != of_gamma["--gamma", "1"]
     both = command("control", "--run", runs / "csv", "--item", "i3", "--user", "u3", "--dimension", 2, "--steps", 60)
     hers = set(re.findall("^u3,(i.*)$", (runs / "r.csv").read_text(), re.MULTILINE)) - {"i3"}
     retrieved, marked = (set(re.findall(rf"  (i\d+) *{mark}", both.stdout)) for mark in ("", r"\(has\)"))

@@ -54,7 +54,7 @@ def test_training_killed_at_random_moments_ends_as_if_it_had_not_been(table, und
     while kills < KILLS:
         folder, runs, done = tmp_path / f"run{runs}", runs + 1, False
         while not done:
-            process = start("train", "--data", table, *OPTIONS, "--resume", "--out", folder)
+            process = start("train", "--data", table, *OPTIONS, *["--resume"] * (folder / "config.json").is_file(), "--out", folder)
             if kills < KILLS:
                 try:
                     process.wait(moments.uniform(0.3, 1.5))

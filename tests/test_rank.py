@@ -4,10 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from conftest import Tiny
 
 from macrid import model
 from macrid.config import Config
-from macrid.metrics import top_k
+from macrid.ranking import above, top_k
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "inner"])
@@ -27,6 +28,24 @@ def test_equal_scores_go_to_the_first_item(tiny):
     t.parameters["H"][:] = t.parameters["H"][0]
     items, _ = model.rank(t.parameters, t.X, t.config, 4, exclude_seen=False, items_at_a_time=3)
     np.testing.assert_array_equal(items, [[0, 1, 2, 3]] * 3)
+
+
+def test_what_is_above_a_bound_in_each_row():
+    scores = np.array([[3.0, 1, 2, 3], [0, 0, 0, 0], [5, 6, 7, 8]])
+    np.testing.assert_array_equal(above(scores, np.array([1.0, 0, 7])), [[0, 2, 3], [-1] * 3, [3, -1, -1]])
+    assert above(scores, np.full(3, 9.0)).shape == (3, 0)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "inner"])
+def test_the_best_of_many_tiles_are_the_best_of_all(rng, similarity):
+    """Few items pass the n-th best so far; where a catalogue is in order of liking, all of each tile do, or none."""
+    t = Tiny(rng, ((0, 2, 5), (), (1, 2, 3, 6)), M=400, similarity=similarity)
+    for order in (np.arange(400), np.argsort(t.parameters["H"][:, 0]), np.argsort(-t.parameters["H"][:, 0])):
+        parameters = {**t.parameters, "H": t.parameters["H"][order]}
+        whole, expected = model.rank(parameters, t.X, t.config, 7, items_at_a_time=400)
+        items, values = model.rank(parameters, t.X, t.config, 7, items_at_a_time=9)
+        np.testing.assert_array_equal(items, whole)
+        np.testing.assert_allclose(values, expected)
 
 
 def test_seen_items_come_last_or_not(tiny):

@@ -1,6 +1,7 @@
 """The model by outside ids: what a practitioner calls."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -241,19 +242,23 @@ def sparse_rows(own, items):
         "columns": (["--columns", "1,2"], "--columns is given without --histories"),
         "file": (["--users", "missing.txt"], "missing.txt: cannot be read"),
         "folder": (["--out", "no/such/recs.csv"], "no/such: is no folder"),
+        "nobody": (["--users", os.devnull], "has no user ids; expected one a line"),
+        "nothing": (["--concept", "0=0", "1=0"], "leave one of them above 0"),
+        "known first": (["--user", "u2", "nobody"], "nobody"),
     }.values(),
 )
 def test_the_command_tells_mistakes_in_one_line(command, run, tmp_path, words, told):
     process = command("recommend", "--run", run, *words, cwd=tmp_path)
-    assert process.returncode == 2 and told in process.stderr and process.stderr.count("\n") == 1
+    assert process.returncode == 2 and told in process.stderr and process.stderr.count("\n") == 1 and process.stdout == ""
     assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_user_in_a_file_is_named_with_its_line_and_leaves_nothing(command, run, tmp_path):
     users = tmp_path / "users.txt"
     users.write_text("u2\n\nghost\n")
-    process = command("recommend", "--run", run, "--users", users, "--out", tmp_path / "recs.csv")
-    assert process.returncode == 2 and "users.txt, line 3: user 'ghost'" in process.stderr
+    for out in (["--out", tmp_path / "recs.csv"], []):
+        process = command("recommend", "--run", run, "--users", users, *out)
+        assert process.returncode == 2 and "users.txt, line 3: user 'ghost'" in process.stderr and process.stdout == ""
     assert [entry.name for entry in tmp_path.iterdir()] == ["users.txt"]
 
 

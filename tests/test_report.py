@@ -190,9 +190,9 @@ def test_without_pictures_categories_or_figures(browser, tmp_path, command):
     options = ("--K", 3, "--d", 4, "--max-epochs", 1, "--quiet", "--out", tmp_path / "run")
     assert command("train", "--data", tmp_path / "bare.csv", *options).returncode == 0
     (tmp_path / "run" / "metrics.json").unlink()
-    done = command("report", "--run", tmp_path / "run", "--out", tmp_path / "new" / "page.html")
+    done = command("report", "--run", tmp_path / "run", "--out", tmp_path / "page.html")
     assert done.returncode == 0, done.stderr
-    opened(browser, tmp_path / "new" / "page.html")
+    opened(browser, tmp_path / "page.html")
     assert "not finished" in browser.find_element("id", "results").text
     assert current(browser).startswith("i")
     assert browser.find_element("css selector", ".card .blank").text.startswith("i"), "an item without a picture is a card with its title"

@@ -26,6 +26,7 @@ from macrid.ops import identity, normalise
 HALVINGS = 60  # of an interval of length 2 at most: to the last bit of a double
 WIDTH = 20
 GAMMA = 1.0  # the paper leaves gamma open
+USER_GAMMA = 0.1  # from a user's component: what is retrieved is then still to her taste (docs/control.md)
 
 
 @dataclass(frozen=True)
