@@ -48,7 +48,7 @@ class Config:
     hidden_layers: int = option(0, "hidden tanh layers of f_nn", low=0, high=3)
     hidden_units: int = option(200, "width of a hidden layer of f_nn", low=1)
     category_weight: float = option(0.0, "weight of the mean cross-entropy to the categories, (11)", low=0.0)
-    linear_path: float = option(0.0, "weight of a ridge regression added to the trained logits; 1: as much as the model (docs/linear.md)", low=0.0, high=100.0)
+    linear_path: float = option(0.0, "least weight of a ridge regression added to the trained logits; 1: as much as the model (docs/linear.md)", low=0.0, high=100.0)
     hard_concepts: bool = option(False, "at test time C is the mode, one-hot, as Algorithm 1 has it")
     # training
     seed: int = option(0, "fixes the start, the order of users and all noise", low=0)

@@ -10,8 +10,10 @@ so that the path is one more array of the trained parameters. docs/linear.md: wh
 """
 
 from macrid.backend import array_module, scalar, to_device
+from macrid.metrics import evaluate_ranking, summary
 
 USERS_FOR_SPREAD = 500
+TIMES = (1, 2, 4, 8, 16)
 
 
 def linear_logits(parameters, X):
@@ -30,25 +32,34 @@ def tilted(P, shift, logits):
 
 
 def add(parameters, split, config):
-    r"""Trained parameters with "L" (M, r), and {"lambda", "gamma"}, which are found on validation users.
+    r"""Trained parameters with "L" (M, r), and {"lambda", "gamma", "weight"}, which are found on validation users.
 
     lambda is the one with which W by itself ranks their held-out items best. Gamma makes both summands differ equally much from
-    item to item, by the mean standard deviation over the items of a user, times the weight `linear_path`:
+    item to item, by the mean standard deviation over the items of a user, times a weight:
 
-        gamma = linear_path mean_u std_i(ln P_ui) / mean_u std_i((x_u W)_i)
+        gamma = weight mean_u std_i(ln P_ui) / mean_u std_i((x_u W)_i)
 
-    It looks at what users have alone, not at what they are to be recommended: the model was stopped where that came out best,
-    so that by it the model would seem better than it is.
+    The weight is `linear_path`, or 2, 4, 8 or 16 times that where validation users are served better, which protects against
+    a poor model. It is never less: training was stopped where the model looked best for them, better than it is.
     """
     # Not above: the model ranks with this file, and baselines are trained as it is.
     from macrid.baselines.ridge import Ridge
-    from macrid.model import predict
+    from macrid.model import predict, rank
 
     plain = {name: p for name, p in parameters.items() if name != "L"}
     xp = array_module(plain["H"])
     ridge = Ridge.fit(split.train, split.validation, xp=xp)
     X = split.validation.fold_in[:USERS_FOR_SPREAD]
     spread = lambda scores: float(scalar(scores.std(axis=1).mean()))  # noqa: E731
-    gamma = config.linear_path * spread(xp.log(predict(plain, X, config))) / spread(ridge.scores(X))
-    L = (ridge.V * xp.sqrt(gamma * ridge.f)).astype(config.dtype)
-    return {**plain, "L": L}, {"lambda": ridge.regularisation, "gamma": gamma}
+    even = spread(xp.log(predict(plain, X, config))) / spread(ridge.scores(X))
+
+    def with_path(weight):
+        return {**plain, "L": (ridge.V * xp.sqrt(weight * even * ridge.f)).astype(config.dtype)}
+
+    def score(weight):
+        own = with_path(weight)
+        return summary(evaluate_ranking(lambda X, k: rank(own, X, config, k)[0], split.validation))["ndcg@100"]["mean"]
+
+    tried = {weight: score(weight) for weight in (config.linear_path * times for times in TIMES)}
+    weight = max(tried, key=lambda one: tried[one])
+    return with_path(weight), {"lambda": ridge.regularisation, "gamma": weight * even, "weight": weight}

@@ -123,7 +123,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     if settings.adaptive_K:
         say(f"concepts  {len(state.best['m'])} of {settings.K} were left then, {len(state.parameters['m'])} at the end")
     if settings.linear_path:
-        say("path      lambda {lambda:g}, gamma {gamma:.1f}".format(**state.path))
+        say("path      lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path))
     say("", *command.figure_table(results), "")
     if len(split.items) <= MOST_ITEMS_FOR_EASE:
         systems = {"macrid": scored["test"]}

@@ -79,15 +79,25 @@ def test_the_logits_are_the_sum(parts, options):
         np.testing.assert_allclose(values - values[:, :1], np.take_along_axis(expected, items, axis=1) - 0.0, atol=1e-9)
 
 
-def test_with_weight_1_both_differ_equally_from_item_to_item(parts):
-    config = SMALL.replace(precision="float64", linear_path=1.0)
+def test_the_weight_is_that_of_the_spread_from_item_to_item(parts):
+    config = SMALL.replace(precision="float64")
     state = fit.fit(parts, config)
     X, W = parts.validation.fold_in, closed_form(parts.train, state.path["lambda"])
     plain = {name: p for name, p in state.best.items() if name != "L"}
     own, path = np.log(model.predict(plain, X, config)), state.path["gamma"] * (X @ W)
-    assert own.std(axis=1).mean() == pytest.approx(path.std(axis=1).mean(), rel=1e-9)
+    assert path.std(axis=1).mean() == pytest.approx(state.path["weight"] * own.std(axis=1).mean(), rel=1e-9)
     again, _ = linear_path.add(state.best, parts, config)
     np.testing.assert_array_equal(again["L"], state.best["L"], "a path is replaced, not added to another")
+
+
+def test_the_weight_is_raised_where_that_serves_validation_users_and_never_lowered(parts):
+    config = SMALL.replace(precision="float64", d=2, K=1)  # a poor model
+    state = fit.fit(parts, config)
+    part, W = parts.validation, closed_form(parts.train, state.path["lambda"])
+    even = state.path["gamma"] / state.path["weight"]
+    figure = lambda w: metrics.summary(metrics.evaluate(lambda X: summed(state.best, X, W, w * even, config), part))["ndcg@100"]["mean"]  # noqa: E731
+    found = {0.5 * times: figure(0.5 * times) for times in linear_path.TIMES}
+    assert state.path["weight"] == max(found, key=found.get) > 0.5
 
 
 def test_training_is_the_same_with_and_without(parts):
