@@ -3,7 +3,7 @@
     python benchmarks/recommend.py [--users 100000] [--items 50000] [--ratings 20000000]
 
 Recommending: 20 of `--items` items for `--users` users, by ids, K=4, d=200, through Recommender.recommend; against the bare (B, d) by (d, M)
-product a concept that it cannot avoid, for as many users, timed in the same run (on 500 users before every 10,000). Reading: a made CSV of
+product a concept that it cannot avoid, for as many users, timed in the same run (on 1,000 users before every 10,000). Reading: a made CSV of
 user,item,rating,timestamp rows, read and split in a process of its own; its time and peak memory.
 """
 
@@ -43,13 +43,14 @@ def made(users, items, rng, d=200, K=4, each=30):
 
 
 def products(own):
-    """Seconds of the bare products for a user, over 500 at a time."""
+    """Seconds of the bare products for a user, over 500 at a time, twice."""
     z = np.random.default_rng(0).standard_normal((own.config.K, 500, own.config.d), dtype=np.float32)
-    out = np.zeros((500, len(own.items)), np.float32)
+    out = np.empty((500, len(own.items)), np.float32)
+    np.matmul(z[0], own.parameters["H"].T, out=out)  # not timed: its memory is touched here for the first time
     start = time.perf_counter()
-    for z_k in z:
+    for z_k in (*z, *z):
         np.matmul(z_k, own.parameters["H"].T, out=out)
-    return (time.perf_counter() - start) / 500
+    return (time.perf_counter() - start) / 1000
 
 
 def write_ratings(path, rows, rng):

@@ -5,7 +5,7 @@ import numpy as np
 from macrid.backend import array_module, scalar, to_device
 from macrid.ops import row_dot
 
-TILE_BYTES = {"numpy": 1 << 24, "cupy": 1 << 30}  # users are taken in tiles whose (users, K, M) array is about this large ...
+TILE_BYTES = {"numpy": 1 << 23, "cupy": 1 << 30}  # users are taken in tiles whose (users, K, M) array is about this large ...
 TILE_USERS = 64  # ... but not fewer than these, or the matrix products starve
 
 

@@ -29,7 +29,7 @@ from macrid import split as splits
 from macrid.errors import UserError
 from macrid.ops import identity, normalise
 
-USERS_AT_A_TIME = 1000
+USERS_AT_A_TIME = 2000
 FILE = "model.npz"
 
 
