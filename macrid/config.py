@@ -45,6 +45,7 @@ class Config:
     gumbel_temperature: float = option(1.0, "temperature of the Gumbel-Softmax, apart from tau", low=1e-3)
     gumbel_noise: bool = option(True, "sample concepts in training (off: C = softmax(s), as in the 2019 code)")
     similarity: str = option("cosine", "'inner' is the ablation of section 4.3.2", choices=("cosine", "inner"))
+    unit_mu: bool = option(True, "mu = a / ||a||, equation (9) (off: mu = a, as in the authors' code)")
     hidden_layers: int = option(0, "hidden tanh layers of f_nn", low=0, high=3)
     hidden_units: int = option(200, "width of a hidden layer of f_nn", low=1)
     category_weight: float = option(0.0, "weight of the mean cross-entropy to the categories, (11)", low=0.0)

@@ -101,15 +101,15 @@ def f_nn(A, parameters, dropout_masks):
     return x, pullback
 
 
-def posterior(ab):
-    r"""mu = a / ||a||, and b of sigma = sigma0 exp(-b / 2), equation (9).
+def posterior(ab, unit=normalise):
+    r"""mu = a / ||a||, and b of sigma = sigma0 exp(-b / 2), equation (9). With `unit` = `ops.identity`, mu = a.
 
     ab (B, K, 2d) holds a and b side by side -> mu, b (B, K, d); sigma is left to `sample`, since the KL term
     wants b itself.
     """
     xp = array_module(ab)
     d = ab.shape[-1] // 2
-    mu, pull_mu = normalise(ab[..., :d])
+    mu, pull_mu = unit(ab[..., :d])
     b = ab[..., d:]
 
     def pullback(dmu, db):

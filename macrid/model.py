@@ -82,7 +82,7 @@ def elbo(parameters, X, noise, config, beta, targets=None):
     # Encoder, equation (9)
     A, pull_A = aggregate(noise.kept(X), C, p["T"])  # (B, K, d)
     ab, pull_f = f_nn(A.reshape(B * K, config.d), _layers(p), noise.dropout)  # (B K, 2d)
-    (mu, b), pull_posterior = posterior(ab.reshape(B, K, -1))  # (B, K, d) each
+    (mu, b), pull_posterior = posterior(ab.reshape(B, K, -1), normalise if config.unit_mu else identity)  # (B, K, d) each
     z, pull_z = sample(mu, b, noise.epsilon, config.sigma0)  # (B, K, d)
     kl, pull_kl = kl_divergence(mu, b, config.sigma0)
 
@@ -125,12 +125,15 @@ def concepts(parameters, config):
 
 
 def represent(parameters, X, config, C=None):
-    r"""A user's representation at test time: the posterior's mean mu and deviation sigma, (B, K, d) each."""
+    r"""A user's representation at test time: the posterior's mean mu and deviation sigma, (B, K, d) each.
+
+    Under cosine only the direction of mu is ever used, and mu has unit length also without `unit_mu`.
+    """
     C = concepts(parameters, config) if C is None else C
     A, _ = aggregate(X, C, parameters["T"])
     B, K, d = A.shape
     ab, _ = f_nn(A.reshape(B * K, d), _layers(parameters), None)
-    (mu, b), _ = posterior(ab.reshape(B, K, 2 * d))
+    (mu, b), _ = posterior(ab.reshape(B, K, 2 * d), normalise if config.unit_mu or config.similarity == "cosine" else identity)
     return mu, config.sigma0 * array_module(b).exp(-0.5 * b)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from macrid import adaptive, backend, checkpoint
+from macrid.config import Config
 from macrid.errors import UserError
 from macrid.fit import State
 from macrid.model import initial_parameters
@@ -34,8 +35,8 @@ def load(path, config, split):
     arrays, description = checkpoint.load(path)
     try:
         parts = {part: _part(arrays, part) for part in ("parameters", "best", "mean", "square")}
-        saved = description["config"]
-        counters = {name: description[name] for name in COUNTERS}
+        saved = asdict(Config()) | description["config"]  # options that are newer than the checkpoint are off in it
+        counters = {name: ({"path": {}} | description)[name] for name in COUNTERS}
     except (KeyError, TypeError):
         raise UserError(f"{path}: is not a checkpoint of macrid.train; train again with --overwrite") from None
     for name, value in asdict(config).items():

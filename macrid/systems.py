@@ -136,6 +136,7 @@ TABLE3 = (
     _model("sigma0-halved", "half the prior's deviation", lambda c: {"sigma0": c.sigma0 / 2}),
     _model("sigma0-doubled", "twice the prior's deviation", lambda c: {"sigma0": c.sigma0 * 2}),
     _model("sigma0-one", "a prior N(0, I), as in the authors' code", lambda c: {"sigma0": 1.0}),
+    _model("free-mu", "mu = a instead of a / ||a||, as in the authors' code", lambda c: {"unit_mu": False}),
     _model("kl-mean", "the KL term averaged over concepts, as in the authors' code, not summed", lambda c: {"beta": c.beta / c.K}),
     _model("item-dropout", "half of a user's items hidden from the encoder, as in the authors' code", lambda c: {"item_dropout": 0.5}),
     _model("other-depth", "one tanh layer in f_nn where the full model has none, none where it has some", lambda c: {"hidden_layers": int(not c.hidden_layers)}),

@@ -74,6 +74,7 @@ OPTIONS = {
     "inner product": {"similarity": "inner"},
     "no hidden layer": {"hidden_layers": 0},
     "three hidden layers": {"hidden_layers": 3},
+    "means of any length": {"unit_mu": False},
     "item dropout": {"item_dropout": 0.4},
     "no noise in the concepts": {"gumbel_noise": False},
     "a cool Gumbel-Softmax": {"gumbel_temperature": 0.5},
