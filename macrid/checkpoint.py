@@ -86,6 +86,25 @@ def _direct(path):
     return None if stat.S_ISREG(there.st_mode) else path
 
 
+@contextmanager
+def locked(folder, wait=True):
+    """Hold a folder for this process alone, after waiting for another one, or without `wait` raising BlockingIOError.
+
+    The lock is the system's, on the folder itself: it goes with the process, however that ends. (Not on Windows.)
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
+
+
 def cache_folder():
     """Where pictures and features are kept between runs: $MACRID_CACHE, else the user's cache folder."""
     if os.environ.get("MACRID_CACHE"):

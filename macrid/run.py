@@ -1,7 +1,7 @@
 """A run folder: config.json, history.jsonl, metrics.json, checkpoint.npz; opened, resumed, loaded."""
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,29 +56,20 @@ def choose(path, given, resume, overwrite):
 
 @contextmanager
 def held(path):
-    """Hold the run folder, made if it is missing, for this process alone; a second training in it is a UserError.
-
-    The lock is the system's, on the folder itself: it goes with the process, however that ends. (Not on Windows.)
-    """
+    """Hold the run folder, made if it is missing, for this process alone; a second training in it is a UserError."""
     folder = Path(path)
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            stack.enter_context(checkpoint.locked(folder, wait=False))
+        except BlockingIOError:
             raise UserError(f"{folder}: another training is at work in it; wait for it, or give another --out") from None
-        yield
-    finally:
-        os.close(handle)
-        if not existed and not any(folder.iterdir()):
-            folder.rmdir()
+        try:
+            yield
+        finally:
+            if not existed and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def create(path, settings):

@@ -128,7 +128,7 @@ def main(argv=None):
         raise UserError(f"none of {len(finished)} trials came to a figure; the first: {next((row.reason for row in finished if row.reason), 'still running')}")
     if flags.figure:
         searches = {name: SPACE[name] for name in searched}
-        with _alone(folder), checkpoint.replacing(folder / "search.png") as file:
+        with checkpoint.locked(folder), checkpoint.replacing(folder / "search.png") as file:
             figures.search_sheet(finished, searches).savefig(file, format="png", dpi=110)
     states = [row.state for row in finished]
     say(f"trials    {len(finished)}: " + ", ".join(f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed")))
@@ -322,7 +322,7 @@ def _bury(optuna, study):
 
 def _publish(folder, study, settings, searched):
     """Write trials.csv and best.toml, all or nothing, one process at a time; return the rows."""
-    with _alone(folder):
+    with checkpoint.locked(folder):
         finished = rows(study)
         with checkpoint.replacing(folder / "trials.csv", "w") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -353,22 +353,6 @@ def _interrupts():
         yield look_up
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _alone(folder):
-    """Wait until no other process writes in the folder. (Not on Windows.)"""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _check_folder(folder, study):
