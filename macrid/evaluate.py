@@ -6,7 +6,7 @@ from macrid import backend, command, run
 from macrid.errors import UserError
 from macrid.interpret import maps
 from macrid.metrics import evaluate_ranking, summary
-from macrid.model import rank
+from macrid.model import ranker
 
 SHOWN = 5  # items of a concept
 
@@ -27,7 +27,7 @@ def main(argv=None):
         return
     cutoffs = tuple((k, kind) for kind in ("ndcg", "recall") for k in sorted(set(flags.at)))
     parts = {
-        part: summary(evaluate_ranking(lambda X, k: rank(state.best, X, settings, k)[0], getattr(split, part), cutoffs))
+        part: summary(evaluate_ranking(ranker(state.best, settings), getattr(split, part), cutoffs))
         for part in ("validation", "test")
     }
     print(*command.figure_table(parts), sep="\n")

@@ -9,7 +9,7 @@ from macrid import adam, adaptive, backend, linear_path, semantics
 from macrid.batch import epoch_batches
 from macrid.errors import UserError
 from macrid.metrics import evaluate_ranking, summary
-from macrid.model import initial_parameters, loss_and_gradients, rank
+from macrid.model import initial_parameters, loss_and_gradients, ranker
 from macrid.parallel import ALONE
 
 TERMS = ("loss", "reconstruction", "kl", "categorical")
@@ -85,7 +85,7 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
         users = totals.pop("users")
         _check_finite(totals["loss"], state)
         state.epoch += 1
-        best = lambda X, k: rank(state.parameters, X, config, k)[0]  # noqa: E731
+        best = ranker(state.parameters, config)
         figures = summary(team.evaluate(lambda part: evaluate_ranking(best, part), split.validation))
         record = {"epoch": state.epoch, **{name: float(total) / users for name, total in totals.items()}, "beta": beta}
         record.update({f"validation_{name}": figure["mean"] for name, figure in figures.items()})
@@ -97,7 +97,7 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
         if on_epoch:
             on_epoch(state)
     if config.linear_path:
-        state.best, state.path = linear_path.add(state.best, split, config.replace(K=len(state.best["m"])))
+        state.best, state.path = linear_path.add(state.best, split, config)
     return state
 
 

@@ -44,7 +44,7 @@ def add(parameters, split, config):
     """
     # Not above: the model ranks with this file, and baselines are trained as it is.
     from macrid.baselines.ridge import Ridge
-    from macrid.model import predict, rank
+    from macrid.model import predict, ranker
 
     plain = {name: p for name, p in parameters.items() if name != "L"}
     xp = array_module(plain["H"])
@@ -57,8 +57,7 @@ def add(parameters, split, config):
         return {**plain, "L": (ridge.V * xp.sqrt(weight * even * ridge.f)).astype(config.dtype)}
 
     def score(weight):
-        own = with_path(weight)
-        return summary(evaluate_ranking(lambda X, k: rank(own, X, config, k)[0], split.validation))["ndcg@100"]["mean"]
+        return summary(evaluate_ranking(ranker(with_path(weight), config), split.validation))["ndcg@100"]["mean"]
 
     tried = {weight: score(weight) for weight in (config.linear_path * times for times in TIMES)}
     weight = max(tried, key=lambda one: tried[one])

@@ -21,17 +21,24 @@ def initial_parameters(M, config, rng):
 
     Returns a dict of arrays: H (M, d), T (M, d), m (K, d), W0 (d, hidden), b0, ..., the last layer 2d wide.
     """
-    dtype = config.dtype
-    parameters = {
-        name: (rng.standard_normal((rows, config.d)) * config.init_deviation).astype(dtype)
-        for name, rows in (("H", M), ("T", M), ("m", config.K))
-    }
+    parameters = {}
+    for name, shape in parameter_shapes(M, config).items():
+        if name[0] == "W":
+            bound = (6.0 / sum(shape)) ** 0.5  # Glorot and Bengio (2010)
+            values = rng.uniform(-bound, bound, shape)
+        else:
+            values = np.zeros(shape) if name[0] == "b" else rng.standard_normal(shape) * config.init_deviation
+        parameters[name] = values.astype(config.dtype)
+    return parameters
+
+
+def parameter_shapes(M, config):
+    """{name: shape} of the parameters of a model of M items, in the order in which they are drawn."""
+    shapes = {"H": (M, config.d), "T": (M, config.d), "m": (config.K, config.d)}
     widths = [config.d] + [config.hidden_units] * config.hidden_layers + [2 * config.d]
     for layer, (p, q) in enumerate(zip(widths[:-1], widths[1:])):
-        bound = (6.0 / (p + q)) ** 0.5  # Glorot and Bengio (2010)
-        parameters[f"W{layer}"] = rng.uniform(-bound, bound, (p, q)).astype(dtype)
-        parameters[f"b{layer}"] = np.zeros(q, dtype)
-    return parameters
+        shapes |= {f"W{layer}": (p, q), f"b{layer}": (q,)}
+    return shapes
 
 
 def loss_and_gradients(parameters, X, noise, config, beta, targets=None):
@@ -183,6 +190,11 @@ def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emph
         keep = top_k(best, n)
         best_items, best = xp.take_along_axis(best_items, keep, axis=1), xp.take_along_axis(best, keep, axis=1)
     return best_items, best
+
+
+def ranker(parameters, config):
+    """`rank` as `metrics.evaluate_ranking` asks for it: a function of X (B, M) and k to the k best items (B, k)."""
+    return lambda X, k: rank(parameters, X, config, k)[0]
 
 
 def added(some, others):

@@ -22,6 +22,7 @@ from macrid import (
     metrics,
     model,
     semantics,
+    state_file,
     tables,
 )
 from macrid import config as configs
@@ -104,8 +105,7 @@ class Recommender:
         own = from_state(state, self.config, found, parts)
         vars(self).update(vars(own))
         self.report = checks.describe(found)
-        ranked = lambda X, k: model.rank(self.parameters, X, self.config, k)[0]  # noqa: E731
-        self.figures = metrics.summary(metrics.evaluate_ranking(ranked, parts.test))
+        self.figures = metrics.summary(metrics.evaluate_ranking(model.ranker(self.parameters, self.config), parts.test))
         return self
 
     def recommend(self, users, n: int = 10, exclude_seen: bool = True, concepts: dict[int, float] | None = None):
@@ -202,11 +202,7 @@ class Recommender:
             own.histories = sparse.csr_array((ones, arrays["indices"], arrays["indptr"]), shape=shape)
             own.histories.check_format()
             parameters = {name.split("/")[1]: value for name, value in arrays.items() if name.startswith("parameters/")}
-            blank = model.initial_parameters(1, settings, np.random.default_rng(0))
-            expected = {name: (len(own.items), settings.d) if name in ("H", "T") else p.shape for name, p in blank.items()}
-            if "L" in parameters:
-                expected["L"] = (len(own.items), *parameters["L"].shape[1:2])
-            if {name: value.shape for name, value in parameters.items()} != expected:
+            if not state_file.fit_shapes(parameters, len(own.items), settings, path=True):
                 raise ValueError("its parameters have other shapes than its configuration")
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: is not a whole model ({error}); train again, or save it again") from None

@@ -10,7 +10,7 @@ from macrid import adaptive, backend, checkpoint
 from macrid.config import Config
 from macrid.errors import UserError
 from macrid.fit import State
-from macrid.model import initial_parameters
+from macrid.model import parameter_shapes
 
 COUNTERS = ("step", "epoch", "best_epoch", "best_score", "history", "path")
 MAY_DIFFER = ("max_epochs", "patience", "data", "categories", "pictures", "features", "alexnet", "backend")  # between a run and its continuation
@@ -44,16 +44,21 @@ def load(path, config, split):
             raise UserError(f"{path}: was made with {name} = {saved.get(name)}, not {value}; give the same options, or --overwrite")
     if description.get("data") != fingerprint(split):
         raise UserError(f"{path}: was made from other data than {config.data} holds now; restore the data, or --overwrite")
-    blank = initial_parameters(len(split.items), config, np.random.default_rng(0))
     for part, values in parts.items():
-        K = adaptive.left(config.K, counters["history"], counters["best_epoch"] if part == "best" else counters["epoch"] + 1)
-        expected = {name: p.shape if name != "m" else (K, config.d) for name, p in blank.items()}
-        if part == "best" and "L" in values:
-            expected["L"] = (len(split.items), *values["L"].shape[1:2])
-        if {name: value.shape for name, value in values.items()} != expected:
+        best = part == "best"
+        K = adaptive.left(config.K, counters["history"], counters["best_epoch"] if best else counters["epoch"] + 1)
+        if not fit_shapes(values, len(split.items), config.replace(K=K), path=best):
             raise UserError(f"{path}: its {part} have other shapes than this configuration; train again with --overwrite")
-    moments = {name: (parts["mean"][name], parts["square"][name]) for name in blank}
+    moments = {name: (parts["mean"][name], parts["square"][name]) for name in parts["mean"]}
     return State(parts["parameters"], moments, parts["best"], **counters)
+
+
+def fit_shapes(parameters, M, config, path=False):
+    """Have these arrays the shapes of a model of M items? With `path`, a linear path (M, r) may be among them."""
+    expected = parameter_shapes(M, config)
+    if path and "L" in parameters:
+        expected["L"] = (M, *parameters["L"].shape[1:2])
+    return {name: p.shape for name, p in parameters.items()} == expected
 
 
 def fingerprint(split):

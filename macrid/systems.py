@@ -19,7 +19,7 @@ from macrid.baselines import multivae
 from macrid.errors import UserError
 from macrid.interpret import truth
 from macrid.metrics import evaluate, evaluate_ranking, summary
-from macrid.model import rank
+from macrid.model import ranker
 
 PAPER_MIN_USER_ITEMS = 15
 CATEGORY_WEIGHT = 0.5  # where the data is not the shop: see docs/semantics.md
@@ -60,7 +60,7 @@ def score_model(config, options=None):
     if config.start == "pictures":
         features = tuple(values[split.items] for values in _features(_of_the_data(config)))
     state = fit.fit(split, config, targets, fit.start(split, config, features, targets))
-    ranked = lambda X, k: rank(state.best, X, config, k)[0]  # noqa: E731
+    ranked = ranker(state.best, config)
     seen = {
         "validation": summary(evaluate_ranking(ranked, split.validation))["ndcg@100"]["mean"],
         "epochs": state.epoch, "best_epoch": state.best_epoch, "items": len(split.items),

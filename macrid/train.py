@@ -21,7 +21,7 @@ from macrid.baselines import EASE, Popularity
 from macrid.errors import UserError
 from macrid.interpret import truth
 from macrid.metrics import evaluate, evaluate_ranking, summary
-from macrid.model import rank
+from macrid.model import ranker
 
 MOST_ITEMS_FOR_EASE = 6000  # its closed form inverts an (M, M) matrix
 
@@ -117,7 +117,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     if settings.linear_path:
         state_file.save(path, state, settings, split)
     checkpoint.save_lines(folder / "history.jsonl", state.history)
-    scored = {part: evaluate_ranking(lambda X, k: rank(state.best, X, settings, k)[0], getattr(split, part)) for part in ("validation", "test")}
+    scored = {part: evaluate_ranking(ranker(state.best, settings), getattr(split, part)) for part in ("validation", "test")}
     results = {part: summary(figures) for part, figures in scored.items()}
     say(f"best      epoch {state.best_epoch} of {state.epoch}")
     if settings.adaptive_K:
