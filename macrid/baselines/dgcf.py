@@ -25,19 +25,16 @@ What the paper leaves open, or the authors' code has otherwise:
   the item to be predicted is among the neighbours of the user already.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from macrid import adam
 from macrid.backend import array_module, scalar, to_device
 from macrid.baselines import saved
+from macrid.baselines.training import train
 from macrid.config import Config
 from macrid.errors import UserError
-from macrid.fit import State, finished
-from macrid.metrics import evaluate, summary
 from macrid.ops import normalise, row_dot, softmax, tanh
 
 FEWEST_BATCHES = 5  # an epoch has at least as many: never is more than a fifth of the graph hidden
@@ -77,32 +74,16 @@ class DGCF:
         X.sort_indices()
         parameters = to_device(xp, initial_parameters(*X.shape, K, d, options))
         whole = to_device(xp, make_graph(*edges(X), *X.shape, K))
-        state = State(parameters, adam.start(parameters), parameters)
-        while not finished(state, options):
-            rng = np.random.default_rng([seed, state.epoch + 1])
-            totals, pairs = {"loss": 0.0, "ranking": 0.0, "independence": 0.0}, 0
+        model = lambda own: cls._of(own, whole, layers, iterations)
+
+        def batches(rng):
             for batch in epoch_batches(X, K, sample, options, rng):
-                terms, gradients = loss_and_gradients(state.parameters, to_device(xp, batch), layers, iterations, l2, independence)
-                state.step += 1
-                adam.update(state.parameters, gradients, state.moments, state.step, options)
-                B = len(batch.nodes) // 3
-                totals = {name: total + terms[name] * B for name, total in totals.items()}
-                pairs += B
-            state.epoch += 1
-            figures = {name: float(total) / pairs for name, total in totals.items()}
-            if not math.isfinite(figures["loss"]):
-                raise UserError(f"DGCF: the loss became {figures['loss']} in epoch {state.epoch}; try a lower learning_rate")
-            if validation is not None:
-                model = cls._of(state.parameters, whole, layers, iterations)
-                figures["validation_ndcg@100"] = score = summary(evaluate(model.scores, validation))["ndcg@100"]["mean"]
-                if score > state.best_score:
-                    state.best_score, state.best_epoch = score, state.epoch
-                    state.best = {name: p.copy() for name, p in state.parameters.items()}
-            else:
-                state.best_epoch = state.epoch
-            if on_epoch:
-                on_epoch(state.epoch, figures)
-        return cls._of(state.parameters if validation is None else state.best, whole, layers, iterations)
+                yield len(batch.nodes) // 3, to_device(xp, batch)
+
+        def step(own, batch, _):
+            return loss_and_gradients(own, batch, layers, iterations, l2, independence)
+
+        return model(train("DGCF", parameters, batches, step, model, validation, options, on_epoch))
 
     @classmethod
     def _of(cls, parameters, graph, layers, iterations):

@@ -13,20 +13,18 @@ the first two averaged over the users of a batch. What macrid adds to MultiVAE i
 layers as wide as all items: parameters here are E, e (M wide, of the first layer), q.., and p.., the last M wide.
 """
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from macrid import adam
 from macrid.backend import array_module, scalar, to_device
 from macrid.baselines import saved
+from macrid.baselines.training import train
 from macrid.config import Config
 from macrid.decoder import positives
 from macrid.encoder import f_nn, kl_divergence, sample
 from macrid.errors import UserError
-from macrid.fit import State, annealed_beta, finished
-from macrid.metrics import evaluate, summary
+from macrid.fit import annealed_beta
 from macrid.ops import row_dot, tanh
 
 
@@ -270,34 +268,17 @@ def draw_noise(rng, X, code, options):
 def _train(cls, parameters, X, validation, options, l2, xp, on_epoch):
     """Epochs of Adam steps; returns the parameters of the best validation figure, or the last ones without validation."""
     code = parameters["pW0"].shape[0] if cls is MultiVAE else 0
-    parameters = to_device(xp, parameters)
-    state = State(parameters, adam.start(parameters), parameters)
-    while not finished(state, options):
-        rng = np.random.default_rng([options.seed, state.epoch + 1])
+
+    def batches(rng):
         order = rng.permutation(X.shape[0])
-        figures = {"loss": 0.0, "reconstruction": 0.0, "kl": 0.0}
         for start in range(0, len(order), options.batch_size):
             batch = X[order[start : start + options.batch_size]]
-            noise = to_device(xp, draw_noise(rng, batch, code, options))
-            terms, gradients = loss_and_gradients(state.parameters, batch, noise, annealed_beta(state.step, options), l2)
-            state.step += 1
-            adam.update(state.parameters, gradients, state.moments, state.step, options)
-            for name in figures:
-                figures[name] += terms[name] * (batch.shape[0] / len(order))
-        state.epoch += 1
-        figures = {name: float(value) for name, value in figures.items()}
-        if not math.isfinite(figures["loss"]):
-            raise UserError(f"{cls.__name__}: the loss became {figures['loss']} in epoch {state.epoch}; try a lower learning_rate")
-        if validation is None:
-            state.best_epoch = state.epoch
-        else:
-            figures["validation_ndcg@100"] = score = summary(evaluate(cls(state.parameters).scores, validation))["ndcg@100"]["mean"]
-            if score > state.best_score:
-                state.best_score, state.best_epoch = score, state.epoch
-                state.best = {name: p.copy() for name, p in state.parameters.items()}
-        if on_epoch:
-            on_epoch(state.epoch, figures)
-    return state.parameters if validation is None else state.best
+            yield batch.shape[0], (batch, to_device(xp, draw_noise(rng, batch, code, options)))
+
+    def step(own, batch, updates):
+        return loss_and_gradients(own, *batch, annealed_beta(updates, options), l2)
+
+    return train(cls.__name__, to_device(xp, parameters), batches, step, cls, validation, options, on_epoch)
 
 
 def _layers(parameters, part):
