@@ -5,7 +5,13 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-NOTEBOOKS = ["jupytext>=1.16", "nbclient>=0.10", "nbformat>=5.9", "ipykernel>=6.29", "ipywidgets>=8.1"]
+NOTEBOOKS = [
+    "jupytext>=1.16",
+    "nbclient>=0.10",
+    "nbformat>=5.9",
+    "ipykernel>=6.29",
+    "ipywidgets>=8.1",
+]
 
 setup(
     name="macrid",
@@ -17,12 +23,37 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["macrid", "macrid.*"]),
     package_data={"macrid": ["py.typed", "templates/*"]},
-    install_requires=["numpy>=2.0", "scipy>=1.13", "scikit-learn>=1.5", "pillow>=10.3", "matplotlib>=3.9", "tqdm>=4.60", "onnx>=1.17", "onnxruntime>=1.19", "jinja2>=3.1"],
+    install_requires=[
+        "numpy>=2.0",
+        "scipy>=1.13",
+        "scikit-learn>=1.5",
+        "pillow>=10.3",
+        "matplotlib>=3.9",
+        "tqdm>=4.60",
+        "onnx>=1.17",
+        "onnxruntime>=1.19",
+        "jinja2>=3.1",
+    ],
     extras_require={
-        "test": ["pytest>=7.4", "hypothesis>=6.90", "mpi4py>=4.1", "mpich>=4.3", "selenium>=4.20", "optuna>=4.0", *NOTEBOOKS],
+        "test": [
+            "pytest>=7.4",
+            "hypothesis>=6.90",
+            "mpi4py>=4.1",
+            "mpich>=4.3",
+            "selenium>=4.20",
+            "optuna>=4.0",
+            *NOTEBOOKS,
+        ],
         "tune": ["optuna>=4.0"],
         "tutorials": ["jupyterlab>=4.0", *NOTEBOOKS],
-        "dev": ["ruff>=0.6", "mypy>=1.11", "mkdocs>=1.6", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26", "latex2mathml>=3.77"],
+        "dev": [
+            "ruff>=0.6",
+            "mypy>=1.11",
+            "mkdocs>=1.6",
+            "mkdocs-material>=9.5",
+            "mkdocstrings[python]>=0.26",
+            "latex2mathml>=3.77",
+        ],
         "gpu": ["cupy-cuda13x[ctk]>=14.0"],
         "gpu12": ["cupy-cuda12x>=13.0"],
         "mpi": ["mpi4py>=4.1"],  # and an MPI: pip install mpich, or your system's mpich or openmpi

@@ -1,9 +1,10 @@
-"""One step of the sampled softmax against the full one, and over catalogues of growing size, as Markdown.
+"""One step of the sampled softmax against the full one, and over catalogues of growing size, as
+Markdown.
 
     python benchmarks/candidates.py [--repeats 15] [--largest 10000000]
 
-B=400 users of 87 items, K=7; d=200 against the full softmax at M=50000, d=64 over the sizes. 2000 candidates. A step is noise,
-loss, gradients and Adam.
+B=400 users of 87 items, K=7; d=200 against the full softmax at M=50000, d=64 over the sizes. 2000
+candidates. A step is noise, loss, gradients and Adam.
 """
 
 import argparse
@@ -14,8 +15,9 @@ import tracemalloc
 import numpy as np
 from scipy import sparse
 
-from macrid import adam, backend, batch, model
+from macrid import backend, model
 from macrid.config import Config
+from macrid.training import adam, batch
 
 B, ITEMS = 400, 87
 
@@ -23,14 +25,24 @@ B, ITEMS = 400, 87
 def users(M, rng):
     """A batch whose items are drawn with popularity 1 / (rank + 10), the same ranks for every M."""
     weights = np.cumsum(1 / (np.arange(min(M, 10_000)) + 10))
-    rows = np.concatenate([np.unique(np.searchsorted(weights, rng.random(2 * ITEMS) * weights[-1]))[:ITEMS] for _ in range(B)])
+    rows = np.concatenate(
+        [
+            np.unique(np.searchsorted(weights, rng.random(2 * ITEMS) * weights[-1]))[:ITEMS]
+            for _ in range(B)
+        ]
+    )
     lengths = [len(rows) // B] * B
     rows = rows[: sum(lengths)]
-    return sparse.csr_array((np.ones(len(rows), np.float32), rows.astype(np.int32), np.cumsum([0, *lengths])), shape=(B, M))
+    return sparse.csr_array(
+        (np.ones(len(rows), np.float32), rows.astype(np.int32), np.cumsum([0, *lengths])),
+        shape=(B, M),
+    )
 
 
 def blank(M, config, rng):
-    """Parameters as at the start, made in float32 throughout: at M = 10^7 a float64 copy would not fit."""
+    """Parameters as at the start, made in float32 throughout: at M = 10^7 a float64 copy would not
+    fit.
+    """
     parameters = model.initial_parameters(config.K, config, rng)
     for name in ("H", "T"):
         parameters[name] = rng.standard_normal((M, config.d), dtype=np.float32)
@@ -65,22 +77,34 @@ def measure(M, config, repeats):
 
 def main():
     """Print the two tables."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--repeats", type=int, default=15)
     arguments.add_argument("--largest", type=int, default=10_000_000)
     flags = arguments.parse_args()
     backend.keep_freed_memory()
-    rows = [("full, d=200", 50_000, Config(K=7, candidates=0)), ("2000 candidates, d=200", 50_000, Config(K=7, candidates=2000))]
+    rows = [
+        ("full, d=200", 50_000, Config(K=7, candidates=0)),
+        ("2000 candidates, d=200", 50_000, Config(K=7, candidates=2000)),
+    ]
     for M in (10_000, 100_000, 1_000_000, 10_000_000):
         if M <= flags.largest:
             rows.append(("2000 candidates, d=64", M, Config(K=7, d=64, candidates=2000)))
-    print("| what | M | median s | fastest to slowest | ratio to the first of its d | peak MB |\n|---|---|---|---|---|---|")
+    print(
+        "| what | M | median s | fastest to slowest | ratio to the first of its d | peak MB"
+        " |\n|---|---|---|---|---|---|"
+    )
     first = {}
     for what, M, config in rows:
         seconds, peak = measure(M, config, flags.repeats)
         median = statistics.median(seconds)
         ratio = median / first.setdefault(config.d, median)
-        print(f"| {what} | {M:,} | {median:.4f} | {min(seconds):.4f} to {max(seconds):.4f} | {ratio:.3f} | {peak / 1e6:.0f} |", flush=True)
+        print(
+            f"| {what} | {M:,} | {median:.4f} | {min(seconds):.4f} to {max(seconds):.4f} |"
+            f" {ratio:.3f} | {peak / 1e6:.0f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,24 +1,27 @@
-"""Turning a dimension on the shop: does one true attribute change, step by step, and do the others stay put?
+"""Turning a dimension on the shop: does one true attribute change, step by step, and do the others
+stay put?
 
     for seed in 0 1 2; do python -m macrid.train --seed $seed --out runs/shop-$seed; done
     python benchmarks/control.py runs/shop-0 runs/shop-1 runs/shop-2 --out docs/images/control.png
 
-For every concept and dimension, from 20 items of the concept: Spearman's correlation of the step with each true attribute
-along the 8 items retrieved, averaged over the starts with its sign. The attribute that moves most is chosen on ten of the
-starts and measured on the other ten, so that the best of five is not luck. All pairs count, not the best ones; chance is
-seen by shuffling the attributes among the items.
+For every concept and dimension, from 20 items of the concept: Spearman's correlation of the step
+with each true attribute along the 8 items retrieved, averaged over the starts with its sign. The
+attribute that moves most is chosen on ten of the starts and measured on the other ten, so that the
+best of five is not luck. All pairs count, not the best ones; chance is seen by shuffling the
+attributes among the items.
 
-From a user: the strongest component of the first 100 test users of each run, every dimension, 8 steps. How much better than the concept's items do
-those retrieved suit the taste that she was made with, minus her weighted squared distances from her ideal, in standard deviations over the concept?
+From a user: the strongest component of the first 100 test users of each run, every dimension, 8
+steps. How much better than the concept's items do those retrieved suit the taste that she was made
+with, minus her weighted squared distances from her ideal, in standard deviations over the concept?
 """
 
 import argparse
 
 import numpy as np
 
-from macrid import model, run
-from macrid.interpret import control, macro
-from macrid.interpret.figures import COLOURS, INK
+from macrid import model, run_folder
+from macrid.interpret import macro, trajectory
+from macrid.interpret.drawing import COLOURS, INK
 
 STARTS, STEPS, USERS = 20, 8, 100
 GAMMAS = (0, 0.03, 0.1, 0.3, 1, 10)
@@ -26,37 +29,61 @@ GAMMAS = (0, 0.03, 0.1, 0.3, 1, 10)
 
 def main():
     """Measure every dimension of every concept of all runs, print the distribution, draw it."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("runs", nargs="+", metavar="RUN", help="run folders of macrid.train on the shop")
-    arguments.add_argument("--gamma", type=float, default=control.GAMMA)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument(
+        "runs", nargs="+", metavar="RUN", help="run folders of macrid.train on the shop"
+    )
+    arguments.add_argument("--gamma", type=float, default=trajectory.GAMMA)
     arguments.add_argument("--out", help="write the histogram to this .png file")
     flags = arguments.parse_args()
     found, shuffled, gains = [], [], []
     for seed, folder in enumerate(flags.runs):
-        settings, made, split, state = run.load(folder)
-        space, attributes = control.space(state.best, settings), made.truth.attributes[split.items]
+        settings, made, split, state = run_folder.load(folder)
+        space, attributes = (
+            trajectory.space(state.best, settings),
+            made.truth.attributes[split.items],
+        )
         found += measured(space, attributes, flags.gamma)
-        shuffled += measured(space, np.random.default_rng(seed).permutation(attributes), flags.gamma)
+        shuffled += measured(
+            space, np.random.default_rng(seed).permutation(attributes), flags.gamma
+        )
         gains += tastes(space, settings, made, split, state.best)
     found, shuffled = np.array(found), np.array(shuffled)
     report("true attributes", found)
     report("attributes shuffled among items", shuffled)
     clear = found[found[:, 0] >= 0.8, 2]
-    print("the attribute of those of .8 and more:", {name: int((clear == a).sum()) for a, name in enumerate(made.truth.attribute_names)})
+    print(
+        "the attribute of those of .8 and more:",
+        {name: int((clear == a).sum()) for a, name in enumerate(made.truth.attribute_names)},
+    )
     print(f"from a user, how much better her true taste is met, over {len(gains)} users:")
     for gamma, column in zip(GAMMAS, np.array(gains).T):
-        print(f"  gamma {gamma:<4g}  {column.mean():.3f} ± {column.std(ddof=1) / len(column) ** 0.5:.3f}")
+        print(
+            f"  gamma {gamma:<4g}  {column.mean():.3f} ±"
+            f" {column.std(ddof=1) / len(column) ** 0.5:.3f}"
+        )
     if flags.out:
         draw(found, shuffled, len(flags.runs)).savefig(flags.out, dpi=130)
 
 
 def measured(space, attributes, gamma):
-    """(most, next, attribute) of every concept and dimension: |mean correlation| of the attribute that moves most, and of the next."""
+    """(most, next, attribute) of every concept and dimension: |mean correlation| of the attribute
+    that moves most, and of the next.
+    """
     rows = []
     for k in range(len(space.m)):
         starts = np.random.default_rng(0).permutation(np.flatnonzero(space.concept == k))[:STARTS]
         for j in range(space.H.shape[1] if len(starts) == STARTS else 0):
-            rho = np.array([control.step_correlation(attributes[control.trajectory(space, space.H[i], j, STEPS, gamma).items]) for i in starts])
+            rho = np.array(
+                [
+                    trajectory.step_correlation(
+                        attributes[trajectory.trajectory(space, space.H[i], j, STEPS, gamma).items]
+                    )
+                    for i in starts
+                ]
+            )
             chosen, fresh = np.abs(rho[::2].mean(axis=0)), np.abs(rho[1::2].mean(axis=0))
             most = chosen.argmax()
             rows.append((fresh[most], np.delete(fresh, most).max(), most))
@@ -64,20 +91,35 @@ def measured(space, attributes, gamma):
 
 
 def tastes(space, settings, made, split, parameters):
-    """For test users the gain at each of GAMMAS, a mean over the dimensions; users whose component is not of an intention of theirs are left out."""
+    """For test users the gain at each of GAMMAS, a mean over the dimensions; users whose component
+    is not of an intention of theirs are left out.
+    """
     truth, part = made.truth, split.test
     X, users = part.fold_in[:USERS], part.users[:USERS]
     confidence = macro.confidence(X, model.concepts(parameters, settings))  # (B, K)
     rows = []
     for place, u in enumerate(users):
-        h = control.component(parameters, X[[place]], int(confidence[place].argmax()), settings)
+        h = trajectory.component(parameters, X[[place]], int(confidence[place].argmax()), settings)
         inside = np.flatnonzero(space.concept == (space.m @ h).argmax())
         g = np.bincount(truth.category[split.items][inside]).argmax()
-        suits = -((truth.attributes[split.items] - truth.ideals[u, g]) ** 2 @ truth.weights[u, g])  # (M,)
+        suits = -(
+            (truth.attributes[split.items] - truth.ideals[u, g]) ** 2 @ truth.weights[u, g]
+        )  # (M,)
         suits = (suits - suits[inside].mean()) / suits[inside].std()
         if truth.intentions[u, g]:
-            paths = [[control.trajectory(space, h, j, STEPS, gamma).items for j in range(space.H.shape[1])] for gamma in GAMMAS]
-            rows.append([np.mean([suits[items].mean() for items in of_gamma if len(items)]) for of_gamma in paths])
+            paths = [
+                [
+                    trajectory.trajectory(space, h, j, STEPS, gamma).items
+                    for j in range(space.H.shape[1])
+                ]
+                for gamma in GAMMAS
+            ]
+            rows.append(
+                [
+                    np.mean([suits[items].mean() for items in of_gamma if len(items)])
+                    for of_gamma in paths
+                ]
+            )
     return rows
 
 
@@ -85,9 +127,13 @@ def report(title, rows):
     """The distribution of both over concepts and dimensions."""
     print(f"{title}: {len(rows)} pairs of concept and dimension")
     for name, column in (("moves most", rows[:, 0]), ("moves next", rows[:, 1])):
-        quantiles = "  ".join(f"{q:.2f}" for q in np.quantile(column, (0.1, 0.25, 0.5, 0.75, 0.9, 1)))
+        quantiles = "  ".join(
+            f"{q:.2f}" for q in np.quantile(column, (0.1, 0.25, 0.5, 0.75, 0.9, 1))
+        )
         print(f"  {name}: 10, 25, 50, 75, 90 %, max  {quantiles};  >= .8: {(column >= 0.8).sum()}")
-    print(f"  most >= .8 and every other <= .4: {((rows[:, 0] >= 0.8) & (rows[:, 1] <= 0.4)).sum()}")
+    print(
+        f"  most >= .8 and every other <= .4: {((rows[:, 0] >= 0.8) & (rows[:, 1] <= 0.4)).sum()}"
+    )
 
 
 def draw(found, shuffled, runs):
@@ -97,20 +143,48 @@ def draw(found, shuffled, runs):
     figure = Figure(figsize=(10, 4.2), layout="constrained", facecolor="white")
     left, right = figure.subplots(1, 2)
     bins = np.linspace(0, 1, 21)
-    left.hist(found[:, 0], bins, color=COLOURS[0], alpha=0.85, label="the attribute that moves most")
-    left.hist(found[:, 1], bins, histtype="step", color=COLOURS[5], linewidth=2, label="the one that moves next")
-    left.hist(shuffled[:, 0], bins, histtype="step", color=INK, linestyle="--", label="moves most, attributes shuffled")
+    left.hist(
+        found[:, 0], bins, color=COLOURS[0], alpha=0.85, label="the attribute that moves most"
+    )
+    left.hist(
+        found[:, 1],
+        bins,
+        histtype="step",
+        color=COLOURS[5],
+        linewidth=2,
+        label="the one that moves next",
+    )
+    left.hist(
+        shuffled[:, 0],
+        bins,
+        histtype="step",
+        color=INK,
+        linestyle="--",
+        label="moves most, attributes shuffled",
+    )
     left.set_xlabel("|mean Spearman correlation with the step|", color=INK)
     left.set_ylabel("pairs of concept and dimension", color=INK)
     left.legend(frameon=False, fontsize=9)
     right.scatter(found[:, 0], found[:, 1], s=14, color=COLOURS[0], label="true attributes")
-    right.scatter(shuffled[:, 0], shuffled[:, 1], s=12, color=INK, marker="x", linewidths=0.7, label="attributes shuffled")
+    right.scatter(
+        shuffled[:, 0],
+        shuffled[:, 1],
+        s=12,
+        color=INK,
+        marker="x",
+        linewidths=0.7,
+        label="attributes shuffled",
+    )
     right.axvline(0.8, color=INK, linestyle=":", linewidth=1)
     right.set(xlim=(0, 1), ylim=(0, 1))
     right.set_xlabel("the attribute that moves most", color=INK)
     right.set_ylabel("the one that moves next", color=INK)
     right.legend(frameon=False, fontsize=9, loc="upper left")
-    figure.suptitle(f"Turning every dimension of every concept on the shop ({runs} runs, 10 starts each)", color=INK, fontsize=12)
+    figure.suptitle(
+        f"Turning every dimension of every concept on the shop ({runs} runs, 10 starts each)",
+        color=INK,
+        fontsize=12,
+    )
     return figure
 
 

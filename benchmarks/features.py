@@ -1,4 +1,5 @@
-"""Feature extraction against the bare onnxruntime session on the same pictures, already decoded, in turns, in one run.
+"""Feature extraction against the bare onnxruntime session on the same pictures, already decoded, in
+turns, in one run.
 
     python benchmarks/features.py FOLDER [--pictures 320] [--repeats 5] [--alexnet FILE]
 
@@ -13,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from macrid import alexnet, features
-from macrid.pictures import Unreadable, read_square
+from macrid.pictures import alexnet, features
+from macrid.pictures.reading import Unreadable, read_square
 
 
 def main():
     """Print seconds, pictures a second and the ratio."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("folder")
     arguments.add_argument("--pictures", type=int, default=320)
     arguments.add_argument("--repeats", type=int, default=5)
@@ -64,10 +67,16 @@ def main():
             done = work()
             if repeat:  # the first is a warm-up
                 rates[name].append(done / (time.perf_counter() - start))
-    print("| what | pictures a second, median | slowest to fastest | ratio of medians |\n|---|---|---|---|")
+    print(
+        "| what | pictures a second, median | slowest to fastest | ratio of medians"
+        " |\n|---|---|---|---|"
+    )
     floor = statistics.median(rates["bare session"])
     for name, values in rates.items():
-        print(f"| {name} | {statistics.median(values):.1f} | {min(values):.1f} to {max(values):.1f} | {floor / statistics.median(values):.2f} |")
+        print(
+            f"| {name} | {statistics.median(values):.1f} | {min(values):.1f} to {max(values):.1f} |"
+            f" {floor / statistics.median(values):.2f} |"
+        )
 
 
 if __name__ == "__main__":

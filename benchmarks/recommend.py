@@ -2,8 +2,9 @@
 
     python benchmarks/recommend.py [--users 100000] [--items 50000] [--ratings 20000000]
 
-Recommending: 20 of `--items` items for `--users` users, by ids, K=4, d=200, through Recommender.recommend; against the bare (B, d) by (d, M)
-product a concept that it cannot avoid, for as many users, timed in the same run (on 1,000 users before every 10,000). Reading: a made CSV of
+Recommending: 20 of `--items` items for `--users` users, by ids, K=4, d=200, through
+Recommender.recommend; against the bare (B, d) by (d, M) product a concept that it cannot avoid, for
+as many users, timed in the same run (on 1,000 users before every 10,000). Reading: a made CSV of
 user,item,rating,timestamp rows, read and split in a process of its own; its time and peak memory.
 """
 
@@ -35,18 +36,31 @@ def made(users, items, rng, d=200, K=4, each=30):
     config = Config(K=K, d=d, data="made")
     own = Recommender(config)
     own.parameters = model.initial_parameters(items, config, rng)
-    own.items, own.users, own.titles = np.arange(items).astype(str), np.arange(users).astype(str), None
-    indices = np.sort(rng.integers(0, items // each, (users, each)) + np.arange(each) * (items // each), axis=1).reshape(-1)
-    own.histories = sparse.csr_array((np.ones(indices.size, np.float32), indices, np.arange(users + 1) * each), shape=(users, items))
+    own.items, own.users, own.titles = (
+        np.arange(items).astype(str),
+        np.arange(users).astype(str),
+        None,
+    )
+    indices = np.sort(
+        rng.integers(0, items // each, (users, each)) + np.arange(each) * (items // each), axis=1
+    ).reshape(-1)
+    own.histories = sparse.csr_array(
+        (np.ones(indices.size, np.float32), indices, np.arange(users + 1) * each),
+        shape=(users, items),
+    )
     own._number()
     return own
 
 
 def products(own):
     """Seconds of the bare products for a user, over 500 at a time, twice."""
-    z = np.random.default_rng(0).standard_normal((own.config.K, 500, own.config.d), dtype=np.float32)
+    z = np.random.default_rng(0).standard_normal(
+        (own.config.K, 500, own.config.d), dtype=np.float32
+    )
     out = np.empty((500, len(own.items)), np.float32)
-    np.matmul(z[0], own.parameters["H"].T, out=out)  # not timed: its memory is touched here for the first time
+    np.matmul(
+        z[0], own.parameters["H"].T, out=out
+    )  # not timed: its memory is touched here for the first time
     start = time.perf_counter()
     for z_k in (*z, *z):
         np.matmul(z_k, own.parameters["H"].T, out=out)
@@ -62,15 +76,27 @@ def write_ratings(path, rows, rng):
         file.write("userId,movieId,rating,timestamp\n")
         for start in range(0, rows, 1_000_000):
             part = slice(start, start + 1_000_000)
-            file.writelines(f"{u},{i},{s},{t}\n" for u, i, s, t in zip(users[part].tolist(), items[part].tolist(), stars[part].tolist(), times[part].tolist()))
+            file.writelines(
+                f"{u},{i},{s},{t}\n"
+                for u, i, s, t in zip(
+                    users[part].tolist(),
+                    items[part].tolist(),
+                    stars[part].tolist(),
+                    times[part].tolist(),
+                )
+            )
 
 
 def main():
     """Measure and print Markdown."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--users", type=int, default=100_000)
     arguments.add_argument("--items", type=int, default=50_000)
-    arguments.add_argument("--ratings", type=int, default=20_000_000, help="at least 1000, or 0 to leave reading out")
+    arguments.add_argument(
+        "--ratings", type=int, default=20_000_000, help="at least 1000, or 0 to leave reading out"
+    )
     flags = arguments.parse_args()
     if 0 < flags.ratings < 1000:
         arguments.error(f"--ratings is {flags.ratings}, expected 0 or at least 1000")
@@ -86,7 +112,11 @@ def main():
             own.recommend(users, 20)
             seconds += time.perf_counter() - start
         print("| users | items | bare products s | recommend s | ratio |\n|---|---|---|---|---|")
-        print(f"| {flags.users:,} | {flags.items:,} | {floor:.1f} | {seconds:.1f} | {seconds / floor:.2f} |\n", flush=True)
+        print(
+            f"| {flags.users:,} | {flags.items:,} | {floor:.1f} | {seconds:.1f} |"
+            f" {seconds / floor:.2f} |\n",
+            flush=True,
+        )
     if flags.ratings:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "ratings.csv"

@@ -1,11 +1,14 @@
-"""How the cost grows: step time in B, K, d, M; epoch time in N; recommending in users; against floors and plain twins.
+"""How the cost grows: step time in B, K, d, M; epoch time in N; recommending in users; against
+floors and plain twins.
 
     python benchmarks/scaling.py [--backend numpy] [--repeats 5] [--plot docs/images/scaling.png]
 
-One size at a time is varied from a base point (B=256, K=4, d=100, M=8,000). At each point the step, its bare matrix products
-(the floor: three (B, d) by (d, M) products a concept) and the plain twin are timed in turn; medians are printed as Markdown with
-the spread from fastest to slowest, and drawn. An epoch's floor is its steps' bare products; recommending's floor is one (B, d) by
-(d, M) product a concept. Peak memory is what NumPy allocates during a step beyond what stands before it (not on a device).
+One size at a time is varied from a base point (B=256, K=4, d=100, M=8,000). At each point the step,
+its bare matrix products (the floor: three (B, d) by (d, M) products a concept) and the plain twin
+are timed in turn; medians are printed as Markdown with the spread from fastest to slowest, and
+drawn. An epoch's floor is its steps' bare products; recommending's floor is one (B, d) by (d, M)
+product a concept. Peak memory is what NumPy allocates during a step beyond what stands before it
+(not on a device).
 """
 
 import argparse
@@ -14,12 +17,18 @@ import time
 import numpy as np
 from step import bare_products, peak_bytes, plain_step, random_users, step
 
-from macrid import adam, backend, model
-from macrid.batch import epoch_batches
+from macrid import backend, model
 from macrid.config import Config
+from macrid.training import adam
+from macrid.training.batch import epoch_batches
 
 BASE = {"B": 256, "K": 4, "d": 100, "M": 8000}
-VARIED = {"B": (64, 128, 256, 512, 1024), "K": (1, 2, 4, 8, 16), "d": (25, 50, 100, 200, 400), "M": (2000, 4000, 8000, 16000, 32000)}
+VARIED = {
+    "B": (64, 128, 256, 512, 1024),
+    "K": (1, 2, 4, 8, 16),
+    "d": (25, 50, 100, 200, 400),
+    "M": (2000, 4000, 8000, 16000, 32000),
+}
 USERS = (1000, 2000, 4000, 8000)
 PLAIN_LIMIT = 1 << 27  # elements of (B, K, M) beyond which the plain twin is left out
 
@@ -43,7 +52,9 @@ def setting(xp, B, K, d, M):
     config = Config(K=K, d=d, batch_size=B)
     X = random_users(B, M, rng)
     parameters = backend.to_device(xp, model.initial_parameters(M, config, rng))
-    z, out = backend.to_device(xp, (rng.standard_normal((K, B, d), dtype=np.float32), np.empty((B, M), np.float32)))
+    z, out = backend.to_device(
+        xp, (rng.standard_normal((K, B, d), dtype=np.float32), np.empty((B, M), np.float32))
+    )
     return config, X, parameters, z, out, rng
 
 
@@ -69,7 +80,9 @@ def epoch_point(xp, repeats, N):
 
     def epoch():
         for batch, noise in epoch_batches(X, config, 1, xp):
-            _, gradients = model.loss_and_gradients(parameters, batch, backend.to_device(xp, noise), config, config.beta)
+            _, gradients = model.loss_and_gradients(
+                parameters, batch, backend.to_device(xp, noise), config, config.beta
+            )
             adam.update(parameters, gradients, moments, 10, config)
 
     def floor():
@@ -101,7 +114,11 @@ def row(what, size, seconds, name, peak=None):
     plain = f"{np.median(seconds['plain']) / median:.1f}" if "plain" in seconds else ""
     spread = f"{min(seconds[name]):.4f} to {max(seconds[name]):.4f}"
     memory = f"{peak / 1e6:.0f}" if peak else ""
-    print(f"| {what} | {size:,} | {floor:.4f} | {median:.4f} | {spread} | {median / floor:.2f} | {plain} | {memory} |", flush=True)
+    print(
+        f"| {what} | {size:,} | {floor:.4f} | {median:.4f} | {spread} | {median / floor:.2f} |"
+        f" {plain} | {memory} |",
+        flush=True,
+    )
     return size, floor, median, np.median(seconds["plain"]) if "plain" in seconds else None
 
 
@@ -113,10 +130,20 @@ def plot(points, path):
     figure = Figure(figsize=(12, 6.6), layout="constrained", facecolor="white")
     for axis, (title, rows) in zip(figure.subplots(2, 3).flat, points.items()):
         sizes = [row[0] for row in rows]
-        for column, label, marker, colour in ((3, "plain twin", "s", "#D55E00"), (2, "macrid", "o", "#0072B2"), (1, "bare matrix products", "^", "#555555")):
+        for column, label, marker, colour in (
+            (3, "plain twin", "s", "#D55E00"),
+            (2, "macrid", "o", "#0072B2"),
+            (1, "bare matrix products", "^", "#555555"),
+        ):
             values = [row[column] for row in rows]
             if any(values):
-                axis.plot(sizes, [np.nan if value is None else value * 1000 for value in values], marker=marker, color=colour, label=label)
+                axis.plot(
+                    sizes,
+                    [np.nan if value is None else value * 1000 for value in values],
+                    marker=marker,
+                    color=colour,
+                    label=label,
+                )
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
@@ -132,26 +159,42 @@ def plot(points, path):
 
 def main():
     """Measure, print, draw."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--backend", default="numpy", choices=backend.NAMES)
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--plot", help="write the curves to this PNG or SVG file")
     flags = arguments.parse_args()
     backend.keep_freed_memory()
     xp = backend.load(flags.backend)
-    print(f"{backend.device_name(xp)}; base point {', '.join(f'{name}={size:,}' for name, size in BASE.items())}\n")
-    print("| varied | to | floor s | median s | fastest to slowest | ratio to floor | plain twin / ours | peak MB |")
+    print(
+        f"{backend.device_name(xp)}; base point"
+        f" {', '.join(f'{name}={size:,}' for name, size in BASE.items())}\n"
+    )
+    print(
+        "| varied | to | floor s | median s | fastest to slowest | ratio to floor | plain twin /"
+        " ours | peak MB |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     points = {}
-    names = {"B": "users of a batch, B", "K": "concepts, K", "d": "dimensions of a concept, d", "M": "items, M"}
+    names = {
+        "B": "users of a batch, B",
+        "K": "concepts, K",
+        "d": "dimensions of a concept, d",
+        "M": "items, M",
+    }
     for name, sizes in VARIED.items():
         points[f"a step: {names[name]}"] = rows = []
         for size in sizes:
             seconds, peak = step_point(xp, flags.repeats, {**BASE, name: size})
             rows.append(row(f"step, {name}", size, seconds, "step", peak))
-    points["an epoch: users, N"] = [row("epoch, N", N, epoch_point(xp, flags.repeats, N), "epoch") for N in USERS]
+    points["an epoch: users, N"] = [
+        row("epoch, N", N, epoch_point(xp, flags.repeats, N), "epoch") for N in USERS
+    ]
     points["20 best items for 2,000 users: items, M"] = [
-        row("recommend, M", M, recommend_point(xp, flags.repeats, 2000, M), "recommend") for M in (2000, 10000, 50000)
+        row("recommend, M", M, recommend_point(xp, flags.repeats, 2000, M), "recommend")
+        for M in (2000, 10000, 50000)
     ]
     if flags.plot:
         plot(points, flags.plot)

@@ -1,11 +1,14 @@
-"""One training step against the bare matrix products it cannot avoid, and against the plain twin: time and memory.
+"""One training step against the bare matrix products it cannot avoid, and against the plain twin:
+time and memory.
 
-    python benchmarks/step.py [--repeats 7] [--no-plain] [--backend cupy] [--precision tf32] [--device-random]
+    python benchmarks/step.py [--repeats 7] [--no-plain] [--backend cupy] [--precision tf32]
+    [--device-random]
 
-A step is everything: noise, loss, all gradients, Adam. The floor is three products of (B, d) by (d, M) a concept: the
-decoder's logits and their two pullbacks. All three are timed in turn inside one run; medians (and the spread from the
-fastest to the slowest) are printed as Markdown, as are ratios to the floor. Memory is the peak that NumPy allocates
-during a step (tracemalloc), beyond what stands before it: data, parameters, moments. Data: random users with 87 items each.
+A step is everything: noise, loss, all gradients, Adam. The floor is three products of (B, d) by (d,
+M) a concept: the decoder's logits and their two pullbacks. All three are timed in turn inside one
+run; medians (and the spread from the fastest to the slowest) are printed as Markdown, as are ratios
+to the floor. Memory is the peak that NumPy allocates during a step (tracemalloc), beyond what
+stands before it: data, parameters, moments. Data: random users with 87 items each.
 """
 
 import argparse
@@ -15,9 +18,11 @@ import tracemalloc
 import numpy as np
 from scipy import sparse
 
-from macrid import adam, backend, decoder, encoder, model
-from macrid.batch import draw_noise
+from macrid import backend, model
 from macrid.config import Config
+from macrid.model import decoder, encoder
+from macrid.training import adam
+from macrid.training.batch import draw_noise
 
 SIZES = ((425, 5297), (400, 50000))
 ITEMS_A_USER = 87
@@ -27,9 +32,13 @@ def random_users(B, M, rng):
     """(B, M) CSR with 87 different items a user, some items more popular than others."""
     weight = 1 / (np.arange(M) + 20.0)
     keys = np.log(weight) + rng.gumbel(size=(B, M))
-    chosen = np.sort(np.argpartition(-keys, ITEMS_A_USER, axis=1)[:, :ITEMS_A_USER], axis=1).astype(np.int32)
+    chosen = np.sort(np.argpartition(-keys, ITEMS_A_USER, axis=1)[:, :ITEMS_A_USER], axis=1).astype(
+        np.int32
+    )
     data = np.ones(chosen.size, np.float32)
-    return sparse.csr_array((data, chosen.reshape(-1), np.arange(B + 1) * ITEMS_A_USER), shape=(B, M))
+    return sparse.csr_array(
+        (data, chosen.reshape(-1), np.arange(B + 1) * ITEMS_A_USER), shape=(B, M)
+    )
 
 
 def bare_products(xp, z, H, out):
@@ -67,18 +76,25 @@ def peak_bytes(function):
 
 def main():
     """Time and weigh a step at both sizes."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--repeats", type=int, default=7)
     arguments.add_argument("--backend", default="numpy", choices=backend.NAMES)
     arguments.add_argument("--precision", default="float32", choices=("float32", "tf32"))
-    arguments.add_argument("--device-random", action="store_true", help="draw the noise on the device")
+    arguments.add_argument(
+        "--device-random", action="store_true", help="draw the noise on the device"
+    )
     arguments.add_argument("--no-plain", action="store_true", help="leave out the slow plain twin")
     flags = arguments.parse_args()
     backend.keep_freed_memory()  # as macrid.train does
     xp = backend.load(flags.backend, flags.precision)
     sizes = SIZES if xp is np else (*SIZES, (1024, 100000))
     print(f"{backend.device_name(xp)}, {flags.precision}\n")
-    print("| B | M | what | median s | fastest to slowest | ratio to floor | peak MB | ratio to (K, B, M) float32 |")
+    print(
+        "| B | M | what | median s | fastest to slowest | ratio to floor | peak MB | ratio to (K,"
+        " B, M) float32 |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for B, M in sizes:
         config = Config(K=7, d=200, batch_size=B)
@@ -86,7 +102,13 @@ def main():
         X = random_users(B, M, rng)
         parameters = backend.to_device(xp, model.initial_parameters(M, config, rng))
         moments = adam.start(parameters)
-        z, out = backend.to_device(xp, (rng.standard_normal((config.K, B, config.d), dtype=np.float32), np.empty((B, M), np.float32)))
+        z, out = backend.to_device(
+            xp,
+            (
+                rng.standard_normal((config.K, B, config.d), dtype=np.float32),
+                np.empty((B, M), np.float32),
+            ),
+        )
         device_rng = backend.generator(xp, 0) if flags.device_random else None
         timed = {
             "bare products": lambda: bare_products(xp, z, parameters["H"], out),
@@ -106,8 +128,9 @@ def main():
         for name, values in seconds.items():
             peak = peak_bytes(timed[name]) if xp is np else float("nan")
             print(
-                f"| {B} | {M} | {name} | {np.median(values):.3f} | {min(values):.3f} to {max(values):.3f} | "
-                f"{np.median(values) / floor:.2f} | {peak / 1e6:.0f} | {peak / (4 * config.K * B * M):.2f} |"
+                f"| {B} | {M} | {name} | {np.median(values):.3f} | {min(values):.3f} to"
+                f" {max(values):.3f} | {np.median(values) / floor:.2f} | {peak / 1e6:.0f} |"
+                f" {peak / (4 * config.K * B * M):.2f} |"
             )
 
 

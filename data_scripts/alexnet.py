@@ -1,14 +1,16 @@
-"""AlexNet weights for `macrid.train --alexnet`: download the trained ones, check a local file, or write random ones."""
+"""AlexNet weights for `macrid.train --alexnet`: download the trained ones, check a local file, or
+write random ones.
+"""
 
 import sys
 from pathlib import Path
 
 from download import download, hash_of
 
-from macrid import command
-from macrid.alexnet import FULL_WIDTH, AlexNet, write_random
-from macrid.checkpoint import replacing
+from macrid import terminal
 from macrid.errors import UserError
+from macrid.files import replacing
+from macrid.pictures.alexnet import FULL_WIDTH, AlexNet, write_random
 
 NAME = "bvlcalexnet-12.onnx"  # BVLC's, from the ONNX model zoo; trained on ImageNet
 SHA256 = "6b0da9510f27f234ee96a85dc3809dd210150fdefad87f6850f9788513216945"
@@ -22,15 +24,36 @@ URLS = (
 
 def main(argv=None):
     """Put an AlexNet file where it is wanted and say what it is."""
-    arguments = command.parser("alexnet", __doc__, "python data_scripts/alexnet.py --out models/bvlcalexnet-12.onnx")
+    arguments = terminal.parser(
+        "alexnet", __doc__, "python data_scripts/alexnet.py --out models/bvlcalexnet-12.onnx"
+    )
     arguments.prog = "python data_scripts/alexnet.py"
-    arguments.add_argument("--out", help=f"the file to write (default: {NAME}, or alexnet-random.onnx)")
-    arguments.add_argument("--file", help="check this local file instead of downloading; nothing is written")
-    arguments.add_argument("--url", action="append", help="download from this address instead (give --sha256 too if it is another file)")
-    arguments.add_argument("--sha256", help="the expected checksum (default: that of the ONNX model zoo's file)")
-    arguments.add_argument("--random", action="store_true", help="write an AlexNet with random weights: works offline, knows nothing")
+    arguments.add_argument(
+        "--out", help=f"the file to write (default: {NAME}, or alexnet-random.onnx)"
+    )
+    arguments.add_argument(
+        "--file", help="check this local file instead of downloading; nothing is written"
+    )
+    arguments.add_argument(
+        "--url",
+        action="append",
+        help="download from this address instead (give --sha256 too if it is another file)",
+    )
+    arguments.add_argument(
+        "--sha256", help="the expected checksum (default: that of the ONNX model zoo's file)"
+    )
+    arguments.add_argument(
+        "--random",
+        action="store_true",
+        help="write an AlexNet with random weights: works offline, knows nothing",
+    )
     arguments.add_argument("--seed", type=int, default=0, help="of the random weights (default: 0)")
-    arguments.add_argument("--width", type=int, default=FULL_WIDTH, help=f"of the random network's features (default: {FULL_WIDTH})")
+    arguments.add_argument(
+        "--width",
+        type=int,
+        default=FULL_WIDTH,
+        help=f"of the random network's features (default: {FULL_WIDTH})",
+    )
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     flags = arguments.parse_args(argv)
     if flags.random:
@@ -44,14 +67,19 @@ def main(argv=None):
         path = Path(flags.file)
     else:
         size = BYTES if flags.sha256 is None else None
-        path = download(flags.url or URLS, flags.out or NAME, flags.sha256 or SHA256, size, flags.quiet)
+        path = download(
+            flags.url or URLS, flags.out or NAME, flags.sha256 or SHA256, size, flags.quiet
+        )
     net = AlexNet(path)
     if not flags.quiet:
         known = " (the ONNX model zoo's)" if hash_of(path) == SHA256 else ""
-        print(f"{path}: AlexNet, {net.width} features, input convention {net.convention}, SHA-256 {net.sha256}{known}")
+        print(
+            f"{path}: AlexNet, {net.width} features, input convention {net.convention}, SHA-256"
+            f" {net.sha256}{known}"
+        )
         if net.random:
             print(f"NOT TRAINED: {net.random}")
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

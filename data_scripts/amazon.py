@@ -1,11 +1,13 @@
-r"""The paper's four Amazon datasets (2014) for `macrid.train`: ratings, titles, categories, pictures, picture features.
+r"""The paper's four Amazon datasets (2014) for `macrid.train`: ratings, titles, categories,
+pictures, picture features.
 
-Nobody publishes checksums of these files, and the server speaks plain http: a download is checked by its length (and metadata
-by gzip's own checksum), and its SHA-256 is printed, so that two downloads can be compared. Metadata is parsed as a Python or
-JSON literal and never evaluated.
+Nobody publishes checksums of these files, and the server speaks plain http: a download is checked
+by its length (and metadata by gzip's own checksum), and its SHA-256 is printed, so that two
+downloads can be compared. Metadata is parsed as a Python or JSON literal and never evaluated.
 
-Categories: metadata gives an item one or several paths, such as Musical Instruments > Guitars > Picks. `second` takes the
-second name of each path (the first is the department, nearly the same for all), `leaf` the last one.
+Categories: metadata gives an item one or several paths, such as Musical Instruments > Guitars >
+Picks. `second` takes the second name of each path (the first is the department, nearly the same for
+all), `leaf` the last one.
 """
 
 import ast
@@ -25,8 +27,9 @@ from download import download, hash_of
 from prepare import TABLE_1, new_folder, paper_filter
 from tqdm import tqdm
 
-from macrid import command, features
+from macrid import terminal
 from macrid.errors import UserError
+from macrid.pictures import features
 
 SERVER = "http://snap.stanford.edu/data/amazon/productGraph"
 NAMES = [name for name in TABLE_1 if name != "ml-latest-small"]
@@ -36,37 +39,90 @@ MOST_LINE = 4 << 20  # characters
 
 
 def main(argv=None):
-    """Make a folder of ratings.csv, items.csv and pictures.csv; then, where asked, fetch pictures and features into it."""
-    arguments = command.parser(
-        "amazon", __doc__.splitlines()[0], "python data_scripts/amazon.py Musical_Instruments --out data/instruments --pictures",
-    )  # fmt: skip
+    """Make a folder of ratings.csv, items.csv and pictures.csv; then, where asked, fetch pictures
+    and features into it.
+    """
+    arguments = terminal.parser(
+        "amazon",
+        __doc__.splitlines()[0],
+        "python data_scripts/amazon.py Musical_Instruments --out data/instruments --pictures",
+    )
     arguments.prog = "python data_scripts/amazon.py"
     arguments.add_argument("name", choices=NAMES, help="which dataset: " + ", ".join(NAMES))
-    arguments.add_argument("--out", help="the folder to make (default: the name); downloaded files stay beside it")
-    arguments.add_argument("--from", dest="source", metavar="FOLDER",
-                           help="take ratings_<name>.csv, meta_<name>.json (plain or .gz) and image_features_<name>.b from here")  # fmt: skip
-    arguments.add_argument("--url", default=SERVER, help=f"download from this server (default: {SERVER})")
-    arguments.add_argument("--columns", choices=("auto", "user,item", "item,user"), default="auto",
-                           help="the order in the ratings file: 2014 has user,item, 2018 item,user (default: told by the ids)")  # fmt: skip
-    arguments.add_argument("--category", choices=("second", "leaf"), default="second", help="which level of the paths (default: second)")
-    arguments.add_argument("--pictures", action="store_true", help="fetch the pictures of the items that the paper's filter keeps; an "
-                           "interrupted run continues")  # fmt: skip
-    arguments.add_argument("--features", action="store_true", help="take these items' rows of image_features_<name>.b into features.npz")
-    arguments.add_argument("--delay", type=float, default=1.0, help="seconds between two pictures (default: 1)")
-    arguments.add_argument("--quiet", action="store_true", help="print nothing but errors and warnings")
+    arguments.add_argument(
+        "--out", help="the folder to make (default: the name); downloaded files stay beside it"
+    )
+    arguments.add_argument(
+        "--from",
+        dest="source",
+        metavar="FOLDER",
+        help=(
+            "take ratings_<name>.csv, meta_<name>.json (plain or .gz) and image_features_<name>.b"
+            " from here"
+        ),
+    )
+    arguments.add_argument(
+        "--url", default=SERVER, help=f"download from this server (default: {SERVER})"
+    )
+    arguments.add_argument(
+        "--columns",
+        choices=("auto", "user,item", "item,user"),
+        default="auto",
+        help=(
+            "the order in the ratings file: 2014 has user,item, 2018 item,user (default: told by"
+            " the ids)"
+        ),
+    )
+    arguments.add_argument(
+        "--category",
+        choices=("second", "leaf"),
+        default="second",
+        help="which level of the paths (default: second)",
+    )
+    arguments.add_argument(
+        "--pictures",
+        action="store_true",
+        help=(
+            "fetch the pictures of the items that the paper's filter keeps; an "
+            "interrupted run continues"
+        ),
+    )
+    arguments.add_argument(
+        "--features",
+        action="store_true",
+        help="take these items' rows of image_features_<name>.b into features.npz",
+    )
+    arguments.add_argument(
+        "--delay", type=float, default=1.0, help="seconds between two pictures (default: 1)"
+    )
+    arguments.add_argument(
+        "--quiet", action="store_true", help="print nothing but errors and warnings"
+    )
     flags = arguments.parse_args(argv)
     if not 0 <= flags.delay < math.inf:
         raise UserError(f"--delay is {flags.delay}, expected seconds, 0 or more")
     out = Path(flags.out or flags.name)
-    say = (lambda *lines: None) if flags.quiet else (lambda *lines: print(*lines, sep="\n", flush=True))
+    say = (
+        (lambda *lines: None)
+        if flags.quiet
+        else (lambda *lines: print(*lines, sep="\n", flush=True))
+    )
     if not ((flags.pictures or flags.features) and (out / "pictures.csv").is_file()):
         prepare(flags, out, say)
-    say(f"folder    {out}: next: python -m macrid.train --data {out} --min-user-items 15 --categories {out / 'items.csv'}:category")
+    say(
+        f"folder    {out}: next: python -m macrid.train --data {out} --min-user-items 15"
+        f" --categories {out / 'items.csv'}:category"
+    )
     if flags.features:
-        path = find(flags, out, f"image_features_{flags.name}.b", "image_features/categoryFiles", say)
+        path = find(
+            flags, out, f"image_features_{flags.name}.b", "image_features/categoryFiles", say
+        )
         found = features.read_amazon(path, set(column(out / "pictures.csv")))
         features.save(out / "features.npz", found)
-        say(*features.report(found), f"saved     {out / 'features.npz'}: add --features {out / 'features.npz'}")
+        say(
+            *features.report(found),
+            f"saved     {out / 'features.npz'}: add --features {out / 'features.npz'}",
+        )
     if flags.pictures:
         say(*fetch_pictures(out, flags.delay, flags.quiet))
 
@@ -82,11 +138,19 @@ def prepare(flags, out, say):
         except UserError as error:  # name the file that the user has, not the temporary one
             raise UserError(str(error).replace(str(folder / "ratings.csv"), str(ratings))) from None
         kept, seen, described, pictured = set(kept.tolist()), set(), 0, 0
-        with open(folder / "items.csv", "w", encoding="utf-8", newline="") as items, open(folder / "pictures.csv", "w", encoding="utf-8", newline="") as urls:
-            items, urls = csv.writer(items, lineterminator="\n"), csv.writer(urls, lineterminator="\n")
+        with (
+            open(folder / "items.csv", "w", encoding="utf-8", newline="") as items,
+            open(folder / "pictures.csv", "w", encoding="utf-8", newline="") as urls,
+        ):
+            items, urls = (
+                csv.writer(items, lineterminator="\n"),
+                csv.writer(urls, lineterminator="\n"),
+            )
             items.writerow(("item", "title", "category"))
             urls.writerow(("item", "url"))
-            for item, title, categories, url in read_metadata(metadata, flags.category, flags.quiet):
+            for item, title, categories, url in read_metadata(
+                metadata, flags.category, flags.quiet
+            ):
                 if item in rated and item not in seen:
                     seen.add(item)
                     described += bool(categories)
@@ -95,9 +159,16 @@ def prepare(flags, out, say):
                         urls.writerow((item, url))
                         pictured += bool(url)
         if not seen:
-            raise UserError(f"{metadata}: describes none of the items of {ratings}; are both of {flags.name}, and is --columns right?")
-        say(*statistics, f"metadata  of {len(seen):,} of {len(rated):,} rated items, {described:,} with a category; "
-            f"{pictured:,} of the {len(kept):,} that the filter keeps have a picture's address")  # fmt: skip
+            raise UserError(
+                f"{metadata}: describes none of the items of {ratings}; are both of {flags.name},"
+                " and is --columns right?"
+            )
+        say(
+            *statistics,
+            f"metadata  of {len(seen):,} of {len(rated):,} rated items, {described:,} with a"
+            f" category; {pictured:,} of the {len(kept):,} that the filter keeps have a picture's"
+            " address",
+        )
 
 
 def find(flags, out, name, path, say):
@@ -107,52 +178,83 @@ def find(flags, out, name, path, say):
         for candidate in (Path(flags.source) / stem, Path(flags.source) / f"{stem}.gz"):
             if candidate.is_file():
                 return candidate
-        raise UserError(f"{flags.source}: has no {stem} (plain or .gz); put it there, or leave --from out to download")
-    path = download([f"{flags.url}/{path}/{name}"], out.with_name(name), None, quiet=flags.quiet, remedy="fetch it elsewhere and give --from FOLDER")
+        raise UserError(
+            f"{flags.source}: has no {stem} (plain or .gz); put it there, or leave --from out to"
+            " download"
+        )
+    path = download(
+        [f"{flags.url}/{path}/{name}"],
+        out.with_name(name),
+        None,
+        quiet=flags.quiet,
+        remedy="fetch it elsewhere and give --from FOLDER",
+    )
     say(f"have      {path}, SHA-256 {hash_of(path)}")
     return path
 
 
 def lines_of(path, quiet):
-    """Yield (number, line) of a text file, plain or gzip (told by its first bytes); damage is a UserError."""
+    """Yield (number, line) of a text file, plain or gzip (told by its first bytes); damage is a
+    UserError.
+    """
     number = 0
     try:
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         with (
             (gzip.open if packed else open)(path, "rt", encoding="utf-8-sig", newline="\n") as file,
-            tqdm(desc=path.name, unit=" lines", unit_scale=True, disable=True if quiet else None, leave=False) as bar,
+            tqdm(
+                desc=path.name,
+                unit=" lines",
+                unit_scale=True,
+                disable=True if quiet else None,
+                leave=False,
+            ) as bar,
         ):
             while line := file.readline(MOST_LINE):
                 number += 1
                 bar.update()
                 if len(line) == MOST_LINE:
-                    raise UserError(f"{path}, line {number}: is longer than {MOST_LINE:,} characters; is it the right file?")
+                    raise UserError(
+                        f"{path}, line {number}: is longer than {MOST_LINE:,} characters; is it the"
+                        " right file?"
+                    )
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except UnicodeDecodeError:
-        raise UserError(f"{path}, line {number + 1} or soon after: is not UTF-8 text; fetch it again") from None
+        raise UserError(
+            f"{path}, line {number + 1} or soon after: is not UTF-8 text; fetch it again"
+        ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}, after line {number}: is cut or damaged ({error}); remove it and fetch it again") from None
+        raise UserError(
+            f"{path}, after line {number}: is cut or damaged ({error}); remove it and fetch it"
+            " again"
+        ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
 
 
 def convert_ratings(path, out, columns, quiet):
-    """Write user,item,rating,timestamp with a header; return the items. Warns where the ids stand in the order of 2018.
+    """Write user,item,rating,timestamp with a header; return the items. Warns where the ids stand
+    in the order of 2018.
 
-    The rule: an ASIN is B and nine more, or an ISBN; nearly all are. So the order is item,user where most of the first
-    rows have an ASIN in the first column and none in the second.
+    The rule: an ASIN is B and nine more, or an ISBN; nearly all are. So the order is item,user
+    where most of the first rows have an ASIN in the first column and none in the second.
     """
     rows = (_rating(path, number, line) for number, line in lines_of(path, quiet))
     first = [row for _, row in zip(range(SAMPLE), rows)]
     if not first:
         raise UserError(f"{path}: has no ratings; expected lines of user,item,rating,time")
     swapped = columns == "item,user"
-    if columns == "auto" and 2 * sum(bool(ASIN.fullmatch(row[0])) and not ASIN.fullmatch(row[1]) for row in first) > len(first):
+    if columns == "auto" and 2 * sum(
+        bool(ASIN.fullmatch(row[0])) and not ASIN.fullmatch(row[1]) for row in first
+    ) > len(first):
         swapped = True
-        print(f"warning: {path}: the columns are item,user,rating,time, the order of 2018, and are read so; the other way round: "
-              "--columns user,item", file=sys.stderr)  # fmt: skip
+        print(
+            f"warning: {path}: the columns are item,user,rating,time, the order of 2018, and are"
+            " read so; the other way round: --columns user,item",
+            file=sys.stderr,
+        )
     items = set()
     with open(out, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -168,40 +270,75 @@ def convert_ratings(path, out, columns, quiet):
 def _rating(path, number, line):
     fields = [field.strip() for field in line.split(",")]
     try:
-        if len(fields) == 4 and fields[0] and fields[1] and 1 <= float(fields[2]) <= 5 and float(fields[3]) < math.inf:
+        if (
+            len(fields) == 4
+            and fields[0]
+            and fields[1]
+            and 1 <= float(fields[2]) <= 5
+            and float(fields[3]) < math.inf
+        ):
             return fields
     except ValueError:
         pass
-    raise UserError(f"{path}, line {number}: '{line[:80]}' is not user,item,rating,time with a rating from 1 to 5; mend or remove the line")
+    raise UserError(
+        f"{path}, line {number}: '{line[:80]}' is not user,item,rating,time with a rating from 1 to"
+        " 5; mend or remove the line"
+    )
 
 
 def read_metadata(path, level, quiet):
     """Yield (item, title, category names, picture address or '') of each line of a metadata file."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # Python's literals there hold backslashes that mean nothing
+        warnings.simplefilter(
+            "ignore", SyntaxWarning
+        )  # Python's literals there hold backslashes that mean nothing
         for number, line in lines_of(path, quiet):
             try:
                 yield _item(line, level)
-            except (ValueError, SyntaxError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+            except (
+                ValueError,
+                SyntaxError,
+                TypeError,
+                AttributeError,
+                RecursionError,
+                MemoryError,
+            ) as error:
                 reason = f"{type(error).__name__}: {str(error)[:80]}"
-                raise UserError(f"{path}, line {number}: '{line[:40]}' is no item as a Python or JSON literal ({reason}); mend or remove the line") from None
+                raise UserError(
+                    f"{path}, line {number}: '{line[:40]}' is no item as a Python or JSON literal"
+                    f" ({reason}); mend or remove the line"
+                ) from None
 
 
 def _item(line, level):
-    """One item of a metadata line. A literal can hold no call and no name, so nothing of it ever runs."""
+    """One item of a metadata line. A literal can hold no call and no name, so nothing of it ever
+    runs.
+    """
     try:
         value = json.loads(line)
     except ValueError:
         value = ast.literal_eval(line.strip())
     item, title, url = (value.get(key) or "" for key in ("asin", "title", "imUrl"))
-    if not isinstance(item, str) or not item or not isinstance(title, str) or not isinstance(url, str):
+    if (
+        not isinstance(item, str)
+        or not item
+        or not isinstance(title, str)
+        or not isinstance(url, str)
+    ):
         raise ValueError("asin, title and imUrl must be text, and asin not empty")
     paths = value.get("categories") or []
-    if not isinstance(paths, list) or not all(isinstance(path, list) and all(isinstance(name, str) for name in path) for path in paths):
+    if not isinstance(paths, list) or not all(
+        isinstance(path, list) and all(isinstance(name, str) for name in path) for path in paths
+    ):
         raise ValueError("categories must be a list of lists of text")
     names = [path[1] if level == "second" else path[-1] for path in paths if len(path) > 1]
     names = list(dict.fromkeys(_tidy(name).replace("|", "/") for name in names))
-    return item, _tidy(title), [name for name in names if name], "" if "/no-img" in url else url.strip()
+    return (
+        item,
+        _tidy(title),
+        [name for name in names if name],
+        "" if "/no-img" in url else url.strip(),
+    )
 
 
 def _tidy(text):
@@ -210,4 +347,4 @@ def _tidy(text):
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

@@ -1,4 +1,6 @@
-"""Fetch the pictures of Amazon's items: one at a time, politely, and so that an interrupted run continues."""
+"""Fetch the pictures of Amazon's items: one at a time, politely, and so that an interrupted run
+continues.
+"""
 
 import csv
 import re
@@ -14,10 +16,10 @@ from pathlib import Path
 from download import SECONDS, web
 from tqdm import tqdm
 
-from macrid import features
-from macrid.checkpoint import replacing
 from macrid.errors import UserError
-from macrid.pictures import Unreadable, read_square
+from macrid.files import replacing
+from macrid.pictures import features
+from macrid.pictures.reading import Unreadable, read_square
 
 AGENT = "macrid data_scripts/amazon.py (one picture at a time)"
 MOST_BYTES = 20 << 20
@@ -28,13 +30,18 @@ PATIENCE = 3  # pictures in a row that a host may fail to send before the run le
 def fetch_pictures(out, delay, quiet):
     """Fetch what is missing of pictures.csv into pictures/; return lines that say how it went.
 
-    An address that has no readable picture is written to pictures_failed.csv and not asked again (remove that file to ask
-    again). A host that fails (5xx, 429, no connection) is tried again, then left alone: a later run asks it anew.
+    An address that has no readable picture is written to pictures_failed.csv and not asked again
+    (remove that file to ask again). A host that fails (5xx, 429, no connection) is tried again,
+    then left alone: a later run asks it anew.
     """
     folder, failed = out / "pictures", out / "pictures_failed.csv"
     folder.mkdir(exist_ok=True)
     hopeless = set(column(failed)) if failed.is_file() else set()
-    wanted = [(item, url) for item, url in zip(column(out / "pictures.csv"), column(out / "pictures.csv", 1)) if url]
+    wanted = [
+        (item, url)
+        for item, url in zip(column(out / "pictures.csv"), column(out / "pictures.csv", 1))
+        if url
+    ]
     present = {path.stem for path in folder.iterdir() if path.suffix in features.SUFFIXES}
     missing = [(item, url) for item, url in wanted if item not in present and item not in hopeless]
     reasons, failures, postponed, first_failure = [], Counter(), 0, ""
@@ -42,7 +49,9 @@ def fetch_pictures(out, delay, quiet):
         writer = csv.writer(file, lineterminator="\n")
         if not failed.stat().st_size:
             writer.writerow(("item", "url", "reason"))
-        for item, url in tqdm(missing, unit=" pictures", disable=True if quiet else None, leave=False):
+        for item, url in tqdm(
+            missing, unit=" pictures", disable=True if quiet else None, leave=False
+        ):
             host = url.split("/")[2:3]
             if failures[str(host)] >= PATIENCE:
                 postponed += 1
@@ -59,13 +68,29 @@ def fetch_pictures(out, delay, quiet):
                 postponed += 1
                 first_failure = first_failure or f"{url} {error}"
             except KeyboardInterrupt:
-                raise KeyboardInterrupt("interrupted; run the same command again to continue") from None
+                raise KeyboardInterrupt(
+                    "interrupted; run the same command again to continue"
+                ) from None
     got = len(missing) - len(reasons) - postponed
     if postponed:
-        raise UserError(f"{folder}: {postponed:,} pictures could not be fetched, {got:,} were: {first_failure}; run again later to continue")
-    more = [f"          left out: {len(reasons) - 10:,} more, see {failed}"] if len(reasons) > 10 else []
-    return [f"pictures  {got:,} fetched, {len(wanted) - len(missing):,} settled before, {len(reasons):,} left out", *reasons[:10], *more,
-            f"saved     {folder}: add --pictures {folder} --alexnet FILE"]  # fmt: skip
+        raise UserError(
+            f"{folder}: {postponed:,} pictures could not be fetched, {got:,} were: {first_failure};"
+            " run again later to continue"
+        )
+    more = (
+        [f"          left out: {len(reasons) - 10:,} more, see {failed}"]
+        if len(reasons) > 10
+        else []
+    )
+    return [
+        (
+            f"pictures  {got:,} fetched, {len(wanted) - len(missing):,} settled before,"
+            f" {len(reasons):,} left out"
+        ),
+        *reasons[:10],
+        *more,
+        f"saved     {folder}: add --pictures {folder} --alexnet FILE",
+    ]
 
 
 class _Failing(Exception):
@@ -73,10 +98,14 @@ class _Failing(Exception):
 
 
 def _fetch(folder, item, url, delay):
-    """Fetch one picture under its item's name; Unreadable says why there is none. Pauses after every request."""
+    """Fetch one picture under its item's name; Unreadable says why there is none. Pauses after
+    every request.
+    """
     try:
         address = urllib.parse.urlsplit(url)
-        request = urllib.request.Request(urllib.parse.quote(url, safe=":/?&=%+,;@~!$'()*#[]"), headers={"User-Agent": AGENT})
+        request = urllib.request.Request(
+            urllib.parse.quote(url, safe=":/?&=%+,;@~!$'()*#[]"), headers={"User-Agent": AGENT}
+        )
     except ValueError as error:
         raise Unreadable(f"is no address ({error})") from None
     if address.scheme not in ("http", "https"):
@@ -104,7 +133,13 @@ def _fetch(folder, item, url, delay):
             if error.code < 500 and error.code not in (408, 429):
                 raise Unreadable(failure) from None
             pause = delay * 2 ** (attempt + 1)
-        except (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError, IncompleteRead) as error:
+        except (
+            urllib.error.URLError,
+            ConnectionError,
+            TimeoutError,
+            ssl.SSLError,
+            IncompleteRead,
+        ) as error:
             failure = f"failed ({getattr(error, 'reason', error)})"
             pause = delay * 2 ** (attempt + 1)
         except (HTTPException, ValueError) as error:

@@ -1,4 +1,6 @@
-"""Download a file: with progress, resumed where it was cut, its checksum checked, and never under its name unless whole."""
+"""Download a file: with progress, resumed where it was cut, its checksum checked, and never under
+its name unless whole.
+"""
 
 import hashlib
 import http.client
@@ -16,26 +18,42 @@ BLOCK = 1 << 20
 SECONDS = 60
 KINDS = {32: "MD5", 64: "SHA-256"}  # by the number of hexadecimal digits
 
-# Only http and https, also after a redirection: an address may come from a file that somebody else wrote.
-_handlers = ("ProxyHandler", "HTTPHandler", "HTTPSHandler", "HTTPRedirectHandler", "HTTPDefaultErrorHandler", "HTTPErrorProcessor", "UnknownHandler")
+# Only http and https, also after a redirection: an address may come from a file that somebody else
+# wrote.
+_handlers = (
+    "ProxyHandler",
+    "HTTPHandler",
+    "HTTPSHandler",
+    "HTTPRedirectHandler",
+    "HTTPDefaultErrorHandler",
+    "HTTPErrorProcessor",
+    "UnknownHandler",
+)
 web = urllib.request.OpenerDirector()
 for _name in _handlers:
     web.add_handler(getattr(urllib.request, _name)())
 
 
-def download(urls, path, checksum, size=None, quiet=False, remedy="fetch it elsewhere and give --file"):
-    """Fetch the first of `urls` that works to `path`, unless it is there already with this checksum.
+def download(
+    urls, path, checksum, size=None, quiet=False, remedy="fetch it elsewhere and give --file"
+):
+    """Fetch the first of `urls` that works to `path`, unless it is there already with this
+    checksum.
 
-    `checksum` is an MD5 or a SHA-256; None where nobody has published one: then only the length is checked.
-    What has arrived is kept in `<path>.part`, and the next call asks the server for the rest. A file with another
-    checksum is removed. UserError says for each address what went wrong and what can be done.
+    `checksum` is an MD5 or a SHA-256; None where nobody has published one: then only the length is
+    checked. What has arrived is kept in `<path>.part`, and the next call asks the server for the
+    rest. A file with another checksum is removed. UserError says for each address what went wrong
+    and what can be done.
     """
     path = Path(path)
     kind = KINDS[len(checksum or "0" * 64)]
     if path.exists():
         if checksum is None or hash_of(path, kind) == checksum:
             return path
-        raise UserError(f"{path}: is there already, with another {kind} than {checksum}; move it away to download anew")
+        raise UserError(
+            f"{path}: is there already, with another {kind} than {checksum}; move it away to"
+            " download anew"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     failures = []
@@ -58,7 +76,9 @@ def download(urls, path, checksum, size=None, quiet=False, remedy="fetch it else
             failures.append(f"{url} cannot be read ({error!r})")
         except _Cut as cut:
             failures.append(f"{url} {cut}")
-    kept = f"; {part.stat().st_size:,} bytes are kept, run again to continue" if part.exists() else ""
+    kept = (
+        f"; {part.stat().st_size:,} bytes are kept, run again to continue" if part.exists() else ""
+    )
     raise UserError(f"{path}: could not be downloaded: {'; '.join(failures)}{kept}; or {remedy}")
 
 
@@ -71,7 +91,9 @@ def _fetch(url, part, size, quiet):
     have = part.stat().st_size if part.exists() else 0
     if size is not None and have == size:
         return
-    request = urllib.request.Request(url, headers={"User-Agent": "macrid"} | ({"Range": f"bytes={have}-"} if have else {}))
+    request = urllib.request.Request(
+        url, headers={"User-Agent": "macrid"} | ({"Range": f"bytes={have}-"} if have else {})
+    )
     with web.open(request, timeout=SECONDS) as answer:
         if answer.status != 206:  # the server sends the whole file
             have = 0
@@ -79,9 +101,18 @@ def _fetch(url, part, size, quiet):
         total = have + int(length) if length else size
         if size is not None and total is not None and total > size:
             raise _Cut(f"offers {total:,} bytes, expected {size:,}")
-        with open(part, "ab" if have else "wb") as file, tqdm(
-            total=total, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=True if quiet else None, leave=False
-        ) as bar:
+        with (
+            open(part, "ab" if have else "wb") as file,
+            tqdm(
+                total=total,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+                desc=part.stem,
+                disable=True if quiet else None,
+                leave=False,
+            ) as bar,
+        ):
             while block := answer.read(BLOCK):
                 have += len(block)
                 if size is not None and have > size:

@@ -1,4 +1,6 @@
-"""What the scripts that prepare a dataset share: a folder that appears only whole, and its statistics beside Table 1."""
+"""What the scripts that prepare a dataset share: a folder that appears only whole, and its
+statistics beside Table 1.
+"""
 
 import os
 import shutil
@@ -12,14 +14,19 @@ from macrid.errors import UserError
 
 MIN_RATING, MIN_USER_ITEMS = 4, 15  # the paper's section 4.1.1
 TABLE_1 = {  # users, items, ratings
-    "ml-latest-small": (531, 4807, 46217), "Movies_and_TV": (15187, 46234, 623239), "Musical_Instruments": (655, 10377, 15540),
-    "Home_and_Kitchen": (6640, 52900, 154622), "Clothing_Shoes_and_Jewelry": (9575, 130742, 197708),
-}  # fmt: skip
+    "ml-latest-small": (531, 4807, 46217),
+    "Movies_and_TV": (15187, 46234, 623239),
+    "Musical_Instruments": (655, 10377, 15540),
+    "Home_and_Kitchen": (6640, 52900, 154622),
+    "Clothing_Shoes_and_Jewelry": (9575, 130742, 197708),
+}
 
 
 @contextmanager
 def new_folder(path):
-    """A temporary folder beside `path` that takes its name at the end; after an error or Ctrl-C nothing is left of it."""
+    """A temporary folder beside `path` that takes its name at the end; after an error or Ctrl-C
+    nothing is left of it.
+    """
     path = Path(path)
     if path.exists():
         raise UserError(f"{path}: is there already; give another --out, or remove it")
@@ -34,15 +41,23 @@ def new_folder(path):
 
 
 def paper_filter(folder, name):
-    """What is left of a prepared folder after the paper's filter: the item ids, and lines of statistics beside Table 1.
+    """What is left of a prepared folder after the paper's filter: the item ids, and lines of
+    statistics beside Table 1.
 
-    Ratings of 4 and more are kept, then users with at least 15 of them. Reading checks every line of ratings.csv.
+    Ratings of 4 and more are kept, then users with at least 15 of them. Reading checks every line
+    of ratings.csv.
     """
     interactions = data.load(folder, MIN_RATING, 1)
     X = interactions.X[np.diff(interactions.X.indptr) >= MIN_USER_ITEMS]
     kept = interactions.items[np.unique(X.indices)]
-    lines = [f"ratings of {MIN_RATING} and more, users with at least {MIN_USER_ITEMS} of them (section 4.1.1):",
-             f"{'':28}{'users':>10}{'items':>10}{'ratings':>12}{'density':>10}", _row(name, X.shape[0], len(kept), X.nnz)]  # fmt: skip
+    lines = [
+        (
+            f"ratings of {MIN_RATING} and more, users with at least {MIN_USER_ITEMS} of them"
+            " (section 4.1.1):"
+        ),
+        f"{'':28}{'users':>10}{'items':>10}{'ratings':>12}{'density':>10}",
+        _row(name, X.shape[0], len(kept), X.nnz),
+    ]
     if name in TABLE_1:
         lines.append(_row("the paper's Table 1", *TABLE_1[name]))
     return kept, lines

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from macrid import command
+from macrid import terminal
 from macrid.errors import UserError
 
 
@@ -13,9 +13,14 @@ def main(argv=None):
     """Print a command a line."""
     words = sys.argv[1:] if argv is None else argv
     if words and not {"-h", "--help"} & set(words):
-        raise UserError(f"python -m macrid takes no arguments, found '{words[0]}'; a command is called such as python -m macrid.train")
+        raise UserError(
+            f"python -m macrid takes no arguments, found '{words[0]}'; a command is called such as"
+            " python -m macrid.train"
+        )
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+        first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition(
+            "\n"
+        )[0]
         told = re.match(r"`(python -m macrid\.\w+)[^`]*`: (.*)", first)
         if told:
             print(f"{told[1]:30}{told[2]}")
@@ -23,4 +28,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

@@ -1,7 +1,8 @@
 """Where arrays live: NumPy on the host, or CuPy on a GPU. The only file that knows of CuPy.
 
-The mathematics asks its arrays for their module (`array_module`) and is written once. What decides the shape of a step,
-which items its users adopted, stays on the host as SciPy CSR; only what is computed with goes to the device.
+The mathematics asks its arrays for their module (`array_module`) and is written once. What decides
+the shape of a step, which items its users adopted, stays on the host as SciPy CSR; only what is
+computed with goes to the device.
 """
 
 import ctypes
@@ -30,10 +31,11 @@ def array_module(*arrays):
 
 
 def load(name, precision="float32"):
-    """The array module that `--backend` names: 'numpy', 'cupy', or 'auto', CuPy where it works and NumPy elsewhere.
+    """The array module that `--backend` names: 'numpy', 'cupy', or 'auto', CuPy where it works and
+    NumPy elsewhere.
 
-    'tf32' lets CuPy's float32 matrix products use tensor cores, with 10 bits of mantissa; it needs a GPU. A UserError
-    says what is missing and what to install.
+    'tf32' lets CuPy's float32 matrix products use tensor cores, with 10 bits of mantissa; it needs
+    a GPU. A UserError says what is missing and what to install.
     """
     if name != "numpy":
         try:
@@ -47,9 +49,11 @@ def load(name, precision="float32"):
 
 
 def to_device(xp, value):
-    """`value` with its arrays in the memory of `xp`; dicts, lists, tuples and dataclasses are gone through.
+    """`value` with its arrays in the memory of `xp`; dicts, lists, tuples and dataclasses are gone
+    through.
 
-    A SciPy matrix becomes CSR of the other library. A dataclass keeps its fields of metadata {"host": True}.
+    A SciPy matrix becomes CSR of the other library. A dataclass keeps its fields of metadata
+    {"host": True}.
     """
     if xp is np or value is None or np.isscalar(value):
         return value
@@ -60,20 +64,28 @@ def to_device(xp, value):
         matrix.has_canonical_format = True  # as all of ours; to look would wait for the device
         return matrix
     if dataclasses.is_dataclass(value):
-        moved = {f.name: to_device(xp, getattr(value, f.name)) for f in dataclasses.fields(value) if not f.metadata.get("host")}
+        moved = {
+            f.name: to_device(xp, getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if not f.metadata.get("host")
+        }
         return dataclasses.replace(value, **moved)
     return xp.asarray(value)
 
 
 def to_host(value):
-    """`value` with its arrays in NumPy; dicts, lists and tuples are gone through. Waits for the device."""
+    """`value` with its arrays in NumPy; dicts, lists and tuples are gone through. Waits for the
+    device.
+    """
     if isinstance(value, (dict, list, tuple)):
         return _each(to_host, value)
     return value if array_module(value) is np else value.get()
 
 
 def scalar(value):
-    """A sum for reading later, in double precision: a float, or on a device a 0-d array, which does not wait for it."""
+    """A sum for reading later, in double precision: a float, or on a device a 0-d array, which does
+    not wait for it.
+    """
     return float(value) if array_module(value) is np else value.astype(np.float64)
 
 
@@ -97,10 +109,12 @@ def device_name(xp):
 
 
 def keep_freed_memory():
-    """Ask glibc to keep up to 1 GiB of freed memory instead of returning it to the system; elsewhere do nothing.
+    """Ask glibc to keep up to 1 GiB of freed memory instead of returning it to the system;
+    elsewhere do nothing.
 
-    A training step frees and asks for the same arrays again and again. Returned pages must be faulted in and zeroed
-    each time, which costs a fifth of a step at B=425, M=5297 (benchmarks/step.py). For commands, not for a library.
+    A training step frees and asks for the same arrays again and again. Returned pages must be
+    faulted in and zeroed each time, which costs a fifth of a step at B=425, M=5297
+    (benchmarks/step.py). For commands, not for a library.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -119,16 +133,29 @@ def _cupy(precision):
         cupy = importlib.import_module("cupy")
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
-            raise UserError('backend cupy: CuPy is not installed; pip install "macrid[gpu]" for CUDA 13, "macrid[gpu12]" for CUDA 12') from None
-        raise UserError(f"backend cupy: CuPy cannot be loaded ({error}); python -m macrid.doctor says more") from None
+            raise UserError(
+                'backend cupy: CuPy is not installed; pip install "macrid[gpu]" for CUDA 13,'
+                ' "macrid[gpu12]" for CUDA 12'
+            ) from None
+        raise UserError(
+            f"backend cupy: CuPy cannot be loaded ({error}); python -m macrid.doctor says more"
+        ) from None
     if not hasattr(cupy, "cuda"):
-        raise UserError(f"backend cupy: {list(cupy.__path__)[0]} is not CuPy; rename that folder, or run elsewhere")
+        raise UserError(
+            f"backend cupy: {list(cupy.__path__)[0]} is not CuPy; rename that folder, or run"
+            " elsewhere"
+        )
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise UserError(f"backend cupy: no GPU can be used ({error}); python -m macrid.doctor says more") from None
+        raise UserError(
+            f"backend cupy: no GPU can be used ({error}); python -m macrid.doctor says more"
+        ) from None
     if devices == 0:
-        raise UserError("backend cupy: no GPU is seen; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give backend numpy")
+        raise UserError(
+            "backend cupy: no GPU is seen; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give"
+            " backend numpy"
+        )
     return cupy
 
 

@@ -1,4 +1,6 @@
-"""`python -m macrid.control`: turn one dimension of an item or of a user, and see the items change (section 3.5)."""
+"""`python -m macrid.control`: turn one dimension of an item or of a user, and see the items change
+(section 3.5).
+"""
 
 import math
 import sys
@@ -7,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from macrid import backend, checkpoint, command, model, run, shop
+from macrid import backend, files, model, run_folder, terminal
+from macrid.data import shop
 from macrid.errors import UserError
-from macrid.interpret import control, figures, knobs, macro, maps
-from macrid.ops import normalise
+from macrid.interpret import drawing, knobs, macro, maps, trajectory
+from macrid.model.ops import normalise
 
 SHOWN = 10  # dimensions in the table
 SUFFIXES = (".png", ".svg")
@@ -18,44 +21,84 @@ SUFFIXES = (".png", ".svg")
 
 def main(argv=None):
     """Load a run, retrieve one item a step, print them, and write the strip where asked."""
-    arguments = command.parser(
-        "control", "Turn one dimension of an item or of a user, and see the items change step by step.",
+    arguments = terminal.parser(
+        "control",
+        "Turn one dimension of an item or of a user, and see the items change step by step.",
         "python -m macrid.control --run runs/shop --item mug-003 --steps 8 --out strip.png",
-    )  # fmt: skip
+    )
     arguments.add_argument("--run", required=True, help="a run folder of macrid.train")
-    arguments.add_argument("--item", help="start from this item; with --user as well, the items she has are marked")
+    arguments.add_argument(
+        "--item", help="start from this item; with --user as well, the items she has are marked"
+    )
     arguments.add_argument("--user", help="start from a component of this user")
-    arguments.add_argument("--concept", type=int, metavar="K", help="the user's component (default: the one with most confidence)")
-    arguments.add_argument("--dimension", type=int, metavar="J", help="what to turn (default: the dimension most worth turning)")
-    arguments.add_argument("--steps", type=int, default=8, metavar="B", help="items to retrieve (default: 8)")
-    default = f"{control.GAMMA:g}; from a user's component {control.USER_GAMMA:g}"
-    arguments.add_argument("--gamma", type=float, help=f"weight of smoothness, equation (12) (default: {default})")
+    arguments.add_argument(
+        "--concept",
+        type=int,
+        metavar="K",
+        help="the user's component (default: the one with most confidence)",
+    )
+    arguments.add_argument(
+        "--dimension",
+        type=int,
+        metavar="J",
+        help="what to turn (default: the dimension most worth turning)",
+    )
+    arguments.add_argument(
+        "--steps", type=int, default=8, metavar="B", help="items to retrieve (default: 8)"
+    )
+    default = f"{trajectory.GAMMA:g}; from a user's component {trajectory.USER_GAMMA:g}"
+    arguments.add_argument(
+        "--gamma", type=float, help=f"weight of smoothness, equation (12) (default: {default})"
+    )
     arguments.add_argument("--out", help="write the strip of pictures to this .png or .svg file")
-    arguments.add_argument("--pictures", help="a folder of pictures named <item id>.jpg (default: the run's)")
-    arguments.add_argument("--backend", choices=backend.NAMES, help="numpy, cupy or auto (default: as the run was made)")
+    arguments.add_argument(
+        "--pictures", help="a folder of pictures named <item id>.jpg (default: the run's)"
+    )
+    arguments.add_argument(
+        "--backend",
+        choices=backend.NAMES,
+        help="numpy, cupy or auto (default: as the run was made)",
+    )
     flags = arguments.parse_args(argv)
     if flags.gamma is None:
-        flags.gamma = control.USER_GAMMA if flags.item is None else control.GAMMA
+        flags.gamma = trajectory.USER_GAMMA if flags.item is None else trajectory.GAMMA
     _check(flags)
-    settings, interactions, split, state = run.load(flags.run, flags.backend)
+    settings, interactions, split, state = run_folder.load(flags.run, flags.backend)
     ids = interactions.items[split.items]
     names = ids if interactions.titles is None else interactions.titles[split.items]
-    space = control.space(state.best, settings)
-    h, first, seen, start = _start(flags, settings, interactions, split, state.best, space, ids, names)
+    space = trajectory.space(state.best, settings)
+    h, first, seen, start = _start(
+        flags, settings, interactions, split, state.best, space, ids, names
+    )
     pictures = knobs.pictures(settings, interactions, split, flags.pictures) if flags.out else {}
     k = int((space.m @ h).argmax())
     truth = interactions.truth if isinstance(interactions, shop.Shop) else None
 
     j = flags.dimension
     if j is None:
-        j = _best(space, k, flags, truth and truth.attributes[split.items], truth and truth.attribute_names)
-    found = control.trajectory(space, h, j, flags.steps, flags.gamma)
+        j = _best(
+            space,
+            k,
+            flags,
+            truth and truth.attributes[split.items],
+            truth and truth.attribute_names,
+        )
+    found = trajectory.trajectory(space, h, j, flags.steps, flags.gamma)
     if not len(found.items):
-        raise UserError(f"no item of concept {k} lies where dimension {j} can be turned to; give another --dimension, or start elsewhere")
+        raise UserError(
+            f"no item of concept {k} lies where dimension {j} can be turned to; give another"
+            " --dimension, or start elsewhere"
+        )
     print(f"start     {start}, dimension {j} at {h[j]:+.3f}")
-    print(f"concept   {k}, which stays the nearest for dimension {j} in ({found.edges[0]:+.3f}, {found.edges[-1]:+.3f})")
+    print(
+        f"concept   {k}, which stays the nearest for dimension {j} in ({found.edges[0]:+.3f},"
+        f" {found.edges[-1]:+.3f})"
+    )
     if len(found.items) < flags.steps:
-        print(f"          only {len(found.items)} steps: the concept has no more different items there")
+        print(
+            f"          only {len(found.items)} steps: the concept has no more different items"
+            " there"
+        )
     width = max(len(str(ids[i])) for i in found.items)
     print(f"{'step':>4}  {'value':>7}  {'item':{width}}")
     for step, (i, value) in enumerate(zip(found.items, found.values), 1):
@@ -63,33 +106,70 @@ def main(argv=None):
         mark = "  (start)" if i == first else "  (has)" if i in seen else ""
         print(f"{step:4d}  {value:+7.3f}  {ids[i]:{width}}{title}{mark}")
     if truth:
-        rho = control.step_correlation(truth.attributes[split.items][found.items])
-        print("truth     Spearman of step and", ", ".join(f"{name} {r:+.2f}" for name, r in zip(truth.attribute_names, rho)))
+        rho = trajectory.step_correlation(truth.attributes[split.items][found.items])
+        print(
+            "truth     Spearman of step and",
+            ", ".join(f"{name} {r:+.2f}" for name, r in zip(truth.attribute_names, rho)),
+        )
     if flags.out:
         kinds = maps.kinds(interactions, split)
-        shown = [(pictures.get(i), str(names[i]), kinds[i], value, i == first) for i, value in zip(found.items, found.values)]
-        origin = (pictures.get(first), start if first is None else str(names[first]), "" if first is None else kinds[first], h[j], True)
-        with checkpoint.replacing(flags.out) as file:
-            strip([origin, *shown], j).savefig(file, format=Path(flags.out).suffix[1:].lower(), dpi=110)
+        shown = [
+            (pictures.get(i), str(names[i]), kinds[i], value, i == first)
+            for i, value in zip(found.items, found.values)
+        ]
+        origin = (
+            pictures.get(first),
+            start if first is None else str(names[first]),
+            "" if first is None else kinds[first],
+            h[j],
+            True,
+        )
+        with files.replacing(flags.out) as file:
+            strip([origin, *shown], j).savefig(
+                file, format=Path(flags.out).suffix[1:].lower(), dpi=110
+            )
         print(flags.out)
 
 
 def strip(entries, j):
-    """The strip of Figures 6 to 8, the start at the left. entries: (picture or None, title, category, value of dimension j, whether it is the start)."""
+    """The strip of Figures 6 to 8, the start at the left. entries: (picture or None, title,
+    category, value of dimension j, whether it is the start).
+    """
     from matplotlib.figure import Figure
 
     pictured = any(picture for picture, *_ in entries)
-    figure = Figure(figsize=(1.45 * len(entries) + 0.5, 2.9 if pictured else 2.4), layout="constrained", facecolor="white")
-    figure.suptitle(f"Dimension {j} turned from low to high, all else held as alike as the catalogue allows", fontsize=11)
-    figure.supxlabel(f"step, and the item's value of dimension {j}   \N{RIGHTWARDS ARROW}", fontsize=10)
-    for place, (axis, (picture, title, category, value, starts)) in enumerate(zip(figure.subplots(1, len(entries)), entries)):
-        named = [] if not figures.show_item(axis, picture, title, category, 18) else figures.wrapped(title, 18, 2)
+    figure = Figure(
+        figsize=(1.45 * len(entries) + 0.5, 2.9 if pictured else 2.4),
+        layout="constrained",
+        facecolor="white",
+    )
+    figure.suptitle(
+        f"Dimension {j} turned from low to high, all else held as alike as the catalogue allows",
+        fontsize=11,
+    )
+    figure.supxlabel(
+        f"step, and the item's value of dimension {j}   \N{RIGHTWARDS ARROW}", fontsize=10
+    )
+    for place, (axis, (picture, title, category, value, starts)) in enumerate(
+        zip(figure.subplots(1, len(entries)), entries)
+    ):
+        named = (
+            []
+            if not drawing.show_item(axis, picture, title, category, 18)
+            else drawing.wrapped(title, 18, 2)
+        )
         if pictured:
             axis.set_box_aspect(1)
         axis.set_xlabel("\n".join([*named, f"{value:+.3f}"]), fontsize=9)
-        axis.set_title(str(place) if place else "start", fontsize=10, fontweight="normal" if place else "bold")
+        axis.set_title(
+            str(place) if place else "start", fontsize=10, fontweight="normal" if place else "bold"
+        )
         for spine in axis.spines.values():
-            spine.set(visible=True, edgecolor=figures.INK if starts else "#cccccc", linewidth=2.5 if starts else 0.8)
+            spine.set(
+                visible=True,
+                edgecolor=drawing.INK if starts else "#cccccc",
+                linewidth=2.5 if starts else 0.8,
+            )
     return figure
 
 
@@ -102,13 +182,17 @@ def _check(flags):
     if not (math.isfinite(flags.gamma) and flags.gamma >= 0):
         raise UserError(f"--gamma is {flags.gamma}, expected a number of at least 0")
     if flags.out and Path(flags.out).suffix.lower() not in SUFFIXES:
-        raise UserError(f"--out is '{flags.out}', expected a name that ends in {' or '.join(SUFFIXES)}")
+        raise UserError(
+            f"--out is '{flags.out}', expected a name that ends in {' or '.join(SUFFIXES)}"
+        )
     if flags.out:
-        checkpoint.check_file(flags.out)
+        files.check_file(flags.out)
 
 
 def _start(flags, settings, interactions, split, parameters, space, ids, names):
-    """Where the walk starts: (h_* (d,), the starting item or None, the user's items, words that say so)."""
+    """Where the walk starts: (h_* (d,), the starting item or None, the user's items, words that say
+    so).
+    """
     d, K = space.H.shape[1], len(space.m)
     if flags.dimension is not None and not 0 <= flags.dimension < d:
         raise UserError(f"--dimension is {flags.dimension}, expected 0 to {d - 1}")
@@ -121,16 +205,26 @@ def _start(flags, settings, interactions, split, parameters, space, ids, names):
     if flags.item is not None:
         i = _find(flags.item, ids, "--item")
         if flags.concept not in (None, space.concept[i]):
-            raise UserError(f"--concept is {flags.concept}, but item '{flags.item}' is of concept {space.concept[i]}; leave --concept out")
+            raise UserError(
+                f"--concept is {flags.concept}, but item '{flags.item}' is of concept"
+                f" {space.concept[i]}; leave --concept out"
+            )
         title = "" if str(names[i]) == flags.item else f" {names[i]}"
         return space.H[i], i, seen, f"item {flags.item}{title}"
     if not seen:
-        raise UserError(f"user '{flags.user}' has no item that the model knows; give --item instead")
-    confidence = macro.confidence(X, backend.to_host(model.concepts(parameters, settings)))[0]  # (K,)
+        raise UserError(
+            f"user '{flags.user}' has no item that the model knows; give --item instead"
+        )
+    confidence = macro.confidence(X, backend.to_host(model.concepts(parameters, settings)))[
+        0
+    ]  # (K,)
     k = int(confidence.argmax()) if flags.concept is None else flags.concept
-    h = control.component(parameters, X, k, settings)
+    h = trajectory.component(parameters, X, k, settings)
     h = normalise(h)[0] if space.cosine else h
-    words = f"user {flags.user}, component {k} (confidence {confidence[k]:.1f} of {confidence.sum():.0f} items)"
+    words = (
+        f"user {flags.user}, component {k} (confidence {confidence[k]:.1f} of"
+        f" {confidence.sum():.0f} items)"
+    )
     if (space.m @ h).argmax() != k:
         words += ", whose nearest prototype is another"
     return h, None, seen, words
@@ -146,15 +240,30 @@ def _find(name, known, flag):
 def _best(space, k, flags, attributes, attribute_names):
     """Print the dimensions of concept k most worth turning, and return the first."""
     with tqdm(desc="dimensions", total=space.H.shape[1], unit="", disable=None, leave=False) as bar:
-        rows = control.rank_dimensions(space, k, flags.steps, gamma=flags.gamma, attributes=attributes, progress=bar.update)
-    print(f"concept {k}: the {min(SHOWN, len(rows))} of {len(rows)} dimensions most worth turning (means over starts inside the concept)")
-    print("dimension  share of movement" + ("" if attributes is None else "  |Spearman|  information  attribute"))
+        rows = trajectory.rank_dimensions(
+            space, k, flags.steps, gamma=flags.gamma, attributes=attributes, progress=bar.update
+        )
+    print(
+        f"concept {k}: the {min(SHOWN, len(rows))} of {len(rows)} dimensions most worth turning"
+        " (means over starts inside the concept)"
+    )
+    print(
+        "dimension  share of movement"
+        + ("" if attributes is None else "  |Spearman|  information  attribute")
+    )
     for row in rows[:SHOWN]:
-        known = "" if "rho" not in row else f"  {row['monotone']:10.2f}  {row['information']:11.2f}  {attribute_names[row['attribute']]}"
+        known = (
+            ""
+            if "rho" not in row
+            else (
+                f"  {row['monotone']:10.2f}  {row['information']:11.2f} "
+                f" {attribute_names[row['attribute']]}"
+            )
+        )
         print(f"{row['dimension']:9d}  {row['share']:17.3f}{known}")
     print()
     return rows[0]["dimension"]
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

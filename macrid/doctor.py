@@ -1,4 +1,6 @@
-"""`python -m macrid.doctor`: what is installed, which device is seen, and whether both backends agree here."""
+"""`python -m macrid.doctor`: what is installed, which device is seen, and whether both backends
+agree here.
+"""
 
 import importlib.metadata
 import importlib.util
@@ -10,10 +12,10 @@ import sys
 import numpy as np
 from scipy import sparse
 
-from macrid import backend, command, model
-from macrid.batch import draw_noise
+from macrid import backend, model, terminal
 from macrid.config import Config
 from macrid.errors import UserError
+from macrid.training.batch import draw_noise
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "onnx", "onnxruntime", "tqdm")
 OPTIONAL = {"mpi4py": 'training over several processes: pip install "macrid[mpi]"'}
@@ -21,8 +23,12 @@ TOLERANCE = {"float32": 1e-4, "tf32": 2e-2, "float64": 1e-10}
 
 
 def main(argv=None):
-    """Print a line for each thing that was looked at; a broken one ends with status 2 and its remedy."""
-    arguments = command.parser("doctor", "Say what is installed and whether it works.", "python -m macrid.doctor")
+    """Print a line for each thing that was looked at; a broken one ends with status 2 and its
+    remedy.
+    """
+    arguments = terminal.parser(
+        "doctor", "Say what is installed and whether it works.", "python -m macrid.doctor"
+    )
     arguments.parse_args(argv)
     print(f"{'python':14}{platform.python_version()} on {platform.platform()}")
     for name in PACKAGES:
@@ -33,37 +39,61 @@ def main(argv=None):
     if missing:
         raise UserError(f"{', '.join(missing)} is missing; pip install {' '.join(missing)}")
     cuda = driver_cuda()
-    print(f"{'driver':14}{'none: no nvidia-smi here, so no NVIDIA GPU' if cuda is None else 'NVIDIA, for CUDA up to ' + cuda}")
-    installed = [(name, _version(name)) for name in ("cupy-cuda13x", "cupy-cuda12x", "cupy") if _version(name)]
+    print(
+        f"{'driver':14}{'none: no nvidia-smi here, so no NVIDIA GPU' if cuda is None else 'NVIDIA, for CUDA up to ' + cuda}"
+    )
+    installed = [
+        (name, _version(name))
+        for name in ("cupy-cuda13x", "cupy-cuda12x", "cupy")
+        if _version(name)
+    ]
     if not installed and "cupy" not in sys.modules and not _importable("cupy"):
         extra = "gpu12" if cuda is not None and int(cuda.split(".")[0]) < 13 else "gpu"
-        print(f"{'cupy':14}not installed (optional, for a GPU): pip install \"macrid[{extra}]\"")
+        print(f'{"cupy":14}not installed (optional, for a GPU): pip install "macrid[{extra}]"')
         print(f"{'backend':14}numpy works; cupy needs " + ("CuPy, see above" if cuda else "a GPU"))
         return
     print(f"{'cupy':14}{', '.join(f'{name} {version}' for name, version in installed) or 'found'}")
     if len(installed) > 1:
-        raise UserError(f"{' and '.join(name for name, _ in installed)} are both installed and break each other; pip uninstall one of them")
+        raise UserError(
+            f"{' and '.join(name for name, _ in installed)} are both installed and break each"
+            " other; pip uninstall one of them"
+        )
     xp = backend.load("cupy")
     print(f"{'device':14}{backend.device_name(xp)}")
     for precision in ("float64", "float32"):
         difference = step_difference(xp, precision)
         good = difference < TOLERANCE[precision]
-        print(f"{'step':14}{precision}: gradients on the device differ from NumPy's by {difference:.1e} of the largest ({'good' if good else 'BAD'})")
+        print(
+            f"{'step':14}{precision}: gradients on the device differ from NumPy's by"
+            f" {difference:.1e} of the largest ({'good' if good else 'BAD'})"
+        )
         if not good:
-            raise UserError(f"a training step in {precision} is wrong on this device; reinstall CuPy for your CUDA ({cuda}), and report it to us")
+            raise UserError(
+                f"a training step in {precision} is wrong on this device; reinstall CuPy for your"
+                f" CUDA ({cuda}), and report it to us"
+            )
     print(f"{'backend':14}numpy and cupy work")
 
 
 def step_difference(xp, precision, B=32, M=500, seed=0):
-    """The largest difference between the gradients of one step on both backends, over the largest gradient of its kind."""
-    config = Config(K=3, d=16, hidden_layers=1, hidden_units=24, init_deviation=0.5, precision=precision)
+    """The largest difference between the gradients of one step on both backends, over the largest
+    gradient of its kind.
+    """
+    config = Config(
+        K=3, d=16, hidden_layers=1, hidden_units=24, init_deviation=0.5, precision=precision
+    )
     rng = np.random.default_rng(seed)
     X = sparse.csr_matrix((rng.random((B, M)) < 0.05).astype(np.float32))
     parameters = model.initial_parameters(M, config, rng)
     noise = draw_noise(rng, X, config)
     _, here = model.loss_and_gradients(parameters, X, noise, config, 0.2)
-    _, there = model.loss_and_gradients(*backend.to_device(xp, (parameters,)), X, backend.to_device(xp, noise), config, 0.2)
-    return max(float(np.abs(backend.to_host(there[name]) - g).max() / np.abs(g).max()) for name, g in here.items())
+    _, there = model.loss_and_gradients(
+        *backend.to_device(xp, (parameters,)), X, backend.to_device(xp, noise), config, 0.2
+    )
+    return max(
+        float(np.abs(backend.to_host(there[name]) - g).max() / np.abs(g).max())
+        for name, g in here.items()
+    )
 
 
 def driver_cuda():
@@ -86,4 +116,4 @@ def _importable(name):
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

@@ -1,4 +1,6 @@
-"""`python -m macrid.figures`: the figures of a run, the paper's 2 to 8, or of the embedded shop, as files."""
+"""`python -m macrid.figures`: the figures of a run, the paper's 2 to 8, or of the embedded shop, as
+files.
+"""
 
 import sys
 from dataclasses import asdict
@@ -6,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from macrid import checkpoint, command, run, shop, train
-from macrid.checkpoint import replacing
+from macrid import files, run_folder, terminal, train
+from macrid.data import shop
 from macrid.errors import UserError
-from macrid.interpret import control, figures, knobs, maps
+from macrid.files import replacing
+from macrid.interpret import drawing, knobs, maps, trajectory
 
 BETAS = (0.01, 0.2, 1.0, 5.0, 20.0)  # that --train tries for Figure 5
 STEPS = 7  # of a strip
@@ -18,42 +21,73 @@ ROWS = 2  # strips a concept
 
 def main(argv=None):
     """Write the figures of a run, or without --run the figure that shows the embedded shop."""
-    arguments = command.parser(
-        "figures", "Write the figures that a run allows (the paper's 2 to 8), or without --run the sheet of the embedded shop.",
+    arguments = terminal.parser(
+        "figures",
+        "Write the figures that a run allows (the paper's 2 to 8), or without --run the sheet of"
+        " the embedded shop.",
         "python -m macrid.figures --run runs/shop --train --out figures",
-    )  # fmt: skip
+    )
     arguments.add_argument("--out", required=True, help="the folder to write into")
     arguments.add_argument("--run", help="a run folder of macrid.train")
-    arguments.add_argument("--inner-run", metavar="RUN", help="a run with --similarity inner, for panel (c) of Figures 2 to 4")
-    arguments.add_argument("--beta-runs", nargs="+", default=[], metavar="RUN", help="runs that differ in --beta (and --seed), for Figure 5")
-    arguments.add_argument("--train", action="store_true", help="train what the two options above lack, with RUN's options, into OUT/runs")
-    arguments.add_argument("--pictures", help="a folder of pictures named <item id>.jpg for the strips (default: as the run has them)")
+    arguments.add_argument(
+        "--inner-run",
+        metavar="RUN",
+        help="a run with --similarity inner, for panel (c) of Figures 2 to 4",
+    )
+    arguments.add_argument(
+        "--beta-runs",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="runs that differ in --beta (and --seed), for Figure 5",
+    )
+    arguments.add_argument(
+        "--train",
+        action="store_true",
+        help="train what the two options above lack, with RUN's options, into OUT/runs",
+    )
+    arguments.add_argument(
+        "--pictures",
+        help=(
+            "a folder of pictures named <item id>.jpg for the strips (default: as the run has them)"
+        ),
+    )
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     flags = arguments.parse_args(argv)
     folder = Path(flags.out)
     if not flags.run and (flags.inner_run or flags.beta_runs or flags.train or flags.pictures):
         raise UserError("--inner-run, --beta-runs, --train and --pictures need --run RUN")
-    checkpoint.check_folder(folder)
+    files.check_folder(folder)
     say = (lambda *words: None) if flags.quiet else print
     if not flags.run:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "shop.png") as file:
-            figures.shop_sheet(shop.make()).savefig(file, format="png", dpi=110)
+            drawing.shop_sheet(shop.make()).savefig(file, format="png", dpi=110)
         say(folder / "shop.png")
         return
 
-    if flags.inner_run and run.load_config(flags.inner_run).similarity != "inner":
-        raise UserError(f"--inner-run: {flags.inner_run} was not trained with --similarity inner; give one that was")
-    loaded = run.load(flags.run)
-    of_inner = run.load(flags.inner_run) if flags.inner_run else None
+    if flags.inner_run and run_folder.load_config(flags.inner_run).similarity != "inner":
+        raise UserError(
+            f"--inner-run: {flags.inner_run} was not trained with --similarity inner; give one"
+            " that was"
+        )
+    loaded = run_folder.load(flags.run)
+    of_inner = run_folder.load(flags.inner_run) if flags.inner_run else None
     of_beta = [_metrics(path) for path in flags.beta_runs]
     folder.mkdir(parents=True, exist_ok=True)
     if flags.train:
-        settings = run.load_config(flags.run)
+        settings = run_folder.load_config(flags.run)
         if of_inner is None:
-            of_inner = run.load(_trained(folder / "runs" / "inner", settings.replace(similarity="inner"), say))
+            of_inner = run_folder.load(
+                _trained(folder / "runs" / "inner", settings.replace(similarity="inner"), say)
+            )
         if not of_beta:
-            of_beta = [_metrics(_trained(folder / "runs" / f"beta-{beta:g}", settings.replace(beta=beta), say)) for beta in BETAS]
+            of_beta = [
+                _metrics(
+                    _trained(folder / "runs" / f"beta-{beta:g}", settings.replace(beta=beta), say)
+                )
+                for beta in BETAS
+            ]
     left_out = []
     write(folder, "map", _map(loaded, of_inner), say)
     if loaded[1].categories is None:
@@ -61,14 +95,21 @@ def main(argv=None):
     if of_inner is None:
         left_out.append("panel (c) of map: give --inner-run RUN, or --train")
     if len({settings.beta for settings, _ in of_beta}) > 1:
-        write(folder, "independence", figures.independence_curve(_labelled(of_beta)), say)
+        write(folder, "independence", drawing.independence_curve(_labelled(of_beta)), say)
     else:
-        left_out.append("independence: give --beta-runs with two values of beta or more, or --train")
+        left_out.append(
+            "independence: give --beta-runs with two values of beta or more, or --train"
+        )
     rows = _strips(loaded, flags.pictures)
     if rows:
-        caption = ("Framed: where it starts, the concept's best known item. To its right: the items retrieved while one dimension is turned from end to end and the others are held "
-                   "(section 3.5, equation 12). In brackets, the mean rank correlation of the named trait with the step, over walks from 12 random items of the concept that had no part in choosing the dimension.")  # fmt: skip
-        write(folder, "strips", figures.strips(rows, STEPS, caption), say)
+        caption = (
+            "Framed: where it starts, the concept's best known item. To its right: the items"
+            " retrieved while one dimension is turned from end to end and the others are held"
+            " (section 3.5, equation 12). In brackets, the mean rank correlation of the named trait"
+            " with the step, over walks from 12 random items of the concept that had no part in"
+            " choosing the dimension."
+        )
+        write(folder, "strips", drawing.strips(rows, STEPS, caption), say)
     else:
         left_out.append("strips: no concept has two items to go between")
     for line in left_out:
@@ -80,7 +121,10 @@ def write(folder, name, figure, say):
     import matplotlib
 
     for kind, metadata in (("png", {}), ("svg", {"Date": None})):
-        with matplotlib.rc_context({"svg.hashsalt": "macrid"}), replacing(folder / f"{name}.{kind}") as file:
+        with (
+            matplotlib.rc_context({"svg.hashsalt": "macrid"}),
+            replacing(folder / f"{name}.{kind}") as file,
+        ):
             figure.savefig(file, format=kind, dpi=150, metadata=metadata)
         say(folder / f"{name}.{kind}")
 
@@ -89,45 +133,68 @@ def _map(loaded, of_inner):
     """Figures 2 to 4."""
     settings, _, split, state = loaded
     found = maps.learned(*loaded)
-    items, users = maps.sample(len(found.H), maps.MOST_ITEMS), maps.sample(split.train.shape[0], maps.MOST_USERS)
+    items, users = (
+        maps.sample(len(found.H), maps.MOST_ITEMS),
+        maps.sample(split.train.shape[0], maps.MOST_USERS),
+    )
     points, of_users = maps.components(settings, split, state, found.C, users)
     places = maps.flatten(np.concatenate([found.H[items], points]))
     if of_inner is None:
-        return figures.concept_map(found, (items, of_users, places))
+        return drawing.concept_map(found, (items, of_users, places))
     other = maps.learned(*of_inner)
     its_items = maps.sample(len(other.H), maps.MOST_ITEMS)
-    return figures.concept_map(found, (items, of_users, places), (other, its_items, maps.flatten(other.H[its_items])))
+    return drawing.concept_map(
+        found, (items, of_users, places), (other, its_items, maps.flatten(other.H[its_items]))
+    )
 
 
 def _trained(folder, settings, say):
     """A finished run in `folder` with these settings: trained now, unless it is there."""
-    if not ((folder / "metrics.json").is_file() and run.load_config(folder) == run.absolute(settings)):
+    if not (
+        (folder / "metrics.json").is_file()
+        and run_folder.load_config(folder) == run_folder.absolute(settings)
+    ):
         say(f"training  {folder}")
-        train.train(folder, run.choose(folder, asdict(settings), False, True), quiet=True)
+        train.train(folder, run_folder.choose(folder, asdict(settings), False, True), quiet=True)
     return folder
 
 
 def _metrics(folder):
     """(config, metrics.json) of a finished run."""
-    settings, found = run.load_config(folder), checkpoint.load_json(Path(folder) / "metrics.json")
+    settings, found = run_folder.load_config(folder), files.load_json(Path(folder) / "metrics.json")
     if not isinstance(found, dict) or "independence" not in found:
-        raise UserError(f"{folder}: its metrics.json has no independence; train again with --overwrite")
+        raise UserError(
+            f"{folder}: its metrics.json has no independence; train again with --overwrite"
+        )
     return settings, found
 
 
 def _labelled(of_beta):
-    """(label, beta, metrics) for Figure 5: the label names the options, beside beta and seed, in which the runs differ."""
-    differ = [name for name in vars(of_beta[0][0]) if name not in ("beta", "seed") and len({getattr(s, name) for s, _ in of_beta}) > 1]
-    label = lambda settings: ", ".join(f"{name} {getattr(settings, name)}" for name in differ) or "SEM-MacridVAE"  # noqa: E731
+    """(label, beta, metrics) for Figure 5: the label names the options, beside beta and seed, in
+    which the runs differ.
+    """
+    differ = [
+        name
+        for name in vars(of_beta[0][0])
+        if name not in ("beta", "seed") and len({getattr(s, name) for s, _ in of_beta}) > 1
+    ]
+    label = lambda settings: (
+        ", ".join(f"{name} {getattr(settings, name)}" for name in differ) or "SEM-MacridVAE"
+    )  # noqa: E731
     return [(label(settings), settings.beta, found) for settings, found in of_beta]
 
 
 def _strips(loaded, pictures):
-    """Rows for `figures.strips`: the dimensions most worth turning of each concept, from its best known item."""
+    """Rows for `figures.strips`: the dimensions most worth turning of each concept, from its best
+    known item.
+    """
     settings, interactions, split, state = loaded
     concepts = maps.learned(*loaded).concepts
-    space = control.space(state.best, settings)
-    known, paths = knobs.traits(interactions, split), knobs.pictures(settings, interactions, split, pictures)
+    space = trajectory.space(state.best, settings)
+    known, paths = (
+        knobs.traits(interactions, split),
+        knobs.pictures(settings, interactions, split, pictures),
+    )
     titles, kinds = maps.titles(interactions, split), maps.kinds(interactions, split)
     entry = lambda i: (paths.get(int(i)), titles[i], kinds[i])  # noqa: E731
     rows = []
@@ -135,15 +202,20 @@ def _strips(loaded, pictures):
         if concept.count < 2:
             continue
         start = concept.best_known[0]
-        such = [line for title in concept.such for line in figures.wrapped(title, 32, 1)]
+        such = [line for title in concept.such for line in drawing.wrapped(title, 32, 1)]
         for knob in knobs.worth_turning(space, concept.number, known, ROWS):
             items, _ = knobs.turn(space, space.H[start], knob, STEPS)
             said = [f"{low} → {high} ({rho:.2f})" for rho, low, high in knob.meanings[:1]]
-            label = [concept.name + ", such as" * bool(such), *such, f"dimension {knob.dimension}" + ", high to low" * knob.backwards, *said]
+            label = [
+                concept.name + ", such as" * bool(such),
+                *such,
+                f"dimension {knob.dimension}" + ", high to low" * knob.backwards,
+                *said,
+            ]
             rows.append(("\n".join(label), entry(start), [entry(i) for i in items]))
             such = []  # with a concept's first row
     return rows
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

@@ -1,4 +1,6 @@
-"""`python -m macrid.recommend`: the best items for users, by their own ids, from a trained run to a CSV file."""
+"""`python -m macrid.recommend`: the best items for users, by their own ids, from a trained run to a
+CSV file.
+"""
 
 import csv
 import sys
@@ -6,57 +8,101 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from macrid import backend, checkpoint, checks, command, data
+from macrid import backend, data, files, terminal
+from macrid.data import checks
+from macrid.data.ratings_file import layout, opened
 from macrid.errors import UserError
 from macrid.recommender import USERS_AT_A_TIME, Recommender
-from macrid.tables import layout, opened
 
 
 def main(argv=None):
     """Load a run and write user,item,rank,score rows, to a file all or nothing, or to the terminal."""
-    arguments = command.parser(
-        "recommend", "Recommend items to users of a trained run, or to new ones by their history.",
+    arguments = terminal.parser(
+        "recommend",
+        "Recommend items to users of a trained run, or to new ones by their history.",
         "python -m macrid.recommend --run runs/mine --user alice --n 20\n"
         "  python -m macrid.recommend --run runs/mine --users users.txt --n 20 --out recs.csv",
-    )  # fmt: skip
-    arguments.add_argument("--run", required=True, help="a run folder of macrid.train, or a file of Recommender.save")
+    )
+    arguments.add_argument(
+        "--run", required=True, help="a run folder of macrid.train, or a file of Recommender.save"
+    )
     who = arguments.add_mutually_exclusive_group()
     who.add_argument("--user", nargs="+", help="user ids (default: all users of the run)")
     who.add_argument("--users", help="a file with a user id a line")
-    who.add_argument("--histories", help="a CSV or TSV of user,item[,rating] rows, as --data of macrid.train: new users, by what they have")
-    arguments.add_argument("--columns", metavar="USER,ITEM[,RATING]", help="columns of --histories, by name or by number from 1 (default: by known names)")
-    arguments.add_argument("--min-rating", type=float, help="a rating of --histories of at least this counts (default: as in the run)")
+    who.add_argument(
+        "--histories",
+        help=(
+            "a CSV or TSV of user,item[,rating] rows, as --data of macrid.train: new users, by what"
+            " they have"
+        ),
+    )
+    arguments.add_argument(
+        "--columns",
+        metavar="USER,ITEM[,RATING]",
+        help="columns of --histories, by name or by number from 1 (default: by known names)",
+    )
+    arguments.add_argument(
+        "--min-rating",
+        type=float,
+        help="a rating of --histories of at least this counts (default: as in the run)",
+    )
     arguments.add_argument("--n", type=int, default=10, help="items for each user (default: 10)")
-    arguments.add_argument("--concept", nargs="+", default=[], metavar="K=FACTOR", help="emphasise concepts, such as 2=3 0=0.5 (macrid.evaluate --concepts says what they hold)")
-    arguments.add_argument("--include-seen", action="store_true", help="also items that the user has")
+    arguments.add_argument(
+        "--concept",
+        nargs="+",
+        default=[],
+        metavar="K=FACTOR",
+        help=(
+            "emphasise concepts, such as 2=3 0=0.5 (macrid.evaluate --concepts says what they hold)"
+        ),
+    )
+    arguments.add_argument(
+        "--include-seen", action="store_true", help="also items that the user has"
+    )
     arguments.add_argument("--out", help="a CSV file (default: print)")
-    arguments.add_argument("--backend", choices=backend.NAMES, help="numpy, cupy or auto (default: as the run was made)")
+    arguments.add_argument(
+        "--backend",
+        choices=backend.NAMES,
+        help="numpy, cupy or auto (default: as the run was made)",
+    )
     arguments.add_argument("--quiet", action="store_true", help="no progress bar")
     flags = arguments.parse_args(argv)
     if flags.n < 1:
         raise UserError(f"--n is {flags.n}, expected at least 1")
     if flags.out:
-        checkpoint.check_file(flags.out)
+        files.check_file(flags.out)
     backend.keep_freed_memory()
     model = Recommender.load(flags.run, flags.backend)
     concepts = dict(_factor(text) for text in flags.concept)
     if all(concepts.get(k, 1) == 0 for k in range(model.config.K)):
-        raise UserError("--concept gives every concept the factor 0, so that nothing speaks for any item; leave one of them above 0")
+        raise UserError(
+            "--concept gives every concept the factor 0, so that nothing speaks for any item; leave"
+            " one of them above 0"
+        )
     users = list(_users(flags, model))
     if not users:
         raise UserError(f"{flags.users}: has no user ids; expected one a line")
-    with tqdm(total=len(users), unit=" users", disable=True if flags.quiet or not flags.out else None, leave=False) as bar:
+    with tqdm(
+        total=len(users),
+        unit=" users",
+        disable=True if flags.quiet or not flags.out else None,
+        leave=False,
+    ) as bar:
         if flags.out:
-            with checkpoint.replacing(flags.out, "w") as file:
+            with files.replacing(flags.out, "w") as file:
                 _write(file, model, users, flags, concepts, bar)
         else:
             _write(sys.stdout, model, users, flags, concepts, bar)
 
 
 def _write(file, model, users, flags, concepts, bar):
-    """A row for each recommendation, users in the order asked for; nothing before the first ones are there."""
+    """A row for each recommendation, users in the order asked for; nothing before the first ones
+    are there.
+    """
     writer = csv.writer(file, lineterminator="\n")
-    titles = None if model.titles is None else dict(zip(model.items.tolist(), model.titles.tolist()))
+    titles = (
+        None if model.titles is None else dict(zip(model.items.tolist(), model.titles.tolist()))
+    )
     for start in range(0, len(users), USERS_AT_A_TIME):
         names, wanted = zip(*users[start : start + USERS_AT_A_TIME])
         items, scores = model.recommend(list(wanted), flags.n, not flags.include_seen, concepts)
@@ -65,8 +111,9 @@ def _write(file, model, users, flags, concepts, bar):
         for name, row, values in zip(names, items.tolist(), scores.tolist()):
             writer.writerows(
                 [name, item, place, f"{score:.5g}", *([titles[item]] if titles else [])]
-                for place, (item, score) in enumerate(zip(row, values), 1) if item
-            )  # fmt: skip
+                for place, (item, score) in enumerate(zip(row, values), 1)
+                if item
+            )
         bar.update(len(names))
 
 
@@ -76,14 +123,18 @@ def _users(flags, model):
         return _histories(flags, model)
     for name in ("columns", "min_rating"):
         if getattr(flags, name) is not None:
-            raise UserError(f"--{name.replace('_', '-')} is given without --histories; leave it out")
+            raise UserError(
+                f"--{name.replace('_', '-')} is given without --histories; leave it out"
+            )
     if flags.users:
         return _lines(flags.users, set(model.users.tolist()))
     return ((name, name) for name in flags.user or model.users.tolist())
 
 
 def _histories(flags, model):
-    """(user, known items) of a file that is read as --data is: those without an item that the run knows are left out, and told."""
+    """(user, known items) of a file that is read as --data is: those without an item that the run
+    knows are left out, and told.
+    """
     min_rating = flags.min_rating
     if min_rating is None and len(layout(flags.histories, flags.columns).columns) == 3:
         min_rating = model.config.min_rating
@@ -92,15 +143,29 @@ def _histories(flags, model):
     X = found.X[:, known]
     some = np.diff(X.indptr) > 0
     if not some.any():
-        raise UserError(f"{flags.histories}: has no item that the run knows; {checks.mismatch(found.items, model) or 'are its ids those of the data?'}")
+        raise UserError(
+            f"{flags.histories}: has no item that the run knows;"
+            f" {checks.mismatch(found.items, model) or 'are its ids those of the data?'}"
+        )
     if not known.all():
         example = found.items[~known][0]
-        print(f"warning: {(~known).sum():,} items of the histories are unknown to the run and left out, such as '{example}'", file=sys.stderr)
+        print(
+            f"warning: {(~known).sum():,} items of the histories are unknown to the run and left"
+            f" out, such as '{example}'",
+            file=sys.stderr,
+        )
     left_out = (~some).sum() + found.report["users_without_adoptions"]
     if left_out:
-        print(f"warning: {left_out:,} users of the histories are left out, as they have no item that counts and that the run knows", file=sys.stderr)
+        print(
+            f"warning: {left_out:,} users of the histories are left out, as they have no item that"
+            " counts and that the run knows",
+            file=sys.stderr,
+        )
     items = found.items[known]
-    return ((str(found.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist()) for u in np.flatnonzero(some))
+    return (
+        (str(found.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist())
+        for u in np.flatnonzero(some)
+    )
 
 
 def _lines(path, known):
@@ -109,7 +174,10 @@ def _lines(path, known):
         for line, text in enumerate(file, 1):
             name = text.strip()
             if name and name not in known:
-                raise UserError(f"{path}, line {line}: user '{name}' is unknown to the run, or had too few adoptions; remove the line, or give --histories")
+                raise UserError(
+                    f"{path}, line {line}: user '{name}' is unknown to the run, or had too few"
+                    " adoptions; remove the line, or give --histories"
+                )
             if name:
                 yield name, name
 
@@ -124,4 +192,4 @@ def _factor(text):
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

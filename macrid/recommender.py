@@ -1,8 +1,8 @@
 r"""The model by outside ids: fit, recommend, find similar items, explain, save, load.
 
-    from macrid import Recommender
-    model = Recommender(K=4).fit("ratings.csv")
-    items, scores = model.recommend(["alice", "bob"], n=10)
+from macrid import Recommender
+model = Recommender(K=4).fit("ratings.csv")
+items, scores = model.recommend(["alice", "bob"], n=10)
 """
 
 import warnings
@@ -13,22 +13,14 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from macrid import (
-    backend,
-    checkpoint,
-    checks,
-    data,
-    fit,
-    metrics,
-    model,
-    semantics,
-    state_file,
-    tables,
-)
+from macrid import backend, data, files, model
 from macrid import config as configs
-from macrid import split as splits
+from macrid.data import checks, ratings_file, splits
 from macrid.errors import UserError
-from macrid.ops import identity, normalise
+from macrid.evaluation import metrics
+from macrid.model import semantics
+from macrid.model.ops import identity, normalise
+from macrid.training import checkpoint, fit
 
 USERS_AT_A_TIME = 2000
 FILE = "model.npz"
@@ -40,7 +32,8 @@ class Explanation:
 
     concepts    (K,) the share of each concept in the score, c_ik E_uki / P_ui; they sum to one
     items       the user's items, the one that speaks most for the item first
-    effects     how much ln p_ui falls when that item is taken out of her history; negative: it speaks against
+    effects     how much ln p_ui falls when that item is taken out of her history; negative: it
+                speaks against
     """
 
     item: str
@@ -55,11 +48,13 @@ class Explanation:
 
 
 class Recommender:
-    """SEM-MacridVAE for users and items with ids of their own (text). Options are the fields of `macrid.Config`.
+    """SEM-MacridVAE for users and items with ids of their own (text). Options are the fields of
+    `macrid.Config`.
 
-    After `fit` or `load`: `items` (M,) and `users` (N,) ids, `titles` (M,) or None, `histories` (N, M) CSR, `config`,
-    `parameters`, `figures`, the metrics of the held-out test users with standard errors, and `report`, lines that say what
-    `fit` read and what it dropped (None after `load`). What a user can mend is a `macrid.UserError` of one line.
+    After `fit` or `load`: `items` (M,) and `users` (N,) ids, `titles` (M,) or None, `histories` (N,
+    M) CSR, `config`, `parameters`, `figures`, the metrics of the held-out test users with standard
+    errors, and `report`, lines that say what `fit` read and what it dropped (None after `load`).
+    What a user can mend is a `macrid.UserError` of one line.
     """
 
     config: configs.Config
@@ -81,23 +76,38 @@ class Recommender:
 
     def __repr__(self):
         """The options that differ from the defaults, and what the model knows."""
-        changed = [field.name for field in fields(configs.Config) if field.name == "K" or getattr(self.config, field.name) != field.default]
+        changed = [
+            field.name
+            for field in fields(configs.Config)
+            if field.name == "K" or getattr(self.config, field.name) != field.default
+        ]
         chosen = [f"{name}={getattr(self.config, name)!r}" for name in changed if name != "data"]
-        trained = f"{len(self.users):,} users, {len(self.items):,} items" if "items" in vars(self) else "not trained"
+        trained = (
+            f"{len(self.users):,} users, {len(self.items):,} items"
+            if "items" in vars(self)
+            else "not trained"
+        )
         return f"<Recommender({', '.join(chosen)}): {trained}>"
 
     def fit(self, interactions) -> "Recommender":
         """Train on `interactions` and return self.
 
-        They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item) or (user, item, rating),
-        a SciPy matrix of users by items (ids are row and column numbers; every value but 0 is an adoption, or with
-        `min_rating` every value from it on), or a pandas DataFrame whose columns have known names (`macrid.tables.NAMES`) or are
-        named by the option `columns`. A tenth of the users each is held out for validation, which stops training, and for the
-        test figures; they can be recommended to like all others. Items that no training user has are left out.
+        They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item)
+        or (user, item, rating), a SciPy matrix of users by items (ids are row and column numbers;
+        every value but 0 is an adoption, or with `min_rating` every value from it on), or a pandas
+        DataFrame whose columns have known names (`macrid.tables.NAMES`) or are named by the option
+        `columns`. A tenth of the users each is held out for validation, which stops training, and
+        for the test figures; they can be recommended to like all others. Items that no training
+        user has are left out.
         """
         if self.config.start == "pictures":
-            remedy = "train with python -m macrid.train --pictures or --features and take Recommender.load(folder), or choose start 'adoptions'"
-            raise UserError(f"start is 'pictures', which a Recommender cannot do by itself; {remedy}")
+            remedy = (
+                "train with python -m macrid.train --pictures or --features and take"
+                " Recommender.load(folder), or choose start 'adoptions'"
+            )
+            raise UserError(
+                f"start is 'pictures', which a Recommender cannot do by itself; {remedy}"
+            )
         found = _interactions(interactions, self.config)
         parts = splits.split(found, self.config.split, self.config.split_seed)
         targets = semantics.targets(found, parts, self.config)
@@ -105,21 +115,33 @@ class Recommender:
         own = from_state(state, self.config, found, parts)
         vars(self).update(vars(own))
         self.report = checks.describe(found)
-        self.figures = metrics.summary(metrics.evaluate_ranking(model.ranker(self.parameters, self.config), parts.test))
+        self.figures = metrics.summary(
+            metrics.evaluate_ranking(model.ranker(self.parameters, self.config), parts.test)
+        )
         return self
 
-    def recommend(self, users, n: int = 10, exclude_seen: bool = True, concepts: dict[int, float] | None = None):
+    def recommend(
+        self,
+        users,
+        n: int = 10,
+        exclude_seen: bool = True,
+        concepts: dict[int, float] | None = None,
+    ):
         r"""The n best items: (ids, scores), both (n,) for one user, (B, n) for several; best first.
 
-        users     an id, a list of ids, or for users that the model has not seen a list of histories (lists of item ids) or
-                  a SciPy matrix (B, M) whose columns are `items`
-        concepts  {k: factor}: factors of the concepts in P_ui = sum_k factor_k c_ik E_uki; those not named keep 1
-        scores    ln P_ui up to a constant of the user. A user with fewer than n items left has '' at -inf at the end.
+        users     an id, a list of ids, or for users that the model has not seen a list of histories
+                  (lists of item ids) or a SciPy matrix (B, M) whose columns are `items`
+        concepts  {k: factor}: factors of the concepts in P_ui = sum_k factor_k c_ik E_uki; those
+                  not named keep 1
+        scores    ln P_ui up to a constant of the user. A user with fewer than n items left has ''
+                  at -inf at the end.
         """
         X, single = self._rows(users)
         factors = np.ones(self.config.K, self.config.dtype)
         if concepts is not None and not isinstance(concepts, Mapping):
-            raise UserError(f"concepts is {concepts!r}, expected a dict of concept: factor such as {{2: 3.0}}")
+            raise UserError(
+                f"concepts is {concepts!r}, expected a dict of concept: factor such as {{2: 3.0}}"
+            )
         for k, factor in (concepts or {}).items():
             factors[self._concept(k)] = _positive(factor)
         _check_count(n)
@@ -129,16 +151,26 @@ class Recommender:
             xp = backend.array_module(self.parameters["H"])
             emphasis = backend.to_device(xp, factors) if concepts else None
             columns, found = backend.to_host(
-                model.rank(self.parameters, X[start : start + USERS_AT_A_TIME], self.config, n, exclude_seen, emphasis=emphasis)
+                model.rank(
+                    self.parameters,
+                    X[start : start + USERS_AT_A_TIME],
+                    self.config,
+                    n,
+                    exclude_seen,
+                    emphasis=emphasis,
+                )
             )
             ids.append(np.where(np.isfinite(found), self.items[columns], ""))
             scores.append(found)
         if not ids:
             return np.zeros((0, n), str), np.zeros((0, n))
-        return (ids[0][0], scores[0][0]) if single else (np.concatenate(ids), np.concatenate(scores))
+        return (
+            (ids[0][0], scores[0][0]) if single else (np.concatenate(ids), np.concatenate(scores))
+        )
 
     def similar_items(self, item: str, n: int = 10, concept: int | None = None):
-        r"""The n items nearest to an item by cos(h_i, h_j), without itself: (ids, scores), nearest first.
+        r"""The n items nearest to an item by cos(h_i, h_j), without itself: (ids, scores), nearest
+        first.
 
         With `concept`, only items whose most probable concept it is.
         """
@@ -155,7 +187,8 @@ class Recommender:
         return self.items[best], similarity[best]
 
     def explain(self, user, item: str) -> Explanation:
-        """Which concept, and which of the user's items, speak for `item`. `user` is an id or a history.
+        """Which concept, and which of the user's items, speak for `item`. `user` is an id or a
+        history.
 
         The effects come from leaving out one item of the history at a time: one prediction an item.
         """
@@ -163,14 +196,26 @@ class Recommender:
         i = self._item(item)
         own = X.indices[X.indptr[0] : X.indptr[1]]
         n = len(own)
-        rest = np.array([np.delete(own, place) for place in range(n)], int).reshape(n, max(n - 1, 0))
+        rest = np.array([np.delete(own, place) for place in range(n)], int).reshape(
+            n, max(n - 1, 0)
+        )
         rows = [own, *rest]
         indptr = np.cumsum([0] + [len(row) for row in rows])
-        batch = sparse.csr_array((np.ones(indptr[-1], np.float32), np.concatenate(rows), indptr), shape=(n + 1, X.shape[1]))
-        log_p = np.concatenate([self._log_p(batch[start : start + 100], i) for start in range(0, n + 1, 100)])
+        batch = sparse.csr_array(
+            (np.ones(indptr[-1], np.float32), np.concatenate(rows), indptr),
+            shape=(n + 1, X.shape[1]),
+        )
+        log_p = np.concatenate(
+            [self._log_p(batch[start : start + 100], i) for start in range(0, n + 1, 100)]
+        )
         effects = log_p[0] - log_p[1:]
         order = np.argsort(-effects, kind="stable")
-        return Explanation(str(self.items[i]), self._shares(X, i), [str(name) for name in self.items[own[order]]], effects[order])
+        return Explanation(
+            str(self.items[i]),
+            self._shares(X, i),
+            [str(name) for name in self.items[own[order]]],
+            effects[order],
+        )
 
     @property
     def concepts(self) -> np.ndarray:
@@ -181,32 +226,55 @@ class Recommender:
         """Write everything that recommending needs to one npz file, all or nothing."""
         if not Path(path).parent.is_dir():
             raise UserError(f"{Path(path).parent}: is no folder; make it, or save to another path")
-        arrays = {f"parameters/{name}": value for name, value in backend.to_host(self.parameters).items()}
-        arrays |= {"items": self.items, "users": self.users, "indices": self.histories.indices, "indptr": self.histories.indptr}
+        arrays = {
+            f"parameters/{name}": value for name, value in backend.to_host(self.parameters).items()
+        }
+        arrays |= {
+            "items": self.items,
+            "users": self.users,
+            "indices": self.histories.indices,
+            "indptr": self.histories.indptr,
+        }
         if self.titles is not None:
             arrays["titles"] = self.titles
-        checkpoint.save(path, arrays, {"config": asdict(self.config), "figures": self.figures})
+        files.save(path, arrays, {"config": asdict(self.config), "figures": self.figures})
 
     @classmethod
     def load(cls, path, backend_name: str | None = None) -> "Recommender":
-        """Read what `save` wrote, or the run folder of `macrid.train`; `backend_name` 'numpy', 'cupy' or 'auto' (default: as trained)."""
+        """Read what `save` wrote, or the run folder of `macrid.train`; `backend_name` 'numpy',
+        'cupy' or 'auto' (default: as trained).
+        """
         path = Path(path) / FILE if Path(path).is_dir() else Path(path)
-        arrays, description = checkpoint.load(path, "model", "train again, or save it again")
+        arrays, description = files.load(path, "model", "train again, or save it again")
         try:
             settings = configs.from_dict(description["config"], where=str(path))
             own = cls(settings.replace(backend=backend_name) if backend_name else settings)
             own.figures, own.report = description["figures"], None
-            own.items, own.users, own.titles = arrays["items"], arrays["users"], arrays.get("titles")
+            own.items, own.users, own.titles = (
+                arrays["items"],
+                arrays["users"],
+                arrays.get("titles"),
+            )
             shape = (len(own.users), len(own.items))
             ones = np.ones(len(arrays["indices"]), np.float32)
-            own.histories = sparse.csr_array((ones, arrays["indices"], arrays["indptr"]), shape=shape)
+            own.histories = sparse.csr_array(
+                (ones, arrays["indices"], arrays["indptr"]), shape=shape
+            )
             own.histories.check_format()
-            parameters = {name.split("/")[1]: value for name, value in arrays.items() if name.startswith("parameters/")}
-            if not state_file.fit_shapes(parameters, len(own.items), settings, path=True):
+            parameters = {
+                name.split("/")[1]: value
+                for name, value in arrays.items()
+                if name.startswith("parameters/")
+            }
+            if not checkpoint.fit_shapes(parameters, len(own.items), settings, path=True):
                 raise ValueError("its parameters have other shapes than its configuration")
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: is not a whole model ({error}); train again, or save it again") from None
-        own.parameters = backend.to_device(backend.load(own.config.backend, own.config.precision), parameters)
+            raise UserError(
+                f"{path}: is not a whole model ({error}); train again, or save it again"
+            ) from None
+        own.parameters = backend.to_device(
+            backend.load(own.config.backend, own.config.precision), parameters
+        )
         own._number()
         return own
 
@@ -215,52 +283,83 @@ class Recommender:
         self._user_number = {name: u for u, name in enumerate(self.users.tolist())}
 
     def _rows(self, users):
-        """The items of users (an id, ids, histories, a matrix) as CSR (B, M), and whether it is one user."""
+        """The items of users (an id, ids, histories, a matrix) as CSR (B, M), and whether it is one
+        user.
+        """
         if sparse.issparse(users):
             if users.shape[1] != len(self.items):
-                raise UserError(f"the histories have {users.shape[1]} columns, expected {len(self.items)}, one for each of model.items")
+                raise UserError(
+                    f"the histories have {users.shape[1]} columns, expected {len(self.items)}, one"
+                    " for each of model.items"
+                )
             X = sparse.csr_array(users).astype(np.float32)
             X.eliminate_zeros()
             X.sort_indices()
             X.data[:] = 1
             return X, False
         single = _is_id(users)
-        wanted = [users] if single else _listed(users, "users", "an id, a list of ids, a list of histories, or a SciPy matrix")
+        wanted = (
+            [users]
+            if single
+            else _listed(
+                users, "users", "an id, a list of ids, a list of histories, or a SciPy matrix"
+            )
+        )
         if all(_is_id(user) for user in wanted):
             return self.histories[[self._user(user) for user in wanted]], single
         if any(_is_id(user) for user in wanted):
-            raise UserError("found ids and histories mixed; give a list of user ids, or a list of lists of item ids")
+            raise UserError(
+                "found ids and histories mixed; give a list of user ids, or a list of lists of"
+                " item ids"
+            )
         rows, unknown = [], []
         for history in wanted:
-            names = [tables.as_id(item) for item in _listed(history, "a history", "a list of item ids")]
+            names = [
+                ratings_file.as_id(item)
+                for item in _listed(history, "a history", "a list of item ids")
+            ]
             numbers = {self._item_number.get(name) for name in names}
             unknown += [name for name in names if name not in self._item_number]
             rows.append(np.array(sorted(numbers - {None}), int))
         if unknown:
-            warnings.warn(f"{len(unknown)} items of the histories are unknown to the model and left out, such as '{unknown[0]}'", stacklevel=3)
+            warnings.warn(
+                f"{len(unknown)} items of the histories are unknown to the model and left out, such"
+                f" as '{unknown[0]}'",
+                stacklevel=3,
+            )
         indptr = np.cumsum([0] + [len(row) for row in rows])
         indices = np.concatenate([*rows, np.zeros(0, int)])
-        return sparse.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(len(rows), len(self.items))), False
+        return (
+            sparse.csr_array(
+                (np.ones(len(indices), np.float32), indices, indptr),
+                shape=(len(rows), len(self.items)),
+            ),
+            False,
+        )
 
     def _user(self, user):
         try:
-            return self._user_number[tables.as_id(user)]
+            return self._user_number[ratings_file.as_id(user)]
         except KeyError:
             fewest = self.config.min_user_items
             raise UserError(
-                f"user '{user}' is unknown, or had fewer than {fewest} adoptions and was left out; give a history of item ids "
-                f"instead, or an id such as '{self.users[0]}'"
+                f"user '{user}' is unknown, or had fewer than {fewest} adoptions and was left out;"
+                f" give a history of item ids instead, or an id such as '{self.users[0]}'"
             ) from None
 
     def _item(self, item):
         try:
-            return self._item_number[tables.as_id(item)]
+            return self._item_number[ratings_file.as_id(item)]
         except KeyError:
-            raise UserError(f"item '{item}' is unknown to the model; its ids look like '{self.items[0]}'") from None
+            raise UserError(
+                f"item '{item}' is unknown to the model; its ids look like '{self.items[0]}'"
+            ) from None
 
     def _concept(self, k):
         if not (isinstance(k, (int, np.integer)) and 0 <= k < self.config.K):
-            raise UserError(f"concept {k!r} is unknown; concepts are numbered 0 to {self.config.K - 1}")
+            raise UserError(
+                f"concept {k!r} is unknown; concepts are numbered 0 to {self.config.K - 1}"
+            )
         return int(k)
 
     def _log_p(self, X, i):
@@ -279,7 +378,9 @@ class Recommender:
 
 
 def from_state(state, config, interactions, parts) -> Recommender:
-    """The recommender of a trained state: the best parameters, and all users' items among those of training."""
+    """The recommender of a trained state: the best parameters, and all users' items among those of
+    training.
+    """
     own = Recommender(config.replace(K=len(state.best["m"])))  # adaptive_K may have dropped some
     own.parameters = state.best
     own.items, own.users = interactions.items[parts.items], interactions.users
@@ -318,37 +419,53 @@ def _interactions(source, config):
     if isinstance(source, data.Interactions):
         return source
     if isinstance(source, (str, Path)):
-        return data.load(source, config.min_rating, config.min_user_items, config.categories, config.columns)
-    frame = hasattr(source, "columns") and hasattr(source, "to_numpy")  # pandas, which is not required
+        return data.load(
+            source, config.min_rating, config.min_user_items, config.categories, config.columns
+        )
+    frame = hasattr(source, "columns") and hasattr(
+        source, "to_numpy"
+    )  # pandas, which is not required
     if config.columns and not frame:
-        raise UserError("columns is given, but only a file or a DataFrame has columns to name; leave it out")
+        raise UserError(
+            "columns is given, but only a file or a DataFrame has columns to name; leave it out"
+        )
     if frame:
-        (users, items, *ratings), told = tables.frame_columns(source, config.columns)
+        (users, items, *ratings), told = ratings_file.frame_columns(source, config.columns)
     elif sparse.issparse(source):
         users, items, *ratings = _entries(source, config.min_rating)
         told = "a matrix of users by items"
     else:
         users, items, *ratings = _columns(source)
         told = f"rows of user,item{',rating' * len(ratings)}"
-    found = data.from_pairs(users, items, config.min_user_items, *ratings, min_rating=config.min_rating, told=told)
+    found = data.from_pairs(
+        users, items, config.min_user_items, *ratings, min_rating=config.min_rating, told=told
+    )
     return data.categorised(found, config.categories) if config.categories else found
 
 
 def _entries(matrix, min_rating):
-    """Row numbers, column numbers and, with `min_rating`, values of a SciPy matrix; without it, those of its values other than 0."""
+    """Row numbers, column numbers and, with `min_rating`, values of a SciPy matrix; without it,
+    those of its values other than 0.
+    """
     X = sparse.coo_array(matrix)
     u, i = X.coords
     wrong = ~np.isfinite(X.data) | ((X.data < 0) if min_rating is None else False)
     if wrong.any():
         at = int(np.argmax(wrong))
-        remedy = "mend or remove it" if not np.isfinite(X.data[at]) else "say by min_rating which values count as adoptions"
+        remedy = (
+            "mend or remove it"
+            if not np.isfinite(X.data[at])
+            else "say by min_rating which values count as adoptions"
+        )
         raise UserError(f"row {u[at]}, column {i[at]} of the matrix is {X.data[at]}; {remedy}")
     return (u[X.data != 0], i[X.data != 0]) if min_rating is None else (u, i, X.data)
 
 
 def _columns(source):
     """Users, items and perhaps ratings of an iterable of (user, item[, rating])."""
-    expected = "a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])"
+    expected = (
+        "a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])"
+    )
     rows = _listed(source, "interactions", expected)
     if not rows:
         raise UserError(f"interactions is empty, expected {expected}")
@@ -360,5 +477,7 @@ def _columns(source):
     for number, row in enumerate(rows):
         if len(row) != width or width not in (2, 3):
             found = f"row {number} (the first is 0) has {len(row)} value{'s' * (len(row) != 1)}"
-            raise UserError(f"{found}, expected {width if width in (2, 3) else '2 or 3'}: {expected}")
+            raise UserError(
+                f"{found}, expected {width if width in (2, 3) else '2 or 3'}: {expected}"
+            )
     return zip(*rows)

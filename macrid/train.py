@@ -6,41 +6,36 @@ from pathlib import Path
 from tqdm import tqdm
 
 from macrid import backend as backends
-from macrid import (
-    checkpoint,
-    checks,
-    command,
-    fit,
-    parallel,
-    recommender,
-    run,
-    shop,
-    state_file,
-)
+from macrid import files, recommender, run_folder, terminal
 from macrid.baselines import EASE, Popularity
+from macrid.data import checks, shop
 from macrid.errors import UserError
+from macrid.evaluation.metrics import evaluate, evaluate_ranking, summary
 from macrid.interpret import truth
-from macrid.metrics import evaluate, evaluate_ranking, summary
-from macrid.model import ranker
+from macrid.model.scoring import ranker
+from macrid.training import checkpoint, fit, parallel
 
 MOST_ITEMS_FOR_EASE = 6000  # its closed form inverts an (M, M) matrix
 
 
 def main(argv=None):
     """Parse flags, train, evaluate, and write the run folder."""
-    arguments = command.parser(
-        "train", "Train SEM-MacridVAE. Without arguments: on the embedded shop.",
+    arguments = terminal.parser(
+        "train",
+        "Train SEM-MacridVAE. Without arguments: on the embedded shop.",
         "python -m macrid.train --data ml-latest-small --min-user-items 15 --K 4 --out runs/ml",
-    )  # fmt: skip
+    )
     arguments.add_argument("--out", help="the run folder (default: runs/<name of the data>)")
     arguments.add_argument("--config", help="a TOML file of options; flags go before it")
-    arguments.add_argument("--resume", action="store_true", help="continue the run in --out exactly where it stopped")
+    arguments.add_argument(
+        "--resume", action="store_true", help="continue the run in --out exactly where it stopped"
+    )
     arguments.add_argument("--overwrite", action="store_true", help="replace the run in --out")
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    command.add_config_flags(arguments)
+    terminal.add_config_flags(arguments)
     flags = arguments.parse_args(argv)
     backends.keep_freed_memory()
-    given = command.options(flags)
+    given = terminal.options(flags)
     name = Path(str(given.get("data", "shop"))).stem or "run"
     if flags.resume and flags.overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them")
@@ -51,54 +46,81 @@ def main(argv=None):
     def work():
         if team.rank:
             team.wait()  # until process 0 has found all well and made the folder; this one joins in
-            return train(folder, run.choose(folder, given, True, False), True, True, team)
-        settings = run.choose(folder, given, flags.resume, flags.overwrite)
+            return train(folder, run_folder.choose(folder, given, True, False), True, True, team)
+        settings = run_folder.choose(folder, given, flags.resume, flags.overwrite)
         try:
-            with run.held(folder):
+            with run_folder.held(folder):
                 return train(folder, settings, flags.resume, flags.quiet, team)
         except (KeyboardInterrupt, OSError) as error:
-            if isinstance(error, BrokenPipeError) or not (folder / "config.json").is_file():  # there is nothing to continue
+            if (
+                isinstance(error, BrokenPipeError) or not (folder / "config.json").is_file()
+            ):  # there is nothing to continue
                 raise
             then = f"continue with: python -m macrid.train --resume --out {folder}"
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"interrupted; {then}") from None
-            raise UserError(f"{error.filename or folder}: {error.strerror or error}; check its permissions and the free space, then {then}") from None
+            raise UserError(
+                f"{error.filename or folder}: {error.strerror or error}; check its permissions and"
+                f" the free space, then {then}"
+            ) from None
 
     parallel.run(team, work)
 
 
 def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
-    """Train into a run folder, from its checkpoint if `resume`; return the final figures (process 0 of a `team`)."""
+    """Train into a run folder, from its checkpoint if `resume`; return the final figures (process 0
+    of a `team`).
+    """
     say = (lambda *lines: None) if quiet else (lambda *lines: print(*lines, sep="\n", flush=True))
     xp = backends.load(settings.backend, settings.precision)
-    interactions = run.load_data(settings)
-    split, targets = run.prepare(interactions, settings)
-    say(f"data      {settings.data}", *(f"          {line}" for line in checks.describe(interactions)))
-    say(f"split     {settings.split}: {split.train.shape[0]:,} training, {len(split.validation.users):,} validation, "
-        f"{len(split.test.users):,} test users; {len(split.items):,} items seen in training")  # fmt: skip
+    interactions = run_folder.load_data(settings)
+    split, targets = run_folder.prepare(interactions, settings)
+    say(
+        f"data      {settings.data}",
+        *(f"          {line}" for line in checks.describe(interactions)),
+    )
+    say(
+        f"split     {settings.split}: {split.train.shape[0]:,} training,"
+        f" {len(split.validation.users):,} validation, {len(split.test.users):,} test users;"
+        f" {len(split.items):,} items seen in training"
+    )
     unseen = sum(split.unseen.values())
     if unseen:
-        say(f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training")
+        say(
+            f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training"
+        )
 
     if settings.backend != "numpy":
         say(f"backend   {backends.device_name(xp)}")
     path = folder / "checkpoint.npz"
     if resume and path.exists():
-        state = state_file.load(path, settings, split)
+        state = checkpoint.load(path, settings, split)
     else:
-        with tqdm(desc="features of pictures", unit="", delay=1, disable=True if quiet else None, leave=False) as bar:
-            features, lines = run.item_features(interactions, split.items, settings, bar.update)
+        with tqdm(
+            desc="features of pictures",
+            unit="",
+            delay=1,
+            disable=True if quiet else None,
+            leave=False,
+        ) as bar:
+            features, lines = run_folder.item_features(
+                interactions, split.items, settings, bar.update
+            )
         say(*lines)
         state = fit.start(split, settings, features, targets)
     if not resume:
-        run.create(folder, settings)
+        run_folder.create(folder, settings)
     elif team.rank == 0:
-        run.save_config(folder, settings)  # the options that may change have perhaps been changed
+        run_folder.save_config(
+            folder, settings
+        )  # the options that may change have perhaps been changed
     if team.rank == 0:
         team.wait()  # the others come now
     team.agree(state.parameters)
     if team.size > 1:
-        say(f"team      {team.size} processes, a batch of {team.size} x {settings.batch_size} users")
+        say(
+            f"team      {team.size} processes, a batch of {team.size} x {settings.batch_size} users"
+        )
     if state.epoch:
         say(f"resume    after epoch {state.epoch}")
     steps = -(-split.train.shape[0] // (settings.batch_size * team.size))
@@ -107,30 +129,40 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
         def keep(state):
             if team.rank:
                 return
-            state_file.save(path, state, settings, split)
-            checkpoint.save_lines(folder / "history.jsonl", state.history)
+            checkpoint.save(path, state, settings, split)
+            files.save_lines(folder / "history.jsonl", state.history)
             progress.epoch(state)
 
         state = fit.fit(split, settings, targets, state, progress.step, keep, team)
     if team.rank:
         return None
     if settings.linear_path:
-        state_file.save(path, state, settings, split)
-    checkpoint.save_lines(folder / "history.jsonl", state.history)
-    scored = {part: evaluate_ranking(ranker(state.best, settings), getattr(split, part)) for part in ("validation", "test")}
+        checkpoint.save(path, state, settings, split)
+    files.save_lines(folder / "history.jsonl", state.history)
+    scored = {
+        part: evaluate_ranking(ranker(state.best, settings), getattr(split, part))
+        for part in ("validation", "test")
+    }
     results = {part: summary(figures) for part, figures in scored.items()}
     say(f"best      epoch {state.best_epoch} of {state.epoch}")
     if settings.adaptive_K:
-        say(f"concepts  {len(state.best['m'])} of {settings.K} were left then, {len(state.parameters['m'])} at the end")
+        say(
+            f"concepts  {len(state.best['m'])} of {settings.K} were left then,"
+            f" {len(state.parameters['m'])} at the end"
+        )
     if settings.linear_path:
-        say("path      lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path))
-    say("", *command.figure_table(results), "")
+        say(
+            "path      lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
+        )
+    say("", *terminal.figure_table(results), "")
     if len(split.items) <= MOST_ITEMS_FOR_EASE:
         systems = {"macrid": scored["test"]}
         for name, baseline in (("EASE", EASE), ("popularity", Popularity)):
             systems[name] = evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
-        results["baselines"] = {name: summary(figures) for name, figures in systems.items() if name != "macrid"}
-        say(*command.system_table(systems, "macrid"), "")
+        results["baselines"] = {
+            name: summary(figures) for name, figures in systems.items() if name != "macrid"
+        }
+        say(*terminal.system_table(systems, "macrid"), "")
     results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)
     if isinstance(interactions, shop.Shop):
@@ -139,40 +171,52 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     own = recommender.from_state(state, settings, interactions, split)
     own.figures = results["test"]
     own.save(folder / recommender.FILE)
-    checkpoint.save_json(folder / "metrics.json", results)
+    files.save_json(folder / "metrics.json", results)
     say(f"saved     {folder}")
     return results
 
 
 def truth_table(results):
     """What the shop's truth says of the concepts and dimensions, as lines."""
-    macro, named, micro, independence = (results[name] for name in ("macro", "intentions", "micro", "independence"))
+    macro, named, micro, independence = (
+        results[name] for name in ("macro", "intentions", "micro", "independence")
+    )
     lines = [
-        "macro     concepts against categories: accuracy {accuracy:.3f}, ARI {ari:.3f}, NMI {nmi:.3f}, largest concept {largest:.3f}".format(**macro),
-        f"          strongest components that are true intentions: {named['mean']:.3f} ± {named['stderr']:.3f} of {named['users']} users",
+        "macro     concepts against categories: accuracy {accuracy:.3f}, ARI {ari:.3f}, NMI"
+        " {nmi:.3f}, largest concept {largest:.3f}".format(**macro),
+        (
+            f"          strongest components that are true intentions: {named['mean']:.3f} ±"
+            f" {named['stderr']:.3f} of {named['users']} users"
+        ),
     ]
     if micro["items"]:
         lines.append(
-            "micro     items' h against attributes: MIG {mig:.3f}, SAP {sap:.3f}, DCI {disentanglement:.3f} / {completeness:.3f} / "
-            "{informativeness:.3f}".format(**micro)
+            "micro     items' h against attributes: MIG {mig:.3f}, SAP {sap:.3f}, DCI"
+            " {disentanglement:.3f} / {completeness:.3f} / {informativeness:.3f}".format(**micro)
         )
     lines.append(
-        "          independence of mu {mu:.3f}, of sampled z {z:.3f} (ceiling {users_ceiling:.3f}), of h {h:.3f} (ceiling "
-        "{items_ceiling:.3f})".format(**independence)
+        "          independence of mu {mu:.3f}, of sampled z {z:.3f} (ceiling {users_ceiling:.3f}),"
+        " of h {h:.3f} (ceiling {items_ceiling:.3f})".format(**independence)
     )
     return lines
 
 
 class Progress:
-    """A bar over epochs with the loss terms, beta and the validation figure; silent where no terminal reads it."""
+    """A bar over epochs with the loss terms, beta and the validation figure; silent where no
+    terminal reads it.
+    """
 
     def __init__(self, settings, steps, state, quiet):
         self.steps = steps
         self.validation = f"{state.best_score:.4f}" if state.epoch else "-"
         self.bar = tqdm(
-            total=settings.max_epochs * steps, initial=state.epoch * steps, disable=True if quiet else None, leave=False,
-            bar_format="epoch {desc} {percentage:3.0f}%{postfix} [{elapsed}]", dynamic_ncols=True,
-        )  # fmt: skip
+            total=settings.max_epochs * steps,
+            initial=state.epoch * steps,
+            disable=True if quiet else None,
+            leave=False,
+            bar_format="epoch {desc} {percentage:3.0f}%{postfix} [{elapsed}]",
+            dynamic_ncols=True,
+        )
         self.total = settings.max_epochs
 
     def __enter__(self):
@@ -182,14 +226,16 @@ class Progress:
         self.bar.close()
 
     def step(self, epoch, terms, beta):
-        """Show a step's loss terms when the bar is drawn, not oftener: to read them is to wait for the device."""
+        """Show a step's loss terms when the bar is drawn, not oftener: to read them is to wait for
+        the device.
+        """
         if not self.bar.update():
             return
         self.bar.set_description_str(f"{epoch}/{self.total}", refresh=False)
         self.bar.set_postfix_str(
-            f"-ln p {-terms['reconstruction']:.1f}  KL {terms['kl']:.1f}  cat {terms['categorical']:.3f}  beta {beta:.3f}"
-            f"  best NDCG@100 {self.validation}"
-        )  # fmt: skip
+            f"-ln p {-terms['reconstruction']:.1f}  KL {terms['kl']:.1f}  cat"
+            f" {terms['categorical']:.3f}  beta {beta:.3f}  best NDCG@100 {self.validation}"
+        )
 
     def epoch(self, state):
         """Show the best validation figure so far."""
@@ -197,4 +243,4 @@ class Progress:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

@@ -1,4 +1,4 @@
-"""What several tests share: tiny arrays, a tiny configuration, MovieLens where it is at hand, commands as subprocesses."""
+"""Fixtures: a tiny model, MovieLens where it is at hand, commands as subprocesses, the backends."""
 
 import os
 import subprocess
@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import sparse
+from helpers import NO_GPU, ROOT, Tiny, standin
 
-from macrid.batch import draw_noise
-from macrid.config import Config
-from macrid.model import initial_parameters
+from macrid import backend, data
+from macrid.data.splits import split
 
-MOVIELENS = Path(os.environ.get("MACRID_MOVIELENS", Path(__file__).parents[2] / "shared/data/ml-latest-small"))
+MOVIELENS = Path(os.environ.get("MACRID_MOVIELENS", ROOT.parent / "shared/data/ml-latest-small"))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -29,9 +28,13 @@ def rng():
 
 @pytest.fixture
 def movielens():
-    """The MovieLens ml-latest-small folder; the tests that need it are skipped, visibly, where it is not there."""
+    """The MovieLens ml-latest-small folder; the tests that need it are skipped, visibly, where it
+    is not there.
+    """
     if not (MOVIELENS / "ratings.csv").is_file():
-        pytest.skip(f"{MOVIELENS} is not there; set MACRID_MOVIELENS to a MovieLens ml-latest-small folder")
+        pytest.skip(
+            f"{MOVIELENS} is not there; set MACRID_MOVIELENS to a MovieLens ml-latest-small folder"
+        )
     return MOVIELENS
 
 
@@ -40,41 +43,51 @@ def command():
     """Run `python -m macrid.<name> ...` as a user would; returns the finished process."""
 
     def run(name, *arguments, cwd=None):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        }
         words = [sys.executable, "-m", f"macrid.{name}", *map(str, arguments)]
         return subprocess.run(words, capture_output=True, text=True, cwd=cwd, env=environment)
 
     return run
 
 
-def users(rows, M):
-    """CSR (len(rows), M) float64 of users with these items."""
-    X = np.zeros((len(rows), M))
-    for u, items in enumerate(rows):
-        X[u, list(items)] = 1
-    return sparse.csr_array(X)
-
-
-class Tiny:
-    """A model of B, K, d, M = 3, 2, 5, 7 in float64, one user without items, and its noise."""
-
-    def __init__(self, rng, rows=((0, 2, 5), (), (1, 2, 3, 6)), M=7, **options):
-        chosen = {"K": 2, "d": 5, "hidden_layers": 1, "hidden_units": 4, "init_deviation": 1.0, "dropout": 0.3, "precision": "float64"}
-        self.config = Config(**{**chosen, **options})
-        self.X = users(rows, M)
-        self.parameters = initial_parameters(M, self.config, rng)
-        for name, p in self.parameters.items():
-            if name[0] == "b":
-                p += rng.standard_normal(p.shape) * 0.3  # zero biases would hide mistakes
-        self.noise = draw_noise(rng, self.X, self.config, np.arange(M))
-        targets = np.zeros((M, self.config.K))
-        targets[np.arange(M), rng.integers(0, self.config.K, M)] = 1
-        targets[0] *= M == 1  # an item without a category
-        targets[1:2] = 1 / self.config.K  # an item of several
-        self.targets = targets
-
-
 @pytest.fixture
 def tiny(rng):
     """Make a `Tiny` with some options changed."""
     return lambda **options: Tiny(rng, **options)
+
+
+@pytest.fixture(scope="session")
+def ratings(tmp_path_factory):
+    """A ratings file of 60 users and 40 films."""
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("data") / "ratings.csv"
+    rows = [
+        (u, i, r)
+        for u in range(60)
+        for i, r in zip(rng.choice(40, 15, replace=False), rng.choice([3, 4, 4.5, 5], 15))
+    ]
+    path.write_text("user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in rows))
+    return path
+
+
+@pytest.fixture(scope="session")
+def two_worlds():
+    """120 users who each adopt 12 of the 30 items of one of two worlds; the answer is: recommend
+    your own world.
+    """
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"u{u}", f"{'ab'[u % 2]}{i}")
+        for u in range(120)
+        for i in rng.choice(30, 12, replace=False)
+    ]
+    return split(data.from_pairs(*zip(*rows)), "holdout", 0)
+
+
+@pytest.fixture(params=["stand-in"] if NO_GPU else ["stand-in", "cupy"])
+def xp(request, monkeypatch):
+    """The stand-in and, where there is a GPU, CuPy itself."""
+    return standin(monkeypatch) if request.param == "stand-in" else backend.load("cupy")

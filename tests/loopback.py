@@ -1,4 +1,6 @@
-"""A real HTTP server on the loopback that serves files from memory, and data_scripts/ run as a user would run them."""
+"""A real HTTP server on the loopback that serves files from memory, and data_scripts/ run as a user
+would run them.
+"""
 
 import os
 import subprocess
@@ -6,16 +8,17 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from helpers import ROOT
 
 
 def start_script(name, *arguments):
     """`python data_scripts/<name>.py ...`, running."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1"}
     words = [sys.executable, str(ROOT / "data_scripts" / f"{name}.py"), *map(str, arguments)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def run_script(name, *arguments):
@@ -26,7 +29,9 @@ def run_script(name, *arguments):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` {path: bytes, or a status}; cuts after `cut` bytes; waits `pause` seconds each 64 KiB; `asked` has (path, Range, User-Agent) of each request."""
+    """Serves `files` {path: bytes, or a status}; cuts after `cut` bytes; waits `pause` seconds each
+    64 KiB; `asked` has (path, Range, User-Agent) of each request.
+    """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -49,7 +54,9 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.server.asked.append((self.path, self.headers.get("Range"), self.headers.get("User-Agent")))
+        self.server.asked.append(
+            (self.path, self.headers.get("Range"), self.headers.get("User-Agent"))
+        )
         content = self.server.files.get(self.path, 404)
         if isinstance(content, str):
             self.send_response(302)

@@ -2,13 +2,12 @@
 
 import importlib
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import NO_GPU, STANDIN, close, standin
 
-from macrid import adam, backend, batch, data, doctor, fit, metrics, model, state_file
+from macrid import backend, data, doctor, model
 from macrid.baselines import (
     EASE,
     ItemKNN,
@@ -19,38 +18,11 @@ from macrid.baselines import (
     multivae,
 )
 from macrid.config import Config
+from macrid.data.splits import split as make_split
 from macrid.errors import UserError
+from macrid.evaluation import metrics
 from macrid.interpret import truth
-from macrid.split import split as make_split
-
-STANDIN = Path(__file__).parent / "standin"
-
-
-def standin(monkeypatch):
-    """Import the stand-in in place of CuPy, for one test."""
-    found = [name for name in sys.modules if name.split(".")[0] in ("cupy", "cupyx")]
-    for name in {*found, "cupy", "cupy.names", "cupyx", "cupyx.scipy", "cupyx.scipy.sparse"}:
-        monkeypatch.setitem(sys.modules, name, None)  # to be put back, or to be forgotten, after the test
-        del sys.modules[name]
-    monkeypatch.syspath_prepend(str(STANDIN))
-    return importlib.import_module("cupy")
-
-
-def no_gpu():
-    """Why CuPy cannot be used here; None if it can."""
-    try:
-        backend.load("cupy")
-    except UserError as error:
-        return str(error)
-
-
-NO_GPU = no_gpu()
-
-
-@pytest.fixture(params=["stand-in"] if NO_GPU else ["stand-in", "cupy"])
-def xp(request, monkeypatch):
-    """The stand-in and, where there is a GPU, CuPy itself."""
-    return standin(monkeypatch) if request.param == "stand-in" else backend.load("cupy")
+from macrid.training import adam, batch, checkpoint, fit
 
 
 def test_cupy_itself_was_tested():
@@ -59,17 +31,15 @@ def test_cupy_itself_was_tested():
         pytest.skip(NO_GPU)
 
 
-def close(device, host, tolerance=1e-10):
-    """Both backends agree, array by array."""
-    for name, expected in host.items():
-        found = backend.to_host(device[name])
-        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * max(1.0, np.abs(expected).max(initial=0.0)), err_msg=name)
-
-
 def step_on(xp, t, beta=0.7):
     """A step's terms and gradients with the arrays of `xp`."""
     return model.loss_and_gradients(
-        backend.to_device(xp, t.parameters), t.X, backend.to_device(xp, t.noise), t.config, beta, backend.to_device(xp, t.targets)
+        backend.to_device(xp, t.parameters),
+        t.X,
+        backend.to_device(xp, t.noise),
+        t.config,
+        beta,
+        backend.to_device(xp, t.targets),
     )
 
 
@@ -88,7 +58,9 @@ OPTIONS = {
 def test_a_step_is_the_same_on_both_backends(xp, tiny, options):
     t = tiny(category_weight=0.5, **options)
     terms, gradients = step_on(xp, t)
-    expected_terms, expected = model.loss_and_gradients(t.parameters, t.X, t.noise, t.config, 0.7, t.targets)
+    expected_terms, expected = model.loss_and_gradients(
+        t.parameters, t.X, t.noise, t.config, 0.7, t.targets
+    )
     assert all(backend.array_module(gradient) is xp for gradient in gradients.values())
     for name, value in expected_terms.items():
         assert float(terms[name]) == pytest.approx(value, rel=1e-10), name
@@ -100,9 +72,14 @@ def test_adam_is_the_same_on_both_backends(xp, tiny, options):
     t = tiny(decoupled_decay=0.1, **options)
     _, gradients = model.loss_and_gradients(t.parameters, t.X, t.noise, t.config, 0.7)
     there, moments = backend.to_device(xp, (t.parameters, adam.start(t.parameters)))
-    here, moments_here = {name: p.copy() for name, p in t.parameters.items()}, adam.start(t.parameters)
+    here, moments_here = (
+        {name: p.copy() for name, p in t.parameters.items()},
+        adam.start(t.parameters),
+    )
     for step in (1, 2, 3):
-        adam.update(there, backend.to_device(xp, gradients), moments, step, t.config, t.noise.candidates)
+        adam.update(
+            there, backend.to_device(xp, gradients), moments, step, t.config, t.noise.candidates
+        )
         adam.update(here, gradients, moments_here, step, t.config, t.noise.candidates)
     close(there, here)
 
@@ -113,7 +90,9 @@ def test_a_step_reads_nothing_back(tiny, monkeypatch):
     arguments = backend.to_device(xp, (t.parameters, adam.start(t.parameters), t.targets))
     parameters, moments, targets = arguments
     before = xp.reads
-    terms, gradients = model.loss_and_gradients(parameters, t.X, backend.to_device(xp, t.noise), t.config, 0.7, targets)
+    terms, gradients = model.loss_and_gradients(
+        parameters, t.X, backend.to_device(xp, t.noise), t.config, 0.7, targets
+    )
     adam.update(parameters, gradients, moments, 1, t.config, t.noise.candidates)
     assert xp.reads == before
     float(terms["loss"])
@@ -122,12 +101,16 @@ def test_a_step_reads_nothing_back(tiny, monkeypatch):
 
 def small_split():
     rng = np.random.default_rng(3)
-    taken = rng.random((60, 40)) < np.where(np.arange(40) % 2 == np.arange(60)[:, None] % 2, 0.35, 0.05)
+    taken = rng.random((60, 40)) < np.where(
+        np.arange(40) % 2 == np.arange(60)[:, None] % 2, 0.35, 0.05
+    )
     u, i = np.nonzero(taken)
     return make_split(data.from_pairs(u.astype(str), i.astype(str), min_user_items=5), "holdout", 1)
 
 
-@pytest.mark.parametrize("options", ({}, {"candidates": 8}, {"linear_path": 0.5}), ids=("full", "sampled", "linear"))
+@pytest.mark.parametrize(
+    "options", ({}, {"candidates": 8}, {"linear_path": 0.5}), ids=("full", "sampled", "linear")
+)
 def test_training_and_evaluation_follow_the_same_path(xp, options):
     split = small_split()
     config = Config(K=2, d=6, batch_size=20, max_epochs=4, precision="float64", **options)
@@ -135,17 +118,23 @@ def test_training_and_evaluation_follow_the_same_path(xp, options):
     there = fit.fit(split, config.replace(backend="cupy"))
     close(there.best, here.best, 1e-8)
     for name in ("loss", "validation_ndcg@100"):
-        assert [record[name] for record in there.history] == pytest.approx([record[name] for record in here.history])
-    close(truth.independence_scores(split, there.best, config), truth.independence_scores(split, here.best, config), 1e-6)
+        assert [record[name] for record in there.history] == pytest.approx(
+            [record[name] for record in here.history]
+        )
+    close(
+        truth.independence_scores(split, there.best, config),
+        truth.independence_scores(split, here.best, config),
+        1e-6,
+    )
 
 
 def test_a_run_goes_on_with_the_other_backend(xp, tmp_path):
     split = small_split()
     config = Config(K=2, d=6, batch_size=20, max_epochs=2, precision="float64")
     device = config.replace(backend="cupy")
-    state_file.save(tmp_path / "run.npz", fit.fit(split, device), device, split)
+    checkpoint.save(tmp_path / "run.npz", fit.fit(split, device), device, split)
     longer = config.replace(max_epochs=4)
-    resumed = fit.fit(split, longer, state=state_file.load(tmp_path / "run.npz", longer, split))
+    resumed = fit.fit(split, longer, state=checkpoint.load(tmp_path / "run.npz", longer, split))
     close(resumed.best, fit.fit(split, longer).best, 1e-8)
 
 
@@ -154,19 +143,36 @@ NETWORK = {"latent": 3, "hidden": (4,), "batch_size": 20, "max_epochs": 3, "prec
 
 @pytest.mark.parametrize(
     "baseline, options",
-    [(Popularity, {}), (EASE, {}), (Ridge, {}), (ItemKNN, {"neighbours": 5}), (MultiDAE, NETWORK), (MultiVAE, NETWORK)],
+    [
+        (Popularity, {}),
+        (EASE, {}),
+        (Ridge, {}),
+        (ItemKNN, {"neighbours": 5}),
+        (MultiDAE, NETWORK),
+        (MultiVAE, NETWORK),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_baselines_are_the_same_on_both_backends(xp, baseline, options, tmp_path):
     split = small_split()
-    here, there = (baseline.fit(split.train, split.validation, xp=module, **options) for module in (np, xp))
+    here, there = (
+        baseline.fit(split.train, split.validation, xp=module, **options) for module in (np, xp)
+    )
     assert backend.array_module(there.scores(split.test.fold_in)) is xp
-    close({"scores": there.scores(split.test.fold_in)}, {"scores": here.scores(split.test.fold_in)}, 1e-8)
+    close(
+        {"scores": there.scores(split.test.fold_in)},
+        {"scores": here.scores(split.test.fold_in)},
+        1e-8,
+    )
     close(metrics.evaluate(there.scores, split.test), metrics.evaluate(here.scores, split.test))
     there.save(tmp_path / "there.npz")
     loaded = baseline.load(tmp_path / "there.npz")
     for again in (loaded, backend.to_device(xp, loaded)):  # kept on the host, and brought back
-        close({"scores": again.scores(split.test.fold_in)}, {"scores": here.scores(split.test.fold_in)}, 1e-8)
+        close(
+            {"scores": again.scores(split.test.fold_in)},
+            {"scores": here.scores(split.test.fold_in)},
+            1e-8,
+        )
 
 
 @pytest.mark.parametrize("code", (0, 3), ids=("MultiDAE", "MultiVAE"))
@@ -177,7 +183,9 @@ def test_a_step_of_multivae_reads_nothing_back(monkeypatch, code):
     parameters = multivae.initial_parameters(X.shape[1], (4,), 3, code > 0, config)
     noise = multivae.draw_noise(rng, X, code, config)
     before = xp.reads
-    terms, gradients = multivae.loss_and_gradients(backend.to_device(xp, parameters), X, backend.to_device(xp, noise), 0.7, 0.01)
+    terms, gradients = multivae.loss_and_gradients(
+        backend.to_device(xp, parameters), X, backend.to_device(xp, noise), 0.7, 0.01
+    )
     assert xp.reads == before
     expected_terms, expected = multivae.loss_and_gradients(parameters, X, noise, 0.7, 0.01)
     close(gradients, expected)
@@ -186,10 +194,19 @@ def test_a_step_of_multivae_reads_nothing_back(monkeypatch, code):
 
 def test_noise_can_be_drawn_on_the_device(xp):
     split = small_split()
-    config = Config(K=2, d=6, batch_size=20, random="device", backend="cupy", dropout=0.3, hidden_layers=1)
-    first, again = ([noise for _, noise in batch.epoch_batches(split.train, config, 1, xp)] for _ in range(2))
-    assert backend.array_module(first[0].epsilon) is xp and backend.array_module(first[0].dropout[0]) is xp
-    np.testing.assert_array_equal(backend.to_host(first[0].gumbel), backend.to_host(again[0].gumbel))
+    config = Config(
+        K=2, d=6, batch_size=20, random="device", backend="cupy", dropout=0.3, hidden_layers=1
+    )
+    first, again = (
+        [noise for _, noise in batch.epoch_batches(split.train, config, 1, xp)] for _ in range(2)
+    )
+    assert (
+        backend.array_module(first[0].epsilon) is xp
+        and backend.array_module(first[0].dropout[0]) is xp
+    )
+    np.testing.assert_array_equal(
+        backend.to_host(first[0].gumbel), backend.to_host(again[0].gumbel)
+    )
     assert not np.array_equal(backend.to_host(first[0].epsilon), backend.to_host(first[1].epsilon))
     assert fit.fit(split, config.replace(max_epochs=2)).epoch == 2
 
@@ -198,10 +215,19 @@ def test_the_stand_in_refuses_what_cupy_refuses(monkeypatch):
     xp = standin(monkeypatch)
     there, here = xp.asarray(np.ones(3)), np.ones(3)
     for mixture in (
-        lambda: there + here, lambda: here + there, lambda: here * there, lambda: np.exp(there), lambda: np.sum(there),
-        lambda: np.asarray(there), lambda: xp.exp(here), lambda: there[np.array([0])], lambda: here[there],
-        lambda: xp.concatenate([there, here]), lambda: here.__iadd__(there), lambda: there.__setitem__(0, here),
-    ):  # fmt: skip
+        lambda: there + here,
+        lambda: here + there,
+        lambda: here * there,
+        lambda: np.exp(there),
+        lambda: np.sum(there),
+        lambda: np.asarray(there),
+        lambda: xp.exp(here),
+        lambda: there[np.array([0])],
+        lambda: here[there],
+        lambda: xp.concatenate([there, here]),
+        lambda: here.__iadd__(there),
+        lambda: there.__setitem__(0, here),
+    ):
         with pytest.raises((TypeError, IndexError)):
             mixture()
     with pytest.raises(AttributeError):
@@ -210,7 +236,9 @@ def test_the_stand_in_refuses_what_cupy_refuses(monkeypatch):
 
 
 def run_with_standin(command, monkeypatch, *arguments):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(STANDIN), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(STANDIN), os.environ.get("PYTHONPATH", "")])
+    )
     return command(*arguments)
 
 
@@ -220,11 +248,16 @@ def test_the_command_trains_on_the_device_and_evaluates_on_the_host(command, mon
     pairs = {(u, i) for u in range(50) for i in rng.permutation(30)[:8]}
     table.write_text("user,item\n" + "".join(f"{u},{i}\n" for u, i in sorted(pairs)))
     options = ("--data", table, "--K", 2, "--d", 4, "--max-epochs", 2, "--quiet")
-    trained = run_with_standin(command, monkeypatch, "train", *options, "--backend", "cupy", "--out", tmp_path / "there")
+    trained = run_with_standin(
+        command, monkeypatch, "train", *options, "--backend", "cupy", "--out", tmp_path / "there"
+    )
     assert trained.returncode == 0, trained.stderr
     monkeypatch.delenv("PYTHONPATH")
     assert command("train", *options, "--out", tmp_path / "here").returncode == 0
-    here, there = (command("evaluate", "--run", tmp_path / name, "--backend", "numpy").stdout for name in ("here", "there"))
+    here, there = (
+        command("evaluate", "--run", tmp_path / name, "--backend", "numpy").stdout
+        for name in ("here", "there")
+    )
     assert here == there and "ndcg@100" in here
 
 
@@ -232,7 +265,9 @@ def test_a_missing_gpu_is_one_clear_line(command, tmp_path):
     if importlib.util.find_spec("cupy"):
         pytest.skip("CuPy is installed here")
     process = command("train", "--backend", "cupy", "--out", tmp_path / "run", "--quiet")
-    assert process.returncode == 2 and "gpu12" in process.stderr and "Traceback" not in process.stderr
+    assert (
+        process.returncode == 2 and "gpu12" in process.stderr and "Traceback" not in process.stderr
+    )
     assert not (tmp_path / "run").exists()
     process = command("train", "--precision", "tf32", "--out", tmp_path / "run", "--quiet")
     assert process.returncode == 2 and "needs a GPU" in process.stderr
@@ -258,7 +293,9 @@ def test_the_doctor_notices_a_wrong_step(monkeypatch, capsys):
 
     def wrong(parameters, *arguments):
         terms, gradients = right(parameters, *arguments)
-        return terms, {name: g if backend.array_module(g) is np else g * 1.01 for name, g in gradients.items()}
+        return terms, {
+            name: g if backend.array_module(g) is np else g * 1.01 for name, g in gradients.items()
+        }
 
     monkeypatch.setattr(model, "loss_and_gradients", wrong)
     with pytest.raises(UserError, match="wrong on this device"):

@@ -6,17 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from loopback import Server, start_script
 from PIL import Image
 from test_movielens_script import ml_1m, serve, zipped
 
-from macrid import alexnet, checkpoint
+from macrid import files
+from macrid.pictures import alexnet
 
-ROOT = Path(__file__).parents[1]
 KILLS = 40
 OPTIONS = ("--K", 2, "--d", 16, "--batch-size", 2, "--max-epochs", 60, "--patience", 60, "--quiet")
 
@@ -32,8 +32,16 @@ def table(tmp_path_factory):
 
 def start(name, *arguments, before=""):
     """A command as a process of its own, under a shell's limits if `before` sets some."""
-    words = " ".join(["exec", sys.executable, "-m", f"macrid.{name}", *(f"'{word}'" for word in arguments)])
-    return subprocess.Popen(["bash", "-c", before + words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    words = " ".join(
+        ["exec", sys.executable, "-m", f"macrid.{name}", *(f"'{word}'" for word in arguments)]
+    )
+    return subprocess.Popen(
+        ["bash", "-c", before + words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def finish(process):
@@ -54,7 +62,15 @@ def test_training_killed_at_random_moments_ends_as_if_it_had_not_been(table, und
     while kills < KILLS:
         folder, runs, done = tmp_path / f"run{runs}", runs + 1, False
         while not done:
-            process = start("train", "--data", table, *OPTIONS, *["--resume"] * (folder / "config.json").is_file(), "--out", folder)
+            process = start(
+                "train",
+                "--data",
+                table,
+                *OPTIONS,
+                *["--resume"] * (folder / "config.json").is_file(),
+                "--out",
+                folder,
+            )
             if kills < KILLS:
                 try:
                     process.wait(moments.uniform(0.3, 1.5))
@@ -65,7 +81,9 @@ def test_training_killed_at_random_moments_ends_as_if_it_had_not_been(table, und
             done = code == 0
             assert code in (0, -signal.SIGKILL), output
         for name in ("checkpoint.npz", "model.npz"):
-            (found, told), (expected, told_there) = (checkpoint.load(at / name) for at in (folder, undisturbed))
+            (found, told), (expected, told_there) = (
+                files.load(at / name) for at in (folder, undisturbed)
+            )
             assert told == told_there and found.keys() == expected.keys()
             for key, values in expected.items():
                 np.testing.assert_array_equal(found[key], values, err_msg=key)
@@ -109,10 +127,20 @@ def test_extraction_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path
     (tmp_path / "pictures").mkdir()
     rng = np.random.default_rng(0)
     for i in range(600):  # two chunks
-        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(tmp_path / "pictures" / f"{i}.png")
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(
+            tmp_path / "pictures" / f"{i}.png"
+        )
     with open(tmp_path / "net.onnx", "wb") as file:
         alexnet.write_random(file, seed=3, width=16)
-    words = ("features", "--pictures", tmp_path / "pictures", "--alexnet", tmp_path / "net.onnx", "--quiet", "--out")
+    words = (
+        "features",
+        "--pictures",
+        tmp_path / "pictures",
+        "--alexnet",
+        tmp_path / "net.onnx",
+        "--quiet",
+        "--out",
+    )
     assert finish(start(*words, tmp_path / "expected.npz"))[0] == 0
     expected = (tmp_path / "expected.npz").read_bytes()
     for code in until_done(lambda: start(*words, tmp_path / "found.npz"), 25, 5.0):
@@ -120,7 +148,12 @@ def test_extraction_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path
             assert (tmp_path / "found.npz").read_bytes() == expected
             (tmp_path / "found.npz").unlink()
     assert (tmp_path / "found.npz").read_bytes() == expected
-    assert {path.name for path in tmp_path.iterdir()} == {"pictures", "net.onnx", "expected.npz", "found.npz"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "pictures",
+        "net.onnx",
+        "expected.npz",
+        "found.npz",
+    }
 
 
 def test_a_download_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path):
@@ -128,41 +161,93 @@ def test_a_download_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path
         content = zipped(ml_1m(**{"ml-1m__more.bin": np.random.default_rng(0).bytes(6 << 20)}))
         words, _ = serve(server, content)
         server.pause = 0.02
-        assert finish(start_script("movielens", *words, "--out", tmp_path / "expected", "--quiet"))[0] == 0
+        assert (
+            finish(start_script("movielens", *words, "--out", tmp_path / "expected", "--quiet"))[0]
+            == 0
+        )
         expected = {path.name: path.read_bytes() for path in (tmp_path / "expected").iterdir()}
         assert sorted(expected) == ["README.txt", "movies.csv", "ratings.csv"]
         (tmp_path / "ml-1m.zip").unlink()
-        for _ in until_done(lambda: start_script("movielens", *words, "--out", tmp_path / "ml", "--quiet"), 25, 2.5):
+        for _ in until_done(
+            lambda: start_script("movielens", *words, "--out", tmp_path / "ml", "--quiet"), 25, 2.5
+        ):
             if (tmp_path / "ml").exists():  # all of the folder or nothing of it; once more
-                assert {path.name: path.read_bytes() for path in (tmp_path / "ml").iterdir()} == expected
+                assert {
+                    path.name: path.read_bytes() for path in (tmp_path / "ml").iterdir()
+                } == expected
                 shutil.rmtree(tmp_path / "ml")
                 (tmp_path / "ml-1m.zip").unlink()
-        assert any(begin for _, begin, _ in server.asked), "some went on where a killed one had stopped"
+        assert any(begin for _, begin, _ in server.asked), (
+            "some went on where a killed one had stopped"
+        )
     assert (tmp_path / "ml-1m.zip").read_bytes() == content
     assert {path.name: path.read_bytes() for path in (tmp_path / "ml").iterdir()} == expected
     assert {path.name for path in tmp_path.iterdir()} == {"expected", "ml", "ml-1m.zip"}
 
 
 def test_a_full_disk_is_one_line_and_keeps_what_was_whole(table, undisturbed, tmp_path):
-    code, output = finish(start("train", "--data", table, *OPTIONS, "--out", tmp_path / "run", before="ulimit -f 8; "))
+    code, output = finish(
+        start("train", "--data", table, *OPTIONS, "--out", tmp_path / "run", before="ulimit -f 8; ")
+    )
     assert code == 2 and output.count("\n") == 1 and "free space" in output, output
     assert not list(tmp_path.rglob("*.part"))
-    code, output = finish(start("recommend", "--run", undisturbed, "--n", 30, "--out", tmp_path / "recs.csv", before="ulimit -f 4; "))
-    assert code == 2 and "free space" in output and not (tmp_path / "recs.csv").exists() and not list(tmp_path.rglob("*.part")), output
+    code, output = finish(
+        start(
+            "recommend",
+            "--run",
+            undisturbed,
+            "--n",
+            30,
+            "--out",
+            tmp_path / "recs.csv",
+            before="ulimit -f 4; ",
+        )
+    )
+    assert (
+        code == 2
+        and "free space" in output
+        and not (tmp_path / "recs.csv").exists()
+        and not list(tmp_path.rglob("*.part"))
+    ), output
 
 
 def test_two_trainings_do_not_share_a_folder(table, tmp_path):
-    first = start("train", "--data", table, *OPTIONS, "--max-epochs", 100000, "--patience", 100000, "--out", tmp_path / "run")
+    first = start(
+        "train",
+        "--data",
+        table,
+        *OPTIONS,
+        "--max-epochs",
+        100000,
+        "--patience",
+        100000,
+        "--out",
+        tmp_path / "run",
+    )
     while not (tmp_path / "run" / "checkpoint.npz").exists():
         assert first.poll() is None, finish(first)
         time.sleep(0.05)
     for way in ("--overwrite", "--resume"):
-        code, output = finish(start("train", "--data", table, *OPTIONS, "--max-epochs", 100000, "--patience", 100000, way, "--out", tmp_path / "run"))
+        code, output = finish(
+            start(
+                "train",
+                "--data",
+                table,
+                *OPTIONS,
+                "--max-epochs",
+                100000,
+                "--patience",
+                100000,
+                way,
+                "--out",
+                tmp_path / "run",
+            )
+        )
         assert code == 2 and "another training is at work in it" in output, output
     first.send_signal(signal.SIGINT)
     code, output = finish(first)
     assert code == 2 and "--resume" in output and "Traceback" not in output
-    assert checkpoint.load(tmp_path / "run" / "checkpoint.npz")[1]["epoch"] >= 1
+    assert files.load(tmp_path / "run" / "checkpoint.npz")[1]["epoch"] >= 1
 
 
 def test_a_mistake_leaves_no_folder(tmp_path):

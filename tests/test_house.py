@@ -1,15 +1,43 @@
-"""The house rules that a machine can hold: the reading path stays short, imports stay light and go one way."""
+"""The house rules that a machine can hold: the reading path stays short, imports stay light and go
+one way.
+"""
 
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
-PACKAGE = Path(__file__).parents[1] / "macrid"
-READING_PATH = ("config", "data", "split", "candidates", "batch", "ops", "prototypes", "encoder", "decoder", "model", "adam", "fit", "metrics")
-COMMANDS = {"train", "evaluate", "figures", "report", "control", "tune", "reproduce", "features", "command", "run", "doctor"}
+PACKAGE = ROOT / "macrid"
+READING_PATH = (
+    "config",
+    "data",
+    "split",
+    "candidates",
+    "batch",
+    "ops",
+    "prototypes",
+    "encoder",
+    "decoder",
+    "model",
+    "adam",
+    "fit",
+    "metrics",
+)
+COMMANDS = {
+    "train",
+    "evaluate",
+    "figures",
+    "report",
+    "control",
+    "tune",
+    "reproduce",
+    "features",
+    "command",
+    "run",
+    "doctor",
+}
 
 
 def test_the_path_that_a_learner_reads_stays_short():
@@ -18,7 +46,10 @@ def test_the_path_that_a_learner_reads_stays_short():
 
 
 def test_import_is_light_and_warns_of_nothing():
-    heavy = "{'matplotlib', 'sklearn', 'onnxruntime', 'onnx', 'cupy', 'PIL', 'pandas'} & set(sys.modules)"
+    heavy = (
+        "{'matplotlib', 'sklearn', 'onnxruntime', 'onnx', 'cupy', 'PIL', 'pandas'} &"
+        " set(sys.modules)"
+    )
     words = [sys.executable, "-W", "error", "-c", f"import sys, macrid; print({heavy} or 'light')"]
     process = subprocess.run(words, capture_output=True, text=True, cwd=PACKAGE.parent)
     assert process.stdout.strip() == "light", process.stdout + process.stderr
@@ -44,7 +75,15 @@ def test_forbidden_things_are_nowhere():
         roots = {name.split(".")[0] for name in imports(path)}
         assert not roots & {"torch", "tensorflow", "jax", "pickle"}, path
         assert "cupy" not in roots or path.name == "backend.py", path
-        calls = {node.func.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        calls = {
+            node.func.id
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
         assert not calls & {"eval", "exec"}, path
-        handlers = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ExceptHandler)]
+        handlers = [
+            node
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ExceptHandler)
+        ]
         assert all(handler.type is not None for handler in handlers), f"{path}: a bare except"

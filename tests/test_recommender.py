@@ -10,13 +10,23 @@ from scipy import sparse
 from macrid import Recommender, UserError, data, model
 from macrid.config import Config
 
-OPTIONS = {"K": 2, "d": 8, "batch_size": 20, "max_epochs": 12, "tau": 0.2, "seed": 1, "start": "adoptions"}
+OPTIONS = {
+    "K": 2,
+    "d": 8,
+    "batch_size": 20,
+    "max_epochs": 12,
+    "tau": 0.2,
+    "seed": 1,
+    "start": "adoptions",
+}
 
 
 def rows(users=120, items=40):
     """Two worlds: even users take even items, mostly."""
     rng = np.random.default_rng(5)
-    taken = rng.random((users, items)) < np.where(np.arange(items) % 2 == np.arange(users)[:, None] % 2, 0.4, 0.03)
+    taken = rng.random((users, items)) < np.where(
+        np.arange(items) % 2 == np.arange(users)[:, None] % 2, 0.4, 0.03
+    )
     return [(f"u{u}", f"i{i}") for u, i in zip(*np.nonzero(taken))]
 
 
@@ -50,7 +60,9 @@ def test_new_users_by_their_history_as_lists_or_as_a_matrix(trained):
     known = trained.histories[[trained._user("u2")]]
     history = trained.items[known.indices].tolist()
     for new in ([history], known, sparse.csr_matrix(known)):
-        np.testing.assert_array_equal(trained.recommend(new, 5)[0][0], trained.recommend("u2", 5)[0])
+        np.testing.assert_array_equal(
+            trained.recommend(new, 5)[0][0], trained.recommend("u2", 5)[0]
+        )
     with pytest.warns(UserWarning, match="1 items .* 'nonsense'"):
         trained.recommend([[*history, "nonsense"]], 5)
     assert trained.recommend([[]], 3)[0].shape == (1, 3)
@@ -58,7 +70,9 @@ def test_new_users_by_their_history_as_lists_or_as_a_matrix(trained):
 
 def test_emphasis_turns_the_recommendation_to_a_concept(trained):
     strongest = trained.concepts.argmax(axis=1)
-    plain, turned = (trained.recommend("u2", 20, concepts=concepts)[0] for concepts in (None, {1: 0.0}))
+    plain, turned = (
+        trained.recommend("u2", 20, concepts=concepts)[0] for concepts in (None, {1: 0.0})
+    )
     of = dict(zip(trained.items.tolist(), strongest))
     assert np.mean([of[item] == 0 for item in turned]) > np.mean([of[item] == 0 for item in plain])
     np.testing.assert_array_equal(trained.recommend("u2", 20, concepts={0: 3, 1: 3})[0], plain)
@@ -74,7 +88,9 @@ def test_similar_items_are_of_the_same_world(trained):
     assert (np.diff(scores) <= 0).all() and scores[0] <= 1 + 1e-6
     k = int(trained.concepts[trained._item("i4")].argmax())
     inside, _ = trained.similar_items("i4", 100, concept=k)
-    assert set(inside) == {item for item, row in zip(trained.items, trained.concepts) if row.argmax() == k} - {"i4"}
+    assert set(inside) == {
+        item for item, row in zip(trained.items, trained.concepts) if row.argmax() == k
+    } - {"i4"}
 
 
 def test_an_explanation_adds_up(trained):
@@ -83,7 +99,10 @@ def test_an_explanation_adds_up(trained):
     have = {item for user, item in rows() if user == "u2"} & set(trained.items.tolist())
     assert set(told.items) == have and (np.diff(told.effects) <= 0).all()
     without = [item for item in told.items if item != told.items[0]]
-    full, less = (trained.recommend([history], len(trained.items), exclude_seen=False) for history in (told.items, without))
+    full, less = (
+        trained.recommend([history], len(trained.items), exclude_seen=False)
+        for history in (told.items, without)
+    )
 
     def log_p(found):
         scores = found[1][0].astype(float)
@@ -114,7 +133,10 @@ def test_all_kinds_of_data_give_the_same_model(trained, tmp_path):
     path.write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in rows()))
     interactions = data.load(path)
     assert set(Recommender(**OPTIONS).fit(path).items) == set(trained.items)
-    assert Recommender(**OPTIONS).fit(interactions).figures == Recommender(**OPTIONS).fit(str(path)).figures
+    assert (
+        Recommender(**OPTIONS).fit(interactions).figures
+        == Recommender(**OPTIONS).fit(str(path)).figures
+    )
     rated = [(user, item, 5.0) for user, item in rows()] + [("u2", "i1", 1.0)]
     np.testing.assert_array_equal(Recommender(**OPTIONS).fit(rated).recommend("u2", 5)[0], expected)
     matrix = sparse.coo_array(([1, 1, 1], ([0, 0, 1], [2, 3, 2])), shape=(3, 4))
@@ -139,10 +161,14 @@ class Frame:
 def test_a_data_frame(trained):
     users, items = zip(*rows())
     frame = Frame({"item_id": items, "Rating": [5.0] * len(items), "user_id": users})
-    np.testing.assert_array_equal(Recommender(**OPTIONS).fit(frame).recommend("u2", 5)[0], trained.recommend("u2", 5)[0])
+    np.testing.assert_array_equal(
+        Recommender(**OPTIONS).fit(frame).recommend("u2", 5)[0], trained.recommend("u2", 5)[0]
+    )
     with pytest.raises(UserError, match="the columns are a, b, .*by columns"):
         Recommender(**OPTIONS).fit(Frame({"a": [1], "b": [2]}))
-    chosen = Recommender(**OPTIONS, columns="wer,was").fit(Frame({"was": items, "city": items, "wer": users}))
+    chosen = Recommender(**OPTIONS, columns="wer,was").fit(
+        Frame({"was": items, "city": items, "wer": users})
+    )
     np.testing.assert_array_equal(chosen.recommend("u2", 5)[0], trained.recommend("u2", 5)[0])
     assert "columns: user=wer, item=was, no rating; ignored: city" in chosen.report
 
@@ -150,7 +176,9 @@ def test_a_data_frame(trained):
 def test_a_real_data_frame(trained):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(rows(), columns=["user", "item"])
-    np.testing.assert_array_equal(Recommender(**OPTIONS).fit(frame).recommend("u2", 5)[0], trained.recommend("u2", 5)[0])
+    np.testing.assert_array_equal(
+        Recommender(**OPTIONS).fit(frame).recommend("u2", 5)[0], trained.recommend("u2", 5)[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,10 +191,22 @@ def test_a_real_data_frame(trained):
         "no users": (lambda m: m.recommend(None), "users is None, expected an id"),
         "no history": (lambda m: m.explain(None, "i4"), "a history is None, expected a list"),
         "a folder": (lambda m: m.save("no/such/model.npz"), "no/such: is no folder; make it"),
-        "a table": (lambda m: Recommender.load(__file__), "test_recommender.py: is not a whole model .it is no npz file"),
-        "pictures": (lambda m: Recommender(start="pictures").fit(rows()), "python -m macrid.train --pictures .* or choose start 'adoptions'"),
-        "categories": (lambda m: Recommender(categories="kind").fit(rows()), "categories is 'kind', expected FILE:COLUMN"),
-        "no categories": (lambda m: Recommender(category_weight=1).fit(rows()), "category_weight is 1 .*; give categories"),
+        "a table": (
+            lambda m: Recommender.load(__file__),
+            "test_recommender.py: is not a whole model .it is no npz file",
+        ),
+        "pictures": (
+            lambda m: Recommender(start="pictures").fit(rows()),
+            "python -m macrid.train --pictures .* or choose start 'adoptions'",
+        ),
+        "categories": (
+            lambda m: Recommender(categories="kind").fit(rows()),
+            "categories is 'kind', expected FILE:COLUMN",
+        ),
+        "no categories": (
+            lambda m: Recommender(category_weight=1).fit(rows()),
+            "category_weight is 1 .*; give categories",
+        ),
         "an item": (lambda m: m.similar_items("nothing"), "item 'nothing' is unknown"),
         "n": (lambda m: m.recommend("u2", n=0), "n is 0"),
         "mixed": (lambda m: m.recommend(["u2", ["i4"]]), "mixed"),
@@ -183,13 +223,27 @@ def test_mistakes_are_told(trained, call, told):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run folder made by the command."""
-    from macrid import command as commands
+    from macrid import terminal as commands
     from macrid import train
 
     folder = tmp_path_factory.mktemp("recommend")
     table = folder / "ratings.csv"
     table.write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in rows()))
-    words = ["--data", table, "--K", 2, "--d", 8, "--batch-size", 20, "--max-epochs", 4, "--quiet", "--out", folder / "run"]
+    words = [
+        "--data",
+        table,
+        "--K",
+        2,
+        "--d",
+        8,
+        "--batch-size",
+        20,
+        "--max-epochs",
+        4,
+        "--quiet",
+        "--out",
+        folder / "run",
+    ]
     assert commands.run(train.main, [str(word) for word in words]) == 0
     return folder / "run"
 
@@ -208,8 +262,12 @@ def test_the_command_recommends_as_python_does(command, run, tmp_path):
     own = Recommender.load(run)
     expected = own.recommend(["u3", "u2"], 4)[0]
     assert [row["item"] for row in found] == expected.reshape(-1).tolist()
-    assert [row["user"] for row in found] == ["u3"] * 4 + ["u2"] * 4 and [row["rank"] for row in found[:4]] == list("1234")
-    (run.parent / "ratings.csv").rename(run.parent / "away.csv")  # the run is enough: the data are not read again
+    assert [row["user"] for row in found] == ["u3"] * 4 + ["u2"] * 4 and [
+        row["rank"] for row in found[:4]
+    ] == list("1234")
+    (run.parent / "ratings.csv").rename(
+        run.parent / "away.csv"
+    )  # the run is enough: the data are not read again
     printed = command("recommend", "--run", run, "--user", "u3", "u2", "--n", 4)
     (run.parent / "away.csv").rename(run.parent / "ratings.csv")
     assert read(printed.stdout) == found
@@ -220,7 +278,9 @@ def test_the_command_recommends_as_python_does(command, run, tmp_path):
 def test_the_command_takes_new_users_and_emphasis(command, run, tmp_path):
     table = tmp_path / "new.csv"
     table.write_text("item,user\ni4,new\ni6,new\nwhat,new\n")
-    process = command("recommend", "--run", run, "--histories", table, "--n", 3, "--concept", "0=2", "1=0.5")
+    process = command(
+        "recommend", "--run", run, "--histories", table, "--n", 3, "--concept", "0=2", "1=0.5"
+    )
     assert process.returncode == 0 and "warning: 1 items" in process.stderr
     own = Recommender.load(run)
     expected = own.recommend(sparse_rows(own, ["i4", "i6"]), 3, concepts={0: 2, 1: 0.5})[0][0]
@@ -249,16 +309,27 @@ def sparse_rows(own, items):
 )
 def test_the_command_tells_mistakes_in_one_line(command, run, tmp_path, words, told):
     process = command("recommend", "--run", run, *words, cwd=tmp_path)
-    assert process.returncode == 2 and told in process.stderr and process.stderr.count("\n") == 1 and process.stdout == ""
+    assert (
+        process.returncode == 2
+        and told in process.stderr
+        and process.stderr.count("\n") == 1
+        and process.stdout == ""
+    )
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_user_in_a_file_is_named_with_its_line_and_leaves_nothing(command, run, tmp_path):
+def test_an_unknown_user_in_a_file_is_named_with_its_line_and_leaves_nothing(
+    command, run, tmp_path
+):
     users = tmp_path / "users.txt"
     users.write_text("u2\n\nghost\n")
     for out in (["--out", tmp_path / "recs.csv"], []):
         process = command("recommend", "--run", run, "--users", users, *out)
-        assert process.returncode == 2 and "users.txt, line 3: user 'ghost'" in process.stderr and process.stdout == ""
+        assert (
+            process.returncode == 2
+            and "users.txt, line 3: user 'ghost'" in process.stderr
+            and process.stdout == ""
+        )
     assert [entry.name for entry in tmp_path.iterdir()] == ["users.txt"]
 
 
@@ -272,7 +343,10 @@ NOTHING = {
     "long rows": ([("u", "i", 5, 1)], "row 0 .* has 4 values, expected 2 or 3"),
     "an empty frame": (Frame({"user": [], "item": [], "rating": []}), "the data have no rows"),
     "NaN": (sparse.csr_array([[0, np.nan]]), "row 0, column 1 of the matrix is nan"),
-    "negative": (sparse.csr_array([[1, 0], [0, -1]]), "row 1, column 1 of the matrix is -1; say by min_rating"),
+    "negative": (
+        sparse.csr_array([[1, 0], [0, -1]]),
+        "row 1, column 1 of the matrix is -1; say by min_rating",
+    ),
     "an empty matrix": (sparse.csr_array((2, 2)), "the data have no rows"),
 }
 
@@ -298,33 +372,57 @@ def test_whole_floats_and_numbers_are_the_ids_of_text():
     numbers = [(int(user[1:]), float(item[1:])) for user, item in rows()]
     found = Recommender(**OPTIONS).fit(numbers)
     np.testing.assert_array_equal(found.recommend("2", 5)[0], found.recommend(2.0, 5)[0])
-    np.testing.assert_array_equal(found.recommend([["4", "6"]], 5)[0], found.recommend([[4, np.float64(6)]], 5)[0])
+    np.testing.assert_array_equal(
+        found.recommend([["4", "6"]], 5)[0], found.recommend([[4, np.float64(6)]], 5)[0]
+    )
 
 
 def test_a_model_shows_what_it_is(trained):
-    assert repr(trained) == f"<Recommender(K=2, d=8, tau=0.2, seed=1, batch_size=20, start='adoptions', max_epochs=12): {len(trained.users)} users, {len(trained.items)} items>"
+    assert (
+        repr(trained) == "<Recommender(K=2, d=8, tau=0.2, seed=1, batch_size=20, start='adoptions',"
+        f" max_epochs=12): {len(trained.users)} users, {len(trained.items)} items>"
+    )
     assert repr(Recommender(K=3)) == "<Recommender(K=3): not trained>"
 
 
 HISTORIES = {
     "without a header": ("new,i4\nnew,i6\n", []),
-    "with ratings": ("new\ti4\t5\nnew\ti6\t4\nnew\ti8\t1\nlow\ti2\t3\n", ["1 users of the histories are left out"]),
-    "of another scale": ("user,item,score\nnew,i4,10\nnew,i6,8\nnew,i8,1\n", [], "--min-rating", "8"),
+    "with ratings": (
+        "new\ti4\t5\nnew\ti6\t4\nnew\ti8\t1\nlow\ti2\t3\n",
+        ["1 users of the histories are left out"],
+    ),
+    "of another scale": (
+        "user,item,score\nnew,i4,10\nnew,i6,8\nnew,i8,1\n",
+        [],
+        "--min-rating",
+        "8",
+    ),
     "of named columns": ("was,wer\ni4,new\ni6,new\n", [], "--columns", "wer,was"),
-    "with strangers": ("new,i4\nnew,i6\nother,what\n", ["1 items of the histories are unknown", "such as 'what'", "1 users of"]),
+    "with strangers": (
+        "new,i4\nnew,i6\nother,what\n",
+        ["1 items of the histories are unknown", "such as 'what'", "1 users of"],
+    ),
 }
 
 
-@pytest.mark.parametrize("text, warnings, words", [(text, warnings, words) for text, warnings, *words in HISTORIES.values()], ids=HISTORIES)
+@pytest.mark.parametrize(
+    "text, warnings, words",
+    [(text, warnings, words) for text, warnings, *words in HISTORIES.values()],
+    ids=HISTORIES,
+)
 def test_histories_are_read_as_the_data(command, run, tmp_path, text, warnings, words):
     table = tmp_path / "new.csv"
     table.write_text(text)
     process = command("recommend", "--run", run, "--histories", table, "--n", 3, *words)
     assert process.returncode == 0, process.stderr
-    assert process.stderr.count("warning:") == (2 if "what" in text else len(warnings)) and all(told in process.stderr for told in warnings)
+    assert process.stderr.count("warning:") == (2 if "what" in text else len(warnings)) and all(
+        told in process.stderr for told in warnings
+    )
     found = read(process.stdout)
     assert {row["user"] for row in found} == {"new"}
-    assert [row["item"] for row in found] == Recommender.load(run).recommend([["i4", "i6"]], 3)[0][0].tolist()
+    assert [row["item"] for row in found] == Recommender.load(run).recommend([["i4", "i6"]], 3)[0][
+        0
+    ].tolist()
 
 
 @pytest.mark.parametrize(
@@ -339,7 +437,12 @@ def test_histories_are_read_as_the_data(command, run, tmp_path, text, warnings, 
 def test_histories_that_cannot_be_used(command, run, tmp_path, text, told, words):
     (tmp_path / "new.csv").write_text(text)
     process = command("recommend", "--run", run, "--histories", tmp_path / "new.csv", *words)
-    assert process.returncode == 2 and told in process.stderr and process.stderr.count("\n") == 1 and not process.stdout
+    assert (
+        process.returncode == 2
+        and told in process.stderr
+        and process.stderr.count("\n") == 1
+        and not process.stdout
+    )
 
 
 def test_options_of_python_and_of_the_command_are_one(trained):

@@ -1,4 +1,6 @@
-"""The report page in a real browser, without a network: it loads, turns, obeys the keyboard, and keeps data as text."""
+"""The report page in a real browser, without a network: it loads, turns, obeys the keyboard, and
+keeps data as text.
+"""
 
 import json
 import os
@@ -10,32 +12,54 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import refused
 from scipy import sparse
-from test_commands import refused
 
-from macrid import report, run
-from macrid.interpret import figures, maps
+from macrid import report, run_folder
+from macrid.interpret import drawing, maps
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-with_browser = pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium and chromedriver are not installed")
-HOSTILE = ("<script>alert(1)</script>", "</script><script>alert(2)</script>", '"><img src=x onerror=alert(3)>', "<!-- {{ 7*7 }} -->", "&lt;b&gt; ' \u2028 é")
+with_browser = pytest.mark.skipif(
+    not (BROWSER and DRIVER), reason="chromium and chromedriver are not installed"
+)
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    '"><img src=x onerror=alert(3)>',
+    "<!-- {{ 7*7 }} -->",
+    "&lt;b&gt; ' \u2028 é",
+)
 
 
 @pytest.fixture(scope="module")
 def shop_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "run"
-    words = ["--d", "6", "--max-epochs", "3", "--start", "random", "--category-weight", "2", "--quiet", "--out", str(folder)]
+    words = [
+        "--d",
+        "6",
+        "--max-epochs",
+        "3",
+        "--start",
+        "random",
+        "--category-weight",
+        "2",
+        "--quiet",
+        "--out",
+        str(folder),
+    ]
     subprocess.run([sys.executable, "-m", "macrid.train", *words], check=True, env=os.environ)
     return folder
 
 
 @pytest.fixture(scope="module")
 def loaded(shop_run):
-    return run.load(shop_run)
+    return run_folder.load(shop_run)
 
 
 def page(loaded, path, metrics=None):
-    path.write_text(report.render(*report.gather(loaded), metrics or {}, loaded[0]), encoding="utf-8")
+    path.write_text(
+        report.render(*report.gather(loaded), metrics or {}, loaded[0]), encoding="utf-8"
+    )
     return path
 
 
@@ -43,7 +67,11 @@ def page(loaded, path, metrics=None):
 def made(shop_run):
     """The page of the shop, written by the command."""
     out = shop_run.parent / "page.html"
-    subprocess.run([sys.executable, "-m", "macrid.report", "--run", str(shop_run), "--out", str(out)], check=True, env=os.environ)
+    subprocess.run(
+        [sys.executable, "-m", "macrid.report", "--run", str(shop_run), "--out", str(out)],
+        check=True,
+        env=os.environ,
+    )
     return out
 
 
@@ -53,13 +81,21 @@ def hostile(loaded, tmp_path_factory):
     settings, interactions, split, state = loaded
     titles = np.array([f"{HOSTILE[i % len(HOSTILE)]} {i}" for i in range(len(interactions.items))])
     users = np.array([f"{HOSTILE[u % len(HOSTILE)]} {u}" for u in range(len(interactions.users))])
-    names = tuple(f"{name} {HOSTILE[g % len(HOSTILE)]}" for g, name in enumerate(interactions.category_names))
+    names = tuple(
+        f"{name} {HOSTILE[g % len(HOSTILE)]}" for g, name in enumerate(interactions.category_names)
+    )
     changed = replace(interactions, titles=titles, users=users, category_names=names)
     return page((settings, changed, split, state), tmp_path_factory.mktemp("hostile") / "page.html")
 
 
 def content(path):
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text(encoding="utf-8"), re.S)[1])
+    return json.loads(
+        re.search(
+            r'<script type="application/json" id="data">(.*?)</script>',
+            path.read_text(encoding="utf-8"),
+            re.S,
+        )[1]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +127,21 @@ def current(browser):
 def test_it_loads_and_fetches_nothing(browser, made):
     opened(browser, made)
     assert len(browser.find_elements("css selector", ".card")) == 6
-    assert browser.execute_script("return performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).length") == 0
+    assert (
+        browser.execute_script(
+            "return performance.getEntriesByType('resource').filter(e =>"
+            " !e.name.startsWith('data:')).length"
+        )
+        == 0
+    )
     assert not re.search(r'(?:src|href)="(?!#|data:)', made.read_text(encoding="utf-8"))
     assert "± " in browser.find_element("css selector", "#results table").text
-    assert browser.execute_script("return [...document.images].filter(i => i.loading !== 'lazy' && !i.complete).length") == 0
+    assert (
+        browser.execute_script(
+            "return [...document.images].filter(i => i.loading !== 'lazy' && !i.complete).length"
+        )
+        == 0
+    )
 
 
 @with_browser
@@ -116,11 +163,16 @@ def test_the_slider_changes_the_items(browser, made):
         assert seen[-1] in slider.get_attribute("aria-valuetext")
     assert seen == path
     browser.find_elements("css selector", "#strip button")[1].click()
-    assert current(browser) == path[1] and browser.find_elements("css selector", "#strip [aria-pressed=true]")[0].text == path[1]
+    assert (
+        current(browser) == path[1]
+        and browser.find_elements("css selector", "#strip [aria-pressed=true]")[0].text == path[1]
+    )
     radios = browser.find_elements("css selector", "#knobs input")
     radios[0].send_keys(Keys.ARROW_RIGHT)  # the next dimension, by keyboard
     assert radios[1].is_selected()
-    assert [tile.text for tile in browser.find_elements("css selector", "#strip button")] == [titles[row] for row in start["turns"][1]["items"]]
+    assert [tile.text for tile in browser.find_elements("css selector", "#strip button")] == [
+        titles[row] for row in start["turns"][1]["items"]
+    ]
 
 
 @with_browser
@@ -155,16 +207,33 @@ def test_every_control_can_be_reached_and_has_a_name(browser, made):
     for _ in range(40):
         browser.switch_to.active_element.send_keys(Keys.TAB)
         reached.add(browser.switch_to.active_element.get_attribute("id"))
-    assert {"start", "slider", "colour", "find", "in", "out", "canvas", "user", "turn-user"} <= reached
+    assert {
+        "start",
+        "slider",
+        "colour",
+        "find",
+        "in",
+        "out",
+        "canvas",
+        "user",
+        "turn-user",
+    } <= reached
     for id in ("start", "slider", "colour", "find", "in", "canvas", "user"):
         assert browser.find_element("id", id).accessible_name, id
 
 
 @with_browser
 def test_hostile_titles_stay_text(browser, hostile):
-    opened(browser, hostile)  # an alert, or anything the policy blocked, would show in the log or raise here
+    opened(
+        browser, hostile
+    )  # an alert, or anything the policy blocked, would show in the log or raise here
     assert browser.execute_script("return document.querySelectorAll('script').length") == 2
-    assert browser.execute_script("return [...document.images].filter(i => !i.src.startsWith('data:image/jpeg')).length") == 0
+    assert (
+        browser.execute_script(
+            "return [...document.images].filter(i => !i.src.startsWith('data:image/jpeg')).length"
+        )
+        == 0
+    )
     shown = browser.find_element("css selector", "#concepts").text
     assert "<script>alert(1)</script>" in shown and "49" not in shown.replace("249", "")
     browser.find_element("id", "find").send_keys("<script>alert(1)")
@@ -186,7 +255,10 @@ def test_a_narrow_screen_has_no_sideways_scroll(browser, made, width):
 @with_browser
 def test_without_pictures_categories_or_figures(browser, tmp_path, command):
     rng = np.random.default_rng(0)
-    (tmp_path / "bare.csv").write_text("user,item\n" + "".join(f"u{u},i{i}\n" for u in range(60) for i in rng.choice(40, 12, replace=False)))
+    (tmp_path / "bare.csv").write_text(
+        "user,item\n"
+        + "".join(f"u{u},i{i}\n" for u in range(60) for i in rng.choice(40, 12, replace=False))
+    )
     options = ("--K", 3, "--d", 4, "--max-epochs", 1, "--quiet", "--out", tmp_path / "run")
     assert command("train", "--data", tmp_path / "bare.csv", *options).returncode == 0
     (tmp_path / "run" / "metrics.json").unlink()
@@ -195,7 +267,9 @@ def test_without_pictures_categories_or_figures(browser, tmp_path, command):
     opened(browser, tmp_path / "page.html")
     assert "not finished" in browser.find_element("id", "results").text
     assert current(browser).startswith("i")
-    assert browser.find_element("css selector", ".card .blank").text.startswith("i"), "an item without a picture is a card with its title"
+    assert browser.find_element("css selector", ".card .blank").text.startswith("i"), (
+        "an item without a picture is a card with its title"
+    )
     heading = browser.find_element("css selector", ".card h3").text
     assert heading.startswith("concept 0 such as i") and heading.count("; ") == 2
 
@@ -207,7 +281,10 @@ def test_what_the_page_says_of_an_item_is_true(loaded, made):
     assert len(data["items"]["row"]) == len(split.items)
     for place in (0, 100, 700):
         row = data["items"]["row"][place]
-        assert data["items"]["title"][place] == interactions.items[split.items[row]] and data["items"]["known"][place] == known[row]
+        assert (
+            data["items"]["title"][place] == interactions.items[split.items[row]]
+            and data["items"]["known"][place] == known[row]
+        )
     for user in data["users"]:
         u = int(np.flatnonzero(interactions.users == user["id"])[0])
         assert user["count"] + user["hidden"] <= interactions.X[[u]].nnz
@@ -221,17 +298,33 @@ def test_what_the_page_says_of_an_item_is_true(loaded, made):
 def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run, command):
     printed = command("evaluate", "--run", shop_run, "--concepts").stdout
     told = [line.split("  ")[0] for line in printed.splitlines() if line.startswith("concept")]
-    assert told == [concept["name"] for concept in content(made)["concepts"]] and printed.count("  best known  ") == 6
+    assert (
+        told == [concept["name"] for concept in content(made)["concepts"]]
+        and printed.count("  best known  ") == 6
+    )
 
-    settings, interactions, split, state = loaded  # with categories that are the concepts, all are named
+    settings, interactions, split, state = (
+        loaded  # with categories that are the concepts, all are named
+    )
     kinds = interactions.categories.toarray()
     kinds[split.items] = np.eye(6)[maps.learned(*loaded).assigned]
     changed = settings, replace(interactions, categories=sparse.csr_array(kinds)), split, state
     found, few = maps.learned(*changed), np.arange(8)
-    drawn = figures.concept_map(found, (few, few[:2], np.arange(20).reshape(10, 2))).axes[0].get_legend().get_texts()
+    drawn = (
+        drawing.concept_map(found, (few, few[:2], np.arange(20).reshape(10, 2)))
+        .axes[0]
+        .get_legend()
+        .get_texts()
+    )
     names = [f"concept {k}: {name}" for k, name in enumerate(interactions.category_names)]
-    assert [text.get_text().rsplit(" (", 1)[0] for text in drawn] == [concept["name"] for concept in report.gather(changed)[0]["concepts"]] == names
-    assert found.matching == {k: k for k in range(6)}, "in the map, a category has the colour of the concept called after it"
+    assert (
+        [text.get_text().rsplit(" (", 1)[0] for text in drawn]
+        == [concept["name"] for concept in report.gather(changed)[0]["concepts"]]
+        == names
+    )
+    assert found.matching == {k: k for k in range(6)}, (
+        "in the map, a category has the colour of the concept called after it"
+    )
 
 
 def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(loaded, tmp_path, monkeypatch):
@@ -241,16 +334,28 @@ def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(loaded, tmp_p
     paths = list(knobs.pictures(settings, interactions, split).values())[:60]
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "half.png").write_bytes(paths[0].read_bytes()[:300])
-    full = report.thumbnails([*paths, None, tmp_path / "empty.jpg", tmp_path / "half.png"], [True] * 63)
+    full = report.thumbnails(
+        [*paths, None, tmp_path / "empty.jpg", tmp_path / "half.png"], [True] * 63
+    )
     assert all(full[:60]) and full[60:] == ["", "", ""]
     monkeypatch.setattr(report, "PICTURE_BYTES", sum(map(len, full)) // 2)
     assert 0 < sum(map(len, report.thumbnails(paths, [True] * 60))) <= 0.55 * sum(map(len, full))
 
 
 def test_mistakes_are_one_line(command, shop_run, tmp_path):
-    refused(command("report", "--run", tmp_path / "no", "--out", tmp_path / "p.html"), "is this a run folder?")
-    refused(command("report", "--run", shop_run, "--out", tmp_path), "is a folder; give --out a file")
-    refused(command("report", "--run", shop_run, "--pictures", tmp_path / "no", "--out", tmp_path / "p.html"), "is not a folder")
+    refused(
+        command("report", "--run", tmp_path / "no", "--out", tmp_path / "p.html"),
+        "is this a run folder?",
+    )
+    refused(
+        command("report", "--run", shop_run, "--out", tmp_path), "is a folder; give --out a file"
+    )
+    refused(
+        command(
+            "report", "--run", shop_run, "--pictures", tmp_path / "no", "--out", tmp_path / "p.html"
+        ),
+        "is not a folder",
+    )
     assert not list(tmp_path.iterdir())
     shown = command("report", "--help")
     assert shown.returncode == 0 and "example:\n  python -m macrid.report" in shown.stdout

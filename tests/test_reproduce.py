@@ -1,4 +1,6 @@
-"""The paper's tables as a user makes them: real processes on a small table, killed and continued, against a direct computation."""
+"""The paper's tables as a user makes them: real processes on a small table, killed and continued,
+against a direct computation.
+"""
 
 import csv
 import json
@@ -7,30 +9,52 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT, refused
 from PIL import Image
-from test_commands import refused
 
-from macrid import config, fit, metrics, model, reproduce, results, run, systems
+from macrid import config, model, reproduce, run_folder
 from macrid.baselines import EASE
 from macrid.errors import UserError
-from macrid.interpret import figures
-from macrid.statistics import holm, paired_comparison
+from macrid.evaluation import metrics
+from macrid.evaluation.statistics import holm, paired_comparison
+from macrid.experiments import results, systems
+from macrid.interpret import drawing
+from macrid.training import fit
 
-ROOT = Path(__file__).parents[1]
-QUICK = ("--K", 2, "--d", 6, "--max-epochs", 3, "--min-user-items", 3, "--precision", "float64", "--folds", 3, "--jobs", 2)
+QUICK = (
+    "--K",
+    2,
+    "--d",
+    6,
+    "--max-epochs",
+    3,
+    "--min-user-items",
+    3,
+    "--precision",
+    "float64",
+    "--folds",
+    3,
+    "--jobs",
+    2,
+)
 ROWS = ("popularity", "EASE", "MultiVAE", "MacridVAE", "SEM-MacridVAE-categorical")
 
 
 @pytest.fixture(scope="module")
 def ratings(tmp_path_factory):
-    """A table of 60 users and 70 items with a category; some users are too light to have anything held out."""
+    """A table of 60 users and 70 items with a category; some users are too light to have anything
+    held out.
+    """
     rng = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("data") / "some.csv"
-    rows = [f"{u},{i},{'ab'[i % 2]}" for u in range(60) for i in rng.choice(70, 4 if u % 12 == 0 else 14, replace=False)]
+    rows = [
+        f"{u},{i},{'ab'[i % 2]}"
+        for u in range(60)
+        for i in rng.choice(70, 4 if u % 12 == 0 else 14, replace=False)
+    ]
     path.write_text("\n".join(["user,item,kind", *rows, ""]))
     return path
 
@@ -39,13 +63,36 @@ def ratings(tmp_path_factory):
 def words(ratings):
     """Words of a quick Table 2 of two seeds."""
     options = ratings.with_name("options.toml")
-    options.write_text("[MultiVAE]\nhidden = [8]\nlatent = 4\nmax_epochs = 3\n[EASE]\nregularisation = 20.0\n")
-    return ["table2", "--data", ratings, "--categories", "kind", *QUICK, "--seeds", 0, 1, "--options", options, "--systems", *ROWS]
+    options.write_text(
+        "[MultiVAE]\nhidden = [8]\nlatent = 4\nmax_epochs = 3\n[EASE]\nregularisation = 20.0\n"
+    )
+    return [
+        "table2",
+        "--data",
+        ratings,
+        "--categories",
+        "kind",
+        *QUICK,
+        "--seeds",
+        0,
+        1,
+        "--options",
+        options,
+        "--systems",
+        *ROWS,
+    ]
 
 
 def start(words, **more):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-m", "macrid.reproduce", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **more)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "macrid.reproduce", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **more,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +115,37 @@ def table(folder):
 
 
 def test_the_table_is_what_a_direct_computation_gives(made, ratings):
-    """Fold by fold and seed by seed with the functions below the command; seeds averaged user by user, folds joined."""
+    """Fold by fold and seed by seed with the functions below the command; seeds averaged user by
+    user, folds joined.
+    """
     found = table(made[0])
-    base = config.Config(data=str(ratings), categories="kind", K=2, d=6, max_epochs=3, min_user_items=3, precision="float64")
-    interactions = run.load_data(base)
+    base = config.Config(
+        data=str(ratings),
+        categories="kind",
+        K=2,
+        d=6,
+        max_epochs=3,
+        min_user_items=3,
+        precision="float64",
+    )
+    interactions = run_folder.load_data(base)
     of_ease, of_macrid = [], []
     for fold in range(3):
         settings = base.replace(split=f"kfold:{fold}/3")
-        split, _ = run.prepare(interactions, settings)
-        of_ease.append(metrics.evaluate(EASE.fit(split.train, regularisation=20.0).scores, split.test)["ndcg@100"])
+        split, _ = run_folder.prepare(interactions, settings)
+        of_ease.append(
+            metrics.evaluate(EASE.fit(split.train, regularisation=20.0).scores, split.test)[
+                "ndcg@100"
+            ]
+        )
         of_seeds = []
         for seed in (0, 1):
             trained = fit.fit(split, settings.replace(seed=seed)).best
-            of_seeds.append(metrics.evaluate(lambda X: model.predict(trained, X, settings), split.test)["ndcg@100"])  # noqa: B023
+            of_seeds.append(
+                metrics.evaluate(lambda X: model.predict(trained, X, settings), split.test)[
+                    "ndcg@100"
+                ]
+            )  # noqa: B023
         of_macrid.append(np.mean(of_seeds, axis=0))
     expected = {"EASE": np.concatenate(of_ease), "MacridVAE": np.concatenate(of_macrid)}
     rows = {row["name"]: row["figures"]["ndcg@100"] for row in found["systems"]}
@@ -88,14 +153,21 @@ def test_the_table_is_what_a_direct_computation_gives(made, ratings):
     for name, values in expected.items():
         scored = values[~np.isnan(values)]
         assert rows[name]["mean"] == pytest.approx(scored.mean(), rel=1e-9)
-        assert rows[name]["stderr"] == pytest.approx(scored.std(ddof=1) / len(scored) ** 0.5, rel=1e-9)
-        assert (rows[name]["users"], rows[name]["left_out"]) == (55, 5), "users too light to hold anything out are counted"
+        assert rows[name]["stderr"] == pytest.approx(
+            scored.std(ddof=1) / len(scored) ** 0.5, rel=1e-9
+        )
+        assert (rows[name]["users"], rows[name]["left_out"]) == (
+            55,
+            5,
+        ), "users too light to hold anything out are counted"
     assert found["reference"] == "SEM-MacridVAE-categorical"
     assert rows["EASE"]["between_seeds"] is None and rows["MacridVAE"]["between_seeds"] > 0
 
 
 def test_comparisons_are_of_users_with_the_reference(made):
-    """From the units' own files: each user's difference, its test, and Holm over all comparisons of the table."""
+    """From the units' own files: each user's difference, its test, and Holm over all comparisons of
+    the table.
+    """
     folder = made[0]
     found = table(folder)["comparisons"]
     assert len(found) == 4 * 3
@@ -104,13 +176,24 @@ def test_comparisons_are_of_users_with_the_reference(made):
         values = []
         for fold in range(3):
             files = [np.load(folder / "units" / f"{name}.fold{fold}{seed}.npz") for seed in seeds]
-            values.append(np.mean([file[metric] for file in files], axis=0)[np.argsort(files[0]["users"])])
-        users = np.concatenate([np.sort(np.load(folder / "units" / f"{name}.fold{fold}{seeds[0]}.npz")["users"]) for fold in range(3)])
+            values.append(
+                np.mean([file[metric] for file in files], axis=0)[np.argsort(files[0]["users"])]
+            )
+        users = np.concatenate(
+            [
+                np.sort(np.load(folder / "units" / f"{name}.fold{fold}{seeds[0]}.npz")["users"])
+                for fold in range(3)
+            ]
+        )
         return np.concatenate(values)[np.argsort(users)]
 
     for one in found:
         ours = of_users("SEM-MacridVAE-categorical", one["metric"], (".seed0", ".seed1"))
-        theirs = of_users(one["system"], one["metric"], ("",) if one["system"] in ("popularity", "EASE") else (".seed0", ".seed1"))
+        theirs = of_users(
+            one["system"],
+            one["metric"],
+            ("",) if one["system"] in ("popularity", "EASE") else (".seed0", ".seed1"),
+        )
         expected = paired_comparison(ours, theirs)
         for name in ("mean", "stderr", "low", "high", "p", "detectable"):
             assert one[name] == pytest.approx(getattr(expected, name), rel=1e-9, abs=1e-15)
@@ -122,14 +205,24 @@ def test_files_say_the_same(made, words):
     folder, output = made
     found = table(folder)
     text = (folder / "table.md").read_text()
-    assert "55; 5 more are left out" in text and "3 folds" in text and "0, 1" in text and "commit" in text
+    assert (
+        "55; 5 more are left out" in text
+        and "3 folds" in text
+        and "0, 1" in text
+        and "commit" in text
+    )
     for row in found["systems"]:
         figure = row["figures"]["ndcg@100"]
         cell = f"{figure['mean']:.4f} ± {figure['stderr']:.4f}"
         assert cell in text and cell in output
     rows = list(csv.DictReader((folder / "table.csv").open()))
-    assert len(rows) == len(ROWS) * 3 and float(rows[0]["mean"]) == found["systems"][0]["figures"]["ndcg@100"]["mean"]
-    assert next(row for row in found["systems"] if row["name"] == "MultiVAE")["options"]["hidden"] == [8]
+    assert (
+        len(rows) == len(ROWS) * 3
+        and float(rows[0]["mean"]) == found["systems"][0]["figures"]["ndcg@100"]["mean"]
+    )
+    assert next(row for row in found["systems"] if row["name"] == "MultiVAE")["options"][
+        "hidden"
+    ] == [8]
     with Image.open(folder / "table2.png") as picture:
         assert min(picture.size) > 600
     assert (folder / "table2.svg").stat().st_size > 1000
@@ -152,20 +245,29 @@ def test_killed_and_begun_again_it_ends_as_if_it_had_not_been(made, words, tmp_p
     process = start([*words, "--out", folder])
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was finished was not done again"
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept, (
+        "what was finished was not done again"
+    )
     assert table(folder) == table(made[0]) and not list(folder.rglob("*.part"))
     assert (folder / "table2.svg").read_bytes() == (made[0] / "table2.svg").read_bytes()
 
 
 def test_ctrl_c_is_one_line_and_keeps_what_is_finished(words, tmp_path):
     folder = tmp_path / "table"
-    process = start([*words, "--max-epochs", 2000, "--patience", 2000, "--out", folder], start_new_session=True)
+    process = start(
+        [*words, "--max-epochs", 2000, "--patience", 2000, "--out", folder], start_new_session=True
+    )
     while not list((folder / "units").glob("*.npz")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the group
     _, errors = process.communicate()
-    assert process.returncode == 2 and errors.count("\n") == 1 and "interrupted" in errors and "the same command" in errors, errors
+    assert (
+        process.returncode == 2
+        and errors.count("\n") == 1
+        and "interrupted" in errors
+        and "the same command" in errors
+    ), errors
     assert not (folder / "table.md").exists()
 
 
@@ -174,50 +276,93 @@ def test_other_options_are_refused_in_a_folder(command, made, words, ratings, tm
     before = (folder / "table.json").read_bytes()
     refused(command("reproduce", *words, "--K", 3, "--out", folder), "K = 2, not 3", "--overwrite")
     refused(command("reproduce", *words, "--folds", 4, "--out", folder), "folds = 3, not 4")
-    refused(command("reproduce", "table3", *words[1 : words.index("--systems")], "--out", folder), "table = table2, not table3")
+    refused(
+        command("reproduce", "table3", *words[1 : words.index("--systems")], "--out", folder),
+        "table = table2, not table3",
+    )
     (tmp_path / "other.toml").write_text("[EASE]\nregularisation = 10.0\n")
-    refused(command("reproduce", *words, "--options", tmp_path / "other.toml", "--out", folder), "EASE.fold0.npz", "regularisation = 20.0, not 10.0")
+    refused(
+        command("reproduce", *words, "--options", tmp_path / "other.toml", "--out", folder),
+        "EASE.fold0.npz",
+        "regularisation = 20.0, not 10.0",
+    )
     changed = tmp_path / "some.csv"
     changed.write_text(ratings.read_text() + "59,0,a\n")
     refused(command("reproduce", *words, "--data", changed, "--out", folder), "hash of the data")
-    refused(command("reproduce", *words, "--out", ratings.parent), "holds '", "give --out a new folder")
+    refused(
+        command("reproduce", *words, "--out", ratings.parent), "holds '", "give --out a new folder"
+    )
     refused(command("reproduce", *words, "--out", ratings), "is a file")
     assert (folder / "table.json").read_bytes() == before
 
 
 def test_fewer_rows_and_one_process_give_the_same_figures(command, made, words, tmp_path):
-    few = [*words[: words.index("--systems")], "--systems", "MacridVAE", "EASE", "--jobs", 1, "--quiet"]
-    done = command("reproduce", *few, "--out", tmp_path / "few", "--reference", "EASE", "--test", "permutation")
+    few = [
+        *words[: words.index("--systems")],
+        "--systems",
+        "MacridVAE",
+        "EASE",
+        "--jobs",
+        1,
+        "--quiet",
+    ]
+    done = command(
+        "reproduce", *few, "--out", tmp_path / "few", "--reference", "EASE", "--test", "permutation"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     found, whole = table(tmp_path / "few"), {row["name"]: row for row in table(made[0])["systems"]}
-    assert [row["name"] for row in found["systems"]] == ["EASE", "MacridVAE"] and found["reference"] == "EASE"
-    assert [row["figures"] for row in found["systems"]] == [whole[row["name"]]["figures"] for row in found["systems"]]
-    assert all(1e-4 <= one["p"] <= 1 and one["system"] == "MacridVAE" for one in found["comparisons"])
+    assert [row["name"] for row in found["systems"]] == ["EASE", "MacridVAE"] and found[
+        "reference"
+    ] == "EASE"
+    assert [row["figures"] for row in found["systems"]] == [
+        whole[row["name"]]["figures"] for row in found["systems"]
+    ]
+    assert all(
+        1e-4 <= one["p"] <= 1 and one["system"] == "MacridVAE" for one in found["comparisons"]
+    )
     (tmp_path / "few" / "units" / "EASE.fold1.npz").write_bytes(b"PK")
     refused(command("reproduce", *few, "--out", tmp_path / "few"), "EASE.fold1.npz", "delete it")
-    assert command("reproduce", *few, "--out", tmp_path / "few", "--overwrite", "--reference", "EASE").returncode == 0
+    assert (
+        command(
+            "reproduce", *few, "--out", tmp_path / "few", "--overwrite", "--reference", "EASE"
+        ).returncode
+        == 0
+    )
     assert table(tmp_path / "few")["systems"] == found["systems"]
 
 
 def test_mistakes_are_one_line_and_leave_no_folder(command, words, ratings, tmp_path):
     out = ("--out", tmp_path / "no")
     refused(command("reproduce", *words, *out, "--systems", "EASY"), "there is no 'EASY'", "EASE")
-    refused(command("reproduce", *words, *out, "--systems", "SEM-MacridVAE"), "no features of pictures", "--features FILE")
+    refused(
+        command("reproduce", *words, *out, "--systems", "SEM-MacridVAE"),
+        "no features of pictures",
+        "--features FILE",
+    )
     refused(command("reproduce", *words, *out, "--reference", "ItemKNN"), "no row 'ItemKNN'")
     refused(command("reproduce", *words, *out, "--split", "holdout"), "exclude each other")
     refused(command("reproduce", *words, *out, "--betas", 1), "--betas is for figure5")
     refused(command("reproduce", "figure5", "--beta", 1, *out), "beta", "--betas")
     (tmp_path / "bad.toml").write_text("[MultiVAE]\nlayers = 3\n")
-    refused(command("reproduce", *words, *out, "--options", tmp_path / "bad.toml"), "unknown 'layers'", "hidden")
+    refused(
+        command("reproduce", *words, *out, "--options", tmp_path / "bad.toml"),
+        "unknown 'layers'",
+        "hidden",
+    )
     (tmp_path / "bad.toml").write_text("[MultiVEA]\nhidden = [3]\n")
-    refused(command("reproduce", *words, *out, "--options", tmp_path / "bad.toml"), "'MultiVEA' is no row")
+    refused(
+        command("reproduce", *words, *out, "--options", tmp_path / "bad.toml"),
+        "'MultiVEA' is no row",
+    )
     refused(command("reproduce", *words, *out, "--seeds", -1), "seed is -1")
     assert not (tmp_path / "no").exists()
     refused(command("reproduce", *words, *out, "--K", 100), "MacridVAE.fold", "lower K")
 
 
 def planned(*words):
-    """The rows of a table on the data that the words name, and what is left out: {row: its configuration}, {row: why}."""
+    """The rows of a table on the data that the words name, and what is left out: {row: its
+    configuration}, {row: why}.
+    """
     flags = reproduce._parser().parse_args(list(map(str, words)))
     full, interactions, missing = systems.full_model(reproduce._given(flags))
     units, left_out = reproduce.plan(flags, full, missing, len(interactions.items))
@@ -227,44 +372,88 @@ def planned(*words):
 def test_table_2_on_the_shop_has_all_rows(ratings):
     rows, left_out, _ = planned("table2")
     assert list(rows) == [row.name for row in systems.TABLE2] and not left_out
-    start = {name: (rows[name].start, rows[name].category_weight > 0) for name in list(rows) if "Macrid" in name}
-    assert start == {"MacridVAE": ("random", False), "SEM-MacridVAE": ("pictures", True), "SEM-MacridVAE-visual": ("pictures", False),
-                     "SEM-MacridVAE-categorical": ("random", True), "MacridVAE+linear": ("random", False), "SEM-MacridVAE+linear": ("pictures", True)}  # fmt: skip
+    start = {
+        name: (rows[name].start, rows[name].category_weight > 0)
+        for name in list(rows)
+        if "Macrid" in name
+    }
+    assert start == {
+        "MacridVAE": ("random", False),
+        "SEM-MacridVAE": ("pictures", True),
+        "SEM-MacridVAE-visual": ("pictures", False),
+        "SEM-MacridVAE-categorical": ("random", True),
+        "MacridVAE+linear": ("random", False),
+        "SEM-MacridVAE+linear": ("pictures", True),
+    }
     rows, left_out, full = planned("table2", "--data", ratings, "--min-user-items", 3)
     assert {name: why.split(";")[0] for name, why in left_out.items() if name.endswith("l")} == {
         "SEM-MacridVAE-visual": "no features of pictures were given",
         "SEM-MacridVAE-categorical": f"{ratings} has no categories",
     }
-    assert "MacridVAE" in rows and "SEM-MacridVAE" in left_out and full.start == "random" and full.category_weight == 0
+    assert (
+        "MacridVAE" in rows
+        and "SEM-MacridVAE" in left_out
+        and full.start == "random"
+        and full.category_weight == 0
+    )
 
 
 def test_a_row_is_left_out_for_what_it_lacks_and_no_other_with_it(ratings):
-    """With categories and no pictures, what is left of the full model is the row of categories: it stays, and is the reference."""
-    rows, left_out, _ = planned("table2", "--data", ratings, "--categories", "kind", "--min-user-items", 3)
-    assert set(left_out) == {"SEM-MacridVAE", "SEM-MacridVAE-visual"} and all("no features" in why and "same" not in why for why in left_out.values())
+    """With categories and no pictures, what is left of the full model is the row of categories: it
+    stays, and is the reference.
+    """
+    rows, left_out, _ = planned(
+        "table2", "--data", ratings, "--categories", "kind", "--min-user-items", 3
+    )
+    assert set(left_out) == {"SEM-MacridVAE", "SEM-MacridVAE-visual"} and all(
+        "no features" in why and "same" not in why for why in left_out.values()
+    )
     assert reproduce._reference(None, list(rows)) == "SEM-MacridVAE-categorical"
 
 
 def test_a_file_of_tuned_options_is_taken_but_for_what_the_table_decides(tmp_path):
-    """`macrid.tune` writes all fields of the configuration, the seed, the split and the start among them."""
-    (tmp_path / "best.toml").write_text('data = "shop"\nK = 3\nseed = 5\nsplit = "holdout"\nstart = "random"\nbeta = 7.0\n')
+    """`macrid.tune` writes all fields of the configuration, the seed, the split and the start among
+    them.
+    """
+    (tmp_path / "best.toml").write_text(
+        'data = "shop"\nK = 3\nseed = 5\nsplit = "holdout"\nstart = "random"\nbeta = 7.0\n'
+    )
     rows, _, full = planned("table2", "--config", tmp_path / "best.toml", "--seeds", 2)
-    assert (full.K, full.beta) == (3, 7.0) and {(row.seed, row.split) for name, row in rows.items() if "Macrid" in name} == {(2, "kfold:4/5")}
+    assert (full.K, full.beta) == (3, 7.0) and {
+        (row.seed, row.split) for name, row in rows.items() if "Macrid" in name
+    } == {(2, "kfold:4/5")}
     assert rows["SEM-MacridVAE"].start == "pictures"
-    assert planned("figure5", "--config", tmp_path / "best.toml", "--betas", 1)[0]["SEM-MacridVAE-beta-1"].beta == 1.0
+    assert (
+        planned("figure5", "--config", tmp_path / "best.toml", "--betas", 1)[0][
+            "SEM-MacridVAE-beta-1"
+        ].beta
+        == 1.0
+    )
 
 
 def test_each_ablation_changes_what_it_says_and_nothing_else(ratings):
     rows, left_out, full = planned("table3", "--folds", 3)
-    assert not left_out and len(set(rows.values())) == len(systems.TABLE3), "no two rows are the same"
-    changed = {name: {field: value for field, value in vars(row).items() if value != vars(full)[field]} for name, row in rows.items()}
+    assert not left_out and len(set(rows.values())) == len(systems.TABLE3), (
+        "no two rows are the same"
+    )
+    changed = {
+        name: {field: value for field, value in vars(row).items() if value != vars(full)[field]}
+        for name, row in rows.items()
+    }
     for fields in changed.values():
         fields.pop("split")
     assert changed["SEM-MacridVAE"] == {}
-    assert changed["without-macro"] == {"K": 1} and changed["without-macro-wide"] == {"K": 1, "d": full.K * full.d}
-    assert changed["without-micro"] == {"beta": 0.0} and changed["without-categorical"] == {"category_weight": 0.0}
+    assert changed["without-macro"] == {"K": 1} and changed["without-macro-wide"] == {
+        "K": 1,
+        "d": full.K * full.d,
+    }
+    assert changed["without-micro"] == {"beta": 0.0} and changed["without-categorical"] == {
+        "category_weight": 0.0
+    }
     assert changed["without-visual"] == {"start": "random", "init_deviation": 0.02}
-    assert changed["inner-product"] == {"similarity": "inner"} and changed["one-hot-at-test"] == {"hard_concepts": True}
+    assert changed["inner-product"] == {"similarity": "inner"} and changed["one-hot-at-test"] == {
+        "hard_concepts": True
+    }
     rows, left_out, _ = planned("table3", "--data", ratings, "--min-user-items", 3, "--K", 1)
     assert left_out["without-macro"] == "it is the same as SEM-MacridVAE here"
     with pytest.raises(UserError, match="without-visual: no features"):
@@ -272,13 +461,19 @@ def test_each_ablation_changes_what_it_says_and_nothing_else(ratings):
 
 
 def test_pictures_by_fold_are_the_rows_of_all_items():
-    """A worker makes features of all items once and takes the rows of a fold: the same start as `macrid.train` has."""
-    settings = planned("table2", "--systems", "SEM-MacridVAE", "--max-epochs", 1)[0]["SEM-MacridVAE"]
-    interactions = run.load_data(settings)
-    split, targets = run.prepare(interactions, settings)
-    features, _ = run.item_features(interactions, split.items, settings)
+    """A worker makes features of all items once and takes the rows of a fold: the same start as
+    `macrid.train` has.
+    """
+    settings = planned("table2", "--systems", "SEM-MacridVAE", "--max-epochs", 1)[0][
+        "SEM-MacridVAE"
+    ]
+    interactions = run_folder.load_data(settings)
+    split, targets = run_folder.prepare(interactions, settings)
+    features, _ = run_folder.item_features(interactions, split.items, settings)
     trained = fit.fit(split, settings, targets, fit.start(split, settings, features, targets)).best
-    expected = metrics.evaluate_ranking(lambda X, k: model.rank(trained, X, settings, k)[0], split.test)
+    expected = metrics.evaluate_ranking(
+        lambda X, k: model.rank(trained, X, settings, k)[0], split.test
+    )
     users, found, seen = systems.score_model(settings)
     np.testing.assert_array_equal(users, split.test.users)
     for metric in results.METRICS:
@@ -287,16 +482,41 @@ def test_pictures_by_fold_are_the_rows_of_all_items():
 
 
 def test_figure_5_has_a_point_for_each_beta(command, ratings, tmp_path):
-    (tmp_path / "o.toml").write_text("[MultiVAE]\nhidden = [8]\nlatent = 4\nmax_epochs = 3\n[SEM-MacridVAE-beta-5]\nmax_epochs = 2\n")
-    words = ("figure5", "--data", ratings, "--categories", "kind", *QUICK, "--betas", 5, 0.1, "--options", tmp_path / "o.toml", "--out", tmp_path / "f")
+    (tmp_path / "o.toml").write_text(
+        "[MultiVAE]\nhidden = [8]\nlatent = 4\nmax_epochs = 3\n[SEM-MacridVAE-beta-5]\nmax_epochs"
+        " = 2\n"
+    )
+    words = (
+        "figure5",
+        "--data",
+        ratings,
+        "--categories",
+        "kind",
+        *QUICK,
+        "--betas",
+        5,
+        0.1,
+        "--options",
+        tmp_path / "o.toml",
+        "--out",
+        tmp_path / "f",
+    )
     done = command("reproduce", *words)
     assert done.returncode == 0, done.stderr
     rows = table(tmp_path / "f")["systems"]
-    assert [(row["series"], row["beta"]) for row in rows] == [(name, beta) for name in ("SEM-MacridVAE", "MacridVAE", "MultiVAE") for beta in (0.1, 5.0)]
+    assert [(row["series"], row["beta"]) for row in rows] == [
+        (name, beta) for name in ("SEM-MacridVAE", "MacridVAE", "MultiVAE") for beta in (0.1, 5.0)
+    ]
     assert [row["epochs"] for row in rows[:2]] == [3, 2]
     for row in rows:
-        assert all(0 <= row["independence"][name]["mean"] <= 1 and row["independence"][name]["stderr"] >= 0 for name in results.INDEPENDENCE)
-    assert rows[4]["options"]["beta"] == 0.1 and "Independence of dimensions" in (tmp_path / "f" / "table.md").read_text()
+        assert all(
+            0 <= row["independence"][name]["mean"] <= 1 and row["independence"][name]["stderr"] >= 0
+            for name in results.INDEPENDENCE
+        )
+    assert (
+        rows[4]["options"]["beta"] == 0.1
+        and "Independence of dimensions" in (tmp_path / "f" / "table.md").read_text()
+    )
     for name in ("figure5", "figure5_recall20"):
         with Image.open(tmp_path / "f" / f"{name}.png") as picture:
             assert min(picture.size) > 600
@@ -307,6 +527,6 @@ def test_the_picture_of_a_table_says_what_is_off_its_scale(made):
     for one in found["comparisons"]:
         if one["system"] == "popularity":
             one.update(mean=9.0, low=8.0, high=10.0)
-    drawn = figures.comparison(found)
+    drawn = drawing.comparison(found)
     told = [text.get_text() for axis in drawn.axes[3:] for text in axis.texts]
     assert told == ["+9.000 →"] * 3 and max(axis.get_xlim()[1] for axis in drawn.axes[3:]) < 8

@@ -1,4 +1,6 @@
-"""The search for options: what it draws, that it can be stopped, shared and trusted; and that it never learns of test users."""
+"""The search for options: what it draws, that it can be stopped, shared and trusted; and that it
+never learns of test users.
+"""
 
 import csv
 import os
@@ -8,16 +10,17 @@ import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_commands import ratings, refused  # noqa: F401
+from helpers import ROOT, refused
 
-from macrid import config, data, fit, split, tune
-from macrid.command import run as run_command
+from macrid import config, data, tune
+from macrid.data import splits
 from macrid.errors import UserError
+from macrid.terminal import run as run_command
+from macrid.training import fit
 
 optuna = pytest.importorskip("optuna")
 QUICK = ("--d", 4, "--max-epochs", 3, "--quiet")
@@ -26,12 +29,15 @@ QUICK = ("--d", 4, "--max-epochs", 3, "--quiet")
 def trials(folder):
     """The rows of trials.csv without what a clock says."""
     with open(folder / "trials.csv", newline="") as file:
-        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {name: value for name, value in row.items() if name != "seconds"}
+            for row in csv.DictReader(file)
+        ]
 
 
 def start(*arguments):
     words = [sys.executable, "-m", "macrid.tune", *map(str, arguments)]
-    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 @pytest.fixture
@@ -67,7 +73,10 @@ def test_every_trial_lies_in_the_papers_space(searched):
             value = float(row[name])
             assert low <= value <= high and (not isinstance(kind, int) or (value - low) % kind == 0)
         widths += layers > 0
-        assert 0 < float(row["validation_ndcg@100"]) < 1 and 1 <= int(row["best_epoch"]) <= int(row["epochs"]) <= 3
+        assert (
+            0 < float(row["validation_ndcg@100"]) < 1
+            and 1 <= int(row["best_epoch"]) <= int(row["epochs"]) <= 3
+        )
     assert 0 < widths < 13 and len({row["sigma0"] for row in rows}) == 13
 
 
@@ -76,12 +85,19 @@ def test_train_takes_the_best_as_it_is(command, ratings, searched, tmp_path):  #
     import json
 
     best = max(trials(searched), key=lambda row: float(row["validation_ndcg@100"]))
-    trained = command("train", "--config", searched / "best.toml", "--out", tmp_path / "run", "--quiet")
+    trained = command(
+        "train", "--config", searched / "best.toml", "--out", tmp_path / "run", "--quiet"
+    )
     assert trained.returncode == 0, trained.stderr
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["validation"]["ndcg@100"]["mean"] == float(best["validation_ndcg@100"])
     saved = json.loads((tmp_path / "run/config.json").read_text())
-    assert (saved["data"], saved["d"], str(saved["K"]), str(saved["beta"])) == (str(ratings), 4, best["K"], best["beta"])
+    assert (saved["data"], saved["d"], str(saved["K"]), str(saved["beta"])) == (
+        str(ratings),
+        4,
+        best["K"],
+        best["beta"],
+    )
 
 
 def test_the_figure(searched):
@@ -91,7 +107,9 @@ def test_the_figure(searched):
         assert picture.width > 1200 and len(picture.convert("RGB").getcolors(1 << 24)) > 100
 
 
-def test_a_second_call_adds_what_is_missing_and_ends_where_one_call_would(command, ratings, searched, tmp_path):  # noqa: F811
+def test_a_second_call_adds_what_is_missing_and_ends_where_one_call_would(
+    command, ratings, searched, tmp_path
+):  # noqa: F811
     arguments = ("tune", "--data", ratings, *QUICK, "--out", tmp_path / "run", "--trials")
     assert command(*arguments, 6).returncode == 0
     first = (tmp_path / "run/trials.csv").read_text()
@@ -99,7 +117,10 @@ def test_a_second_call_adds_what_is_missing_and_ends_where_one_call_would(comman
     whole = (tmp_path / "run/trials.csv").read_text()
     assert whole.startswith(first), "the first six were not trained again"
     assert trials(tmp_path / "run") == trials(searched)
-    assert command(*arguments, 13).returncode == 0 and (tmp_path / "run/trials.csv").read_text() == whole
+    assert (
+        command(*arguments, 13).returncode == 0
+        and (tmp_path / "run/trials.csv").read_text() == whole
+    )
     assert (tmp_path / "run/best.toml").read_text() == (searched / "best.toml").read_text()
 
 
@@ -113,7 +134,11 @@ def test_stopped_in_the_middle_of_a_trial(command, ratings, searched, tmp_path, 
     process.send_signal(how)
     errors = process.communicate()[1]
     if how == signal.SIGINT:
-        assert process.returncode == 2 and errors.startswith("error: interrupted after ") and errors.count("\n") == 1, errors
+        assert (
+            process.returncode == 2
+            and errors.startswith("error: interrupted after ")
+            and errors.count("\n") == 1
+        ), errors
     done = len(trials(tmp_path / "run"))
     assert 0 < done < 12
     again = command("tune", "--data", ratings, *QUICK, "--out", tmp_path / "run", "--trials", 13)
@@ -124,11 +149,26 @@ def test_stopped_in_the_middle_of_a_trial(command, ratings, searched, tmp_path, 
 
 def test_two_processes_at_once_share_a_study(ratings, tmp_path):  # noqa: F811
     """From an empty folder: both work, no trial is done twice, none too many."""
-    arguments = ("--data", ratings, *QUICK[:2], "--max-epochs", 20, "--patience", 20, "--quiet", "--trials", 14, "--out", tmp_path / "run")
+    arguments = (
+        "--data",
+        ratings,
+        *QUICK[:2],
+        "--max-epochs",
+        20,
+        "--patience",
+        20,
+        "--quiet",
+        "--trials",
+        14,
+        "--out",
+        tmp_path / "run",
+    )
     both = [start(*arguments), start(*arguments)]
     for process in both:
         assert process.communicate()[1] == "" and process.returncode == 0
-    study = optuna.load_study(study_name="macrid", storage=f"sqlite:///{tmp_path / 'run/trials.db'}")
+    study = optuna.load_study(
+        study_name="macrid", storage=f"sqlite:///{tmp_path / 'run/trials.db'}"
+    )
     counted = [trial for trial in study.trials if tune.counts(trial)]
     assert len(counted) == 14 == len(trials(tmp_path / "run"))
     assert {trial.user_attrs["owner"][1] for trial in counted} == {process.pid for process in both}
@@ -148,14 +188,28 @@ def scrambled(path, source, users, rng):
 def test_test_users_have_no_say(command, ratings, searched, tmp_path, rng):  # noqa: F811
     """Other adoptions of theirs change nothing; those of validation users do."""
     found = data.load(str(ratings))
-    parts = split.split(found, "holdout", config.Config().split_seed)
+    parts = splits.split(found, "holdout", config.Config().split_seed)
     for name in ("test", "validation"):
-        scrambled(tmp_path / f"{name}.csv", ratings, found.users[getattr(parts, name).users].tolist(), rng)
-        done = command("tune", "--data", tmp_path / f"{name}.csv", *QUICK, "--trials", 13 if name == "test" else 2, "--out", tmp_path / name)
+        scrambled(
+            tmp_path / f"{name}.csv", ratings, found.users[getattr(parts, name).users].tolist(), rng
+        )
+        done = command(
+            "tune",
+            "--data",
+            tmp_path / f"{name}.csv",
+            *QUICK,
+            "--trials",
+            13 if name == "test" else 2,
+            "--out",
+            tmp_path / name,
+        )
         assert done.returncode == 0, done.stderr
     assert trials(tmp_path / "test") == trials(searched)
     for ours, theirs in zip(trials(tmp_path / "validation"), trials(searched)):
-        assert ours["beta"] == theirs["beta"] and ours["validation_ndcg@100"] != theirs["validation_ndcg@100"]
+        assert (
+            ours["beta"] == theirs["beta"]
+            and ours["validation_ndcg@100"] != theirs["validation_ndcg@100"]
+        )
 
 
 def study(tmp_path, name="one"):
@@ -175,7 +229,9 @@ def scores(*values):
 
 def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     own = study(tmp_path)
-    search = lambda train, goal: tune.search(tune._optuna(), own, train, goal, seed=0, say=lambda *lines: None)  # noqa: E731
+    search = lambda train, goal: tune.search(
+        tune._optuna(), own, train, goal, seed=0, say=lambda *lines: None
+    )  # noqa: E731
 
     def fails(trial, on_step, on_epoch):
         on_epoch(fit.State({}, {}, {}, epoch=1, best_score=0.9))
@@ -187,33 +243,53 @@ def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     search(scores(*np.linspace(0.2, 0.5, 12)), tune.RANDOM_TRIALS + 3)
     *_, pruned, failed, best = tune.rows(own)
     assert (pruned.state, pruned.epochs) == ("pruned", tune.WARM_UP)
-    assert (failed.state, failed.reason, failed.score) == ("failed", "the loss became nan in epoch 2", 0.9)
+    assert (failed.state, failed.reason, failed.score) == (
+        "failed",
+        "the loss became nan in epoch 2",
+        0.9,
+    )
     assert (best.state, best.number, best.epochs) == ("complete", tune.RANDOM_TRIALS + 2, 12)
     assert tune.best_of(tune.rows(own)) == best, "what failed is never the best"
 
 
 def test_when_all_fail_the_first_reason_is_told(tuned, ratings, tmp_path):  # noqa: F811
-    done = tuned("--data", ratings, *QUICK, "--learning-rate", 1e30, "--trials", 2, "--out", tmp_path / "run")
+    done = tuned(
+        "--data", ratings, *QUICK, "--learning-rate", 1e30, "--trials", 2, "--out", tmp_path / "run"
+    )
     refused(done, "none of 2 trials", "the loss became")
-    assert [row["state"] for row in trials(tmp_path / "run")] == ["failed", "failed"] and not (tmp_path / "run/best.toml").exists()
+    assert [row["state"] for row in trials(tmp_path / "run")] == ["failed", "failed"] and not (
+        tmp_path / "run/best.toml"
+    ).exists()
 
 
 def test_who_is_at_work():
-    """A process that is gone is not, nor one that never said who it is; of another machine only its heartbeat tells."""
+    """A process that is gone is not, nor one that never said who it is; of another machine only its
+    heartbeat tells.
+    """
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     long_ago = datetime.now() - timedelta(seconds=2 * tune.UNOWNED)
 
     def counts(owner, since=long_ago):
         attributes = {} if owner is None else {"owner": owner}
-        return tune.counts(SimpleNamespace(state=SimpleNamespace(name="RUNNING"), user_attrs=attributes, datetime_start=since))
+        return tune.counts(
+            SimpleNamespace(
+                state=SimpleNamespace(name="RUNNING"), user_attrs=attributes, datetime_start=since
+            )
+        )
 
-    assert counts([socket.gethostname(), os.getpid()]) and counts(["elsewhere", 1]) and counts(None, datetime.now())
+    assert (
+        counts([socket.gethostname(), os.getpid()])
+        and counts(["elsewhere", 1])
+        and counts(None, datetime.now())
+    )
     assert not counts([socket.gethostname(), gone.pid]) and not counts(None)
 
 
 def test_cut_off_before_it_said_whose_it_is(tmp_path, monkeypatch):
-    """Such a trial is waited for, and then does not count: the next one takes its place and its seed."""
+    """Such a trial is waited for, and then does not count: the next one takes its place and its
+    seed.
+    """
     monkeypatch.setattr(tune, "UNOWNED", 1)
     drawn = {}
     for name in ("undisturbed", "cut"):
@@ -231,7 +307,13 @@ def test_cut_off_before_it_said_whose_it_is(tmp_path, monkeypatch):
 
 
 def test_a_configuration_as_toml(tmp_path):
-    settings = config.Config(data='a "b" \\ \t é 😀\x7f', learning_rate=1e-8, beta=1.0, gumbel_noise=False, min_rating=3.5)
+    settings = config.Config(
+        data='a "b" \\ \t é 😀\x7f',
+        learning_rate=1e-8,
+        beta=1.0,
+        gumbel_noise=False,
+        min_rating=3.5,
+    )
     (tmp_path / "c.toml").write_text(tune.toml(settings, "a remark"), encoding="utf-8")
     assert config.from_dict(config.read_toml(tmp_path / "c.toml")) == settings
     assert "min_rating" not in tune.toml(config.Config())
@@ -239,10 +321,35 @@ def test_a_configuration_as_toml(tmp_path):
 
 def test_what_is_given_is_held(command, ratings, tmp_path):  # noqa: F811
     (tmp_path / "held.toml").write_text("K = 2\nhidden_layers = 0\n")
-    done = command("tune", "--data", ratings, *QUICK[:4], "--config", tmp_path / "held.toml", "--l2", 0, "--trials", 2, "--out", tmp_path / "run")
+    done = command(
+        "tune",
+        "--data",
+        ratings,
+        *QUICK[:4],
+        "--config",
+        tmp_path / "held.toml",
+        "--l2",
+        0,
+        "--trials",
+        2,
+        "--out",
+        tmp_path / "run",
+    )
     assert done.returncode == 0, done.stderr
-    assert "search    sigma0, beta, learning_rate\n" in done.stdout and "test users" not in done.stdout
-    assert trials(tmp_path / "run")[0].keys() == {"trial", "state", "validation_ndcg@100", "epochs", "best_epoch", "sigma0", "beta", "learning_rate", "reason"}
+    assert (
+        "search    sigma0, beta, learning_rate\n" in done.stdout and "test users" not in done.stdout
+    )
+    assert trials(tmp_path / "run")[0].keys() == {
+        "trial",
+        "state",
+        "validation_ndcg@100",
+        "epochs",
+        "best_epoch",
+        "sigma0",
+        "beta",
+        "learning_rate",
+        "reason",
+    }
     best = config.from_dict(config.read_toml(tmp_path / "run/best.toml"))
     assert (best.K, best.hidden_layers, best.l2) == (2, 0, 0.0)
 
@@ -256,26 +363,67 @@ def test_a_study_is_not_mixed_with_another(tuned, ratings, tmp_path, rng):  # no
     refused(tuned(*arguments, "--K", 2), "made with K = searched, not 2")
     refused(tuned(*arguments, "--study", "other"), "holds another study than 'other'")
     scrambled(tmp_path / "other.csv", ratings, ["3"], rng)
-    refused(tuned(*base, tmp_path / "run", "--data", tmp_path / "other.csv"), "made from other data")
-    optuna.create_study(storage=f"sqlite:///{tmp_path / 'foreign.db'}", study_name="macrid").optimize(lambda trial: 1.0, 1)
-    refused(tuned(*base, tmp_path / "new", "--data", ratings, "--storage", f"sqlite:///{tmp_path / 'foreign.db'}"), "is not a study of macrid.tune")
+    refused(
+        tuned(*base, tmp_path / "run", "--data", tmp_path / "other.csv"), "made from other data"
+    )
+    optuna.create_study(
+        storage=f"sqlite:///{tmp_path / 'foreign.db'}", study_name="macrid"
+    ).optimize(lambda trial: 1.0, 1)
+    refused(
+        tuned(
+            *base,
+            tmp_path / "new",
+            "--data",
+            ratings,
+            "--storage",
+            f"sqlite:///{tmp_path / 'foreign.db'}",
+        ),
+        "is not a study of macrid.tune",
+    )
     assert (tmp_path / "run/best.toml").read_text() == before
-    elsewhere = tuned(*base, tmp_path / "other", "--data", ratings, "--storage", f"sqlite:///{tmp_path / 'run/trials.db'}")
-    assert elsewhere.returncode == 0 and trials(tmp_path / "other") == trials(tmp_path / "run"), "one study, seen from two folders"
+    elsewhere = tuned(
+        *base,
+        tmp_path / "other",
+        "--data",
+        ratings,
+        "--storage",
+        f"sqlite:///{tmp_path / 'run/trials.db'}",
+    )
+    assert elsewhere.returncode == 0 and trials(tmp_path / "other") == trials(tmp_path / "run"), (
+        "one study, seen from two folders"
+    )
 
 
 def test_mistakes_are_one_line(tuned, ratings, tmp_path):  # noqa: F811
-    told = lambda *arguments, out="run": tuned("--data", ratings, *QUICK, "--out", tmp_path / out, *arguments)  # noqa: E731
+    told = lambda *arguments, out="run": tuned(
+        "--data", ratings, *QUICK, "--out", tmp_path / out, *arguments
+    )  # noqa: E731
     refused(told("--trials", 0), "--trials is 0")
-    refused(told(*(word for name in tune.SPACE for word in (f"--{name.replace('_', '-')}", 1))), "nothing is left to search")
+    refused(
+        told(*(word for name in tune.SPACE for word in (f"--{name.replace('_', '-')}", 1))),
+        "nothing is left to search",
+    )
     refused(told("--category-weight", 1), "has no categories")
     refused(told("--tau", 0), "tau is 0.0")
     assert not (tmp_path / "run").exists()
-    for url, words in (("sqlite:////nowhere/x.db", "unable to open"), (f"sqlite:///{ratings}", "not a database"), ("no", "parse"), ("a://b", "plugin")):
+    for url, words in (
+        ("sqlite:////nowhere/x.db", "unable to open"),
+        (f"sqlite:///{ratings}", "not a database"),
+        ("no", "parse"),
+        ("a://b", "plugin"),
+    ):
         refused(told("--storage", url), url, "cannot be used as --storage", words)
     (tmp_path / "full").mkdir()
     (tmp_path / "full/best.toml").write_text("mine")
     refused(told(out="full"), "holds 'best.toml' but no search")
-    without = "import sys; sys.modules['optuna'] = None; from macrid import command, tune; sys.exit(command.run(tune.main, []))"
-    process = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    without = (
+        "import sys; sys.modules['optuna'] = None; from macrid import command, tune;"
+        " sys.exit(command.run(tune.main, []))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", without],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     refused(process, "needs Optuna", 'pip install "macrid[tune]"')

@@ -1,4 +1,6 @@
-"""The notebooks: each is executed from scratch, and what is committed is what its .py says. Pixels are not compared."""
+"""The notebooks: each is executed from scratch, and what is committed is what its .py says. Pixels
+are not compared.
+"""
 
 import ast
 import importlib
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 
 jupytext, nbformat, *_ = (
-    pytest.importorskip(name, reason=f'{name} is not installed; pip install ".[tutorials]" to test the notebooks')
+    pytest.importorskip(
+        name, reason=f'{name} is not installed; pip install ".[tutorials]" to test the notebooks'
+    )
     for name in ("jupytext", "nbformat", "nbclient", "ipykernel", "ipywidgets")
 )
 
@@ -35,14 +39,22 @@ def test_it_runs_from_scratch(path):
 def test_what_is_committed_is_the_source_with_its_outputs(path):
     source, made = jupytext.read(path), nbformat.read(path.with_suffix(".ipynb"), as_version=4)
     again = f"run  python tutorials/build.py {path.stem}"
-    assert [(cell.cell_type, cell.source) for cell in made.cells] == [(cell.cell_type, cell.source) for cell in source.cells], again
+    assert [(cell.cell_type, cell.source) for cell in made.cells] == [
+        (cell.cell_type, cell.source) for cell in source.cells
+    ], again
     code = [cell for cell in made.cells if cell.cell_type == "code"]
     counts = [cell.execution_count for cell in code if cell.source.strip()]
-    assert counts == list(range(1, len(counts) + 1)), f"{path.stem} was not executed from top to bottom; {again}"
+    assert counts == list(range(1, len(counts) + 1)), (
+        f"{path.stem} was not executed from top to bottom; {again}"
+    )
     outputs = [output for cell in code for output in cell.outputs]
     assert outputs and build.pictures(made), f"{path.stem} has no figure; {again}"
     assert not [output for output in outputs if output.output_type == "error"]
-    assert not [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"], "a warning is printed"
+    assert not [
+        output.text
+        for output in outputs
+        if output.output_type == "stream" and output.name == "stderr"
+    ], "a warning is printed"
     text = path.with_suffix(".ipynb").read_text(encoding="utf-8")
     assert len(text) < LARGEST, f"{path.stem}.ipynb has {len(text):,} bytes"
     assert not re.search(r"/home/|/tmp/|/work/|/Users/", text), "a path of the machine is in it"
@@ -50,18 +62,26 @@ def test_what_is_committed_is_the_source_with_its_outputs(path):
 
 @each
 def test_every_displayed_identity_is_asserted(path):
-    """A display ($$) outside a folded solution is followed by a code cell with an assert, before the next display.
+    """A display ($$) outside a folded solution is followed by a code cell with an assert, before
+    the next display.
 
     Markdown cells in a row count as one, and cells that only show source are passed over.
     """
     waiting, asserts = None, 0
     for cell in jupytext.read(path).cells:
-        if cell.cell_type == "markdown" and "$$" in re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL):
-            assert waiting is None or waiting == "no code yet", f"no assert between two displays, before: {cell.source[:200]}"
+        if cell.cell_type == "markdown" and "$$" in re.sub(
+            r"<details>.*?</details>", "", cell.source, flags=re.DOTALL
+        ):
+            assert waiting is None or waiting == "no code yet", (
+                f"no assert between two displays, before: {cell.source[:200]}"
+            )
             waiting = "no code yet"
         elif cell.cell_type == "code":
             tree = ast.parse(cell.source)
-            if all(isinstance(node, ast.Expr) and ast.unparse(node).startswith("show(") for node in tree.body):
+            if all(
+                isinstance(node, ast.Expr) and ast.unparse(node).startswith("show(")
+                for node in tree.body
+            ):
                 continue
             found = sum(_asserts(node) for node in ast.walk(tree))
             asserts += found
@@ -73,24 +93,47 @@ def test_every_displayed_identity_is_asserted(path):
 def _asserts(node):
     """Is this an assert, or a call that asserts: NumPy's assert_..., or the gradient checker?"""
     called = node.func if isinstance(node, ast.Call) else None
-    name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
-    return isinstance(node, ast.Assert) or name.startswith("assert_") or name in ("check", "check_op", "negative_control")
+    name = (
+        called.attr
+        if isinstance(called, ast.Attribute)
+        else called.id
+        if isinstance(called, ast.Name)
+        else ""
+    )
+    return (
+        isinstance(node, ast.Assert)
+        or name.startswith("assert_")
+        or name in ("check", "check_op", "negative_control")
+    )
 
 
 @each
 def test_it_says_what_a_reader_needs(path):
-    text = "\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown")
+    text = "\n".join(
+        cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown"
+    )
     assert text.startswith("# ") and "minutes" in text, "a title and the time it takes"
-    assert text.count("<details>") == text.count("</details>") >= 2 and "<summary>Solution</summary>" in text, "folded solutions"
-    assert f"]({path.stem}.ipynb)" in INDEX and f"images/{path.stem}.png" in INDEX, "it is in the index"
+    assert (
+        text.count("<details>") == text.count("</details>") >= 2
+        and "<summary>Solution</summary>" in text
+    ), "folded solutions"
+    assert f"]({path.stem}.ipynb)" in INDEX and f"images/{path.stem}.png" in INDEX, (
+        "it is in the index"
+    )
     assert (TUTORIALS / "images" / f"{path.stem}.png").is_file()
 
 
 @each
 def test_the_functions_and_tests_that_its_table_names_exist(path):
-    """A row of `| what | functions | tests |`; a test without a file is of the file named before it."""
+    """A row of `| what | functions | tests |`; a test without a file is of the file named before
+    it.
+    """
     text = path.read_text(encoding="utf-8")
-    rows = [line.rsplit(" | ", 2)[1:] for line in text.splitlines() if line.startswith("# | ") and "`test_" in line]
+    rows = [
+        line.rsplit(" | ", 2)[1:]
+        for line in text.splitlines()
+        if line.startswith("# | ") and "`test_" in line
+    ]
     assert len(rows) >= 3, "the table of what the notebook showed"
     for functions, tests in rows:
         for name in re.findall(r"`(\w+(?:\.\w+)+)`", functions):
@@ -102,7 +145,11 @@ def test_the_functions_and_tests_that_its_table_names_exist(path):
 
 
 def test_the_index_has_each_equation_once_and_names_what_exists():
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in INDEX.splitlines() if re.match(r"\| \(\d+\) \|", line)]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in INDEX.splitlines()
+        if re.match(r"\| \(\d+\) \|", line)
+    ]
     assert [row[0] for row in rows] == [f"({n})" for n in range(1, 13)]
     for equation, notebook, functions, tests in rows:
         for link in re.findall(r"\]\(([^)]+)\)", notebook) or ["nothing"]:
@@ -115,11 +162,15 @@ def test_the_index_has_each_equation_once_and_names_what_exists():
         named = re.findall(r"`(\w+\.py)::(\w+)`", tests)
         assert named, equation
         for file, test in named:
-            assert re.search(rf"^def {test}\(", (HERE / file).read_text(encoding="utf-8"), re.MULTILINE), f"{file}::{test}"
+            assert re.search(
+                rf"^def {test}\(", (HERE / file).read_text(encoding="utf-8"), re.MULTILINE
+            ), f"{file}::{test}"
 
 
 def test_the_links_of_index_and_glossary_lead_somewhere():
     for name in ("README.md", "glossary.md"):
-        for link in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", (TUTORIALS / name).read_text(encoding="utf-8")):
+        for link in re.findall(
+            r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", (TUTORIALS / name).read_text(encoding="utf-8")
+        ):
             target = "".join(link)
             assert target.startswith("http") or (TUTORIALS / target).exists(), f"{name}: {target}"

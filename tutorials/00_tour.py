@@ -20,9 +20,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from lesson import COLOURS, INK, figure_style
 
-from macrid import Recommender, metrics, shop, shop_pictures, split
+from macrid import Recommender
 from macrid.baselines import Popularity
-from macrid.interpret import control, macro
+from macrid.data import shop, shop_pictures, splits
+from macrid.evaluation import metrics
+from macrid.interpret import macro, trajectory
 
 figure_style()
 
@@ -43,12 +45,19 @@ number = {name: i for i, name in enumerate(made.items)}  # a product's id -> its
 def picture(name):
     """The drawing of a product."""
     i = number[name]
-    return np.asarray(shop_pictures.draw(shop.CATEGORIES[truth.category[i]], truth.attributes[i]).resize((72, 72)))
+    return np.asarray(
+        shop_pictures.draw(shop.CATEGORIES[truth.category[i]], truth.attributes[i]).resize((72, 72))
+    )
 
 
 def rows_of_pictures(rows, width, title, size=0.78):
     """Draw rows of products: a list of (label, ids)."""
-    figure, axes = plt.subplots(len(rows), width, figsize=(2.0 + size * width, 0.45 + size * 1.05 * len(rows)), squeeze=False)
+    figure, axes = plt.subplots(
+        len(rows),
+        width,
+        figsize=(2.0 + size * width, 0.45 + size * 1.05 * len(rows)),
+        squeeze=False,
+    )
     for line, (label, names) in zip(axes, rows):
         for axis in line:
             axis.set(xticks=[], yticks=[])
@@ -60,7 +69,9 @@ def rows_of_pictures(rows, width, title, size=0.78):
     return figure, axes
 
 
-by_category = [(kind, made.items[truth.category == g][:12]) for g, kind in enumerate(shop.CATEGORIES)]
+by_category = [
+    (kind, made.items[truth.category == g][:12]) for g, kind in enumerate(shop.CATEGORIES)
+]
 rows_of_pictures(by_category, 12, "Twelve products of each category")
 plt.show()
 
@@ -71,11 +82,28 @@ plt.show()
 intentions = (truth.intentions > 0).sum(axis=1)
 people = [int(np.flatnonzero(intentions == n)[0]) for n in (1, 2, 3)]
 taken = {u: made.items[made.X.indices[made.X.indptr[u] : made.X.indptr[u + 1]]] for u in people}
-answers = {u: "\n".join([made.users[u], *(f"{kind} {share:.0%}" for kind, share in zip(shop.CATEGORIES, truth.intentions[u]) if share > 0)]) for u in people}
-rows_of_pictures([(answers[u], taken[u][:12]) for u in people], 12, "What three shoppers took (the first twelve)")
+answers = {
+    u: "\n".join(
+        [
+            made.users[u],
+            *(
+                f"{kind} {share:.0%}"
+                for kind, share in zip(shop.CATEGORIES, truth.intentions[u])
+                if share > 0
+            ),
+        ]
+    )
+    for u in people
+}
+rows_of_pictures(
+    [(answers[u], taken[u][:12]) for u in people], 12, "What three shoppers took (the first twelve)"
+)
 plt.show()
 
-print(f"{N:,} shoppers, {M:,} products, {made.X.nnz:,} adoptions: {made.X.nnz / (N * M):.1%} of the table is filled")
+print(
+    f"{N:,} shoppers, {M:,} products, {made.X.nnz:,} adoptions: {made.X.nnz / (N * M):.1%} of the"
+    " table is filled"
+)
 assert made.X.nnz < 0.02 * N * M, "the data is sparse: that is what makes the task hard"
 
 # %% [markdown]
@@ -91,12 +119,19 @@ assert made.X.nnz < 0.02 * N * M, "the data is sparse: that is what makes the ta
 options = {**shop.OPTIONS, "start": "adoptions", "alexnet": ""}
 model = Recommender(**options).fit(made)
 
-parts = split.split(made, model.config.split, model.config.split_seed)  # the same split that fit used
+parts = splits.split(
+    made, model.config.split, model.config.split_seed
+)  # the same split that fit used
 popular = metrics.summary(metrics.evaluate(Popularity.fit(parts.train).scores, parts.test))
 for name in ("ndcg@100", "recall@20"):
     ours, base = model.figures[name], popular[name]
-    print(f"{name:10s} macrid {ours['mean']:.3f} ± {ours['stderr']:.3f}    most popular first {base['mean']:.3f} ± {base['stderr']:.3f}    ({ours['users']} test shoppers)")
-    assert ours["mean"] - 4 * ours["stderr"] > base["mean"], "better than recommending what everybody takes, and not by luck"
+    print(
+        f"{name:10s} macrid {ours['mean']:.3f} ± {ours['stderr']:.3f}    most popular first"
+        f" {base['mean']:.3f} ± {base['stderr']:.3f}    ({ours['users']} test shoppers)"
+    )
+    assert ours["mean"] - 4 * ours["stderr"] > base["mean"], (
+        "better than recommending what everybody takes, and not by luck"
+    )
 
 # %% [markdown]
 # A part of each test shopper's products was hidden from the model. NDCG@100 asks how high they stand in her list of 100, recall@20 how many of them are among her first 20; 1 is
@@ -118,7 +153,10 @@ assert not any(set(names) & set(taken[u]) for u, names in zip(people, suggested)
 everyone, _ = model.recommend(made.users.tolist(), n=8)  # (N, 8)
 kind = truth.category[np.vectorize(number.get)(everyone)]
 right = (np.take_along_axis(truth.intentions, kind, axis=1) > 0).sum(axis=1)
-print(f"of 8 recommended products, {right.mean():.1f} are of a category that the shopper really comes for (mean over all {N:,}; by chance {8 * (truth.intentions > 0).mean():.1f})")
+print(
+    f"of 8 recommended products, {right.mean():.1f} are of a category that the shopper really comes"
+    f" for (mean over all {N:,}; by chance {8 * (truth.intentions > 0).mean():.1f})"
+)
 print(f"the worst tenth of the shoppers: {np.quantile(right, 0.1):.0f} of 8 or fewer")
 assert right.mean() > 6.5
 
@@ -128,7 +166,11 @@ assert right.mean() > 6.5
 # %%
 history = ["mug-003", "mug-014", "mug-020", "lamp-005"]
 names, _ = model.recommend([history], n=8)
-rows_of_pictures([("a stranger's\nhistory", history), ("is shown", names[0])], 8, "Someone the model has never seen")
+rows_of_pictures(
+    [("a stranger's\nhistory", history), ("is shown", names[0])],
+    8,
+    "Someone the model has never seen",
+)
 plt.show()
 assert sum(name.split("-")[0] in ("mug", "lamp") for name in names[0]) >= 6
 
@@ -143,11 +185,19 @@ shopper, product = made.users[people[1]], str(suggested[1][0])
 why = model.explain(shopper, product)
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), width_ratios=(1, 2))
 axes[0].bar(np.arange(6), why.concepts, color=COLOURS[:6])
-axes[0].set(xlabel="concept $k$", xticks=range(6), ylabel="share of the score", ylim=(0, 1), title=f"{product} for {shopper}")
+axes[0].set(
+    xlabel="concept $k$",
+    xticks=range(6),
+    ylabel="share of the score",
+    ylim=(0, 1),
+    title=f"{product} for {shopper}",
+)
 shown = 5
 axes[1].barh(np.arange(shown)[::-1], why.effects[:shown], color=COLOURS[0])
 axes[1].set_yticks(np.arange(shown)[::-1], why.items[:shown])
-axes[1].set(xlabel="how much ln p falls without it, nats", title="her products that speak most for it")
+axes[1].set(
+    xlabel="how much ln p falls without it, nats", title="her products that speak most for it"
+)
 plt.show()
 assert np.isclose(why.concepts.sum(), 1) and (np.diff(why.effects) <= 0).all()
 
@@ -165,7 +215,15 @@ table = macro.confusion(C.argmax(axis=1), category)
 rows = []
 for k in range(6):
     typical = np.lexsort((-known, -np.round(C[:, k], 2)))[:10]
-    rows.append((f"concept {k}: {table[k].sum()}\n{table[k].max() / table[k].sum():.0%} {shop.CATEGORIES[table[k].argmax()]}", model.items[typical]))
+    rows.append(
+        (
+            (
+                f"concept {k}: {table[k].sum()}\n{table[k].max() / table[k].sum():.0%}"
+                f" {shop.CATEGORIES[table[k].argmax()]}"
+            ),
+            model.items[typical],
+        )
+    )
 rows_of_pictures(rows, 10, "The six concepts: their number of products, and their ten most typical")
 plt.show()
 
@@ -178,10 +236,16 @@ assert np.allclose(C.sum(axis=1), 1, atol=1e-5) and accuracy > 0.95
 
 # %%
 person = made.users[people[2]]
-k = int(np.argsort((model.histories[[people[2]]] @ C)[0])[-3])  # the third strongest of her concepts
+k = int(
+    np.argsort((model.histories[[people[2]]] @ C)[0])[-3]
+)  # the third strongest of her concepts
 before, _ = model.recommend(person, n=10)
 after, _ = model.recommend(person, n=10, concepts={k: 20})
-rows_of_pictures([("as she is", before), (f"concept {k}\ntimes 20", after)], 10, f"{person}, and {person} in the mood for concept {k}")
+rows_of_pictures(
+    [("as she is", before), (f"concept {k}\ntimes 20", after)],
+    10,
+    f"{person}, and {person} in the mood for concept {k}",
+)
 plt.show()
 in_concept = lambda names: sum(C[model.items.tolist().index(name)].argmax() == k for name in names)
 print(f"products of concept {k} among ten: {in_concept(before)} before, {in_concept(after)} after")
@@ -195,30 +259,43 @@ assert in_concept(after) > in_concept(before)
 # possible. That is section 3.5 of the paper; [notebook 11](11_control.ipynb) is about how.
 
 # %%
-space = control.space(model.parameters, model.config)
+space = trajectory.space(model.parameters, model.config)
 attributes = truth.attributes[[number[name] for name in model.items]]
 chairs = int(np.bincount(space.concept[category == 1]).argmax())
-ranked = control.rank_dimensions(space, chairs, attributes=attributes)
+ranked = trajectory.rank_dimensions(space, chairs, attributes=attributes)
 LIGHTNESS = 1
 knob = max(ranked, key=lambda row: abs(row["rho"][LIGHTNESS]))
 j, rising = knob["dimension"], knob["rho"][LIGHTNESS] > 0
 starts = np.flatnonzero(space.concept == chairs)[[0, 7, 11]]
 rows = []
 for i in starts:
-    items = control.trajectory(space, space.H[i], j, 8).items
+    items = trajectory.trajectory(space, space.H[i], j, 8).items
     rows.append((f"from {model.items[i]}", model.items[items if rising else items[::-1]]))
 rows_of_pictures(rows, 8, f"Turning dimension {j} of concept {chairs}: dark to light")
 plt.show()
 
 step_and_lightness = abs(knob["rho"][LIGHTNESS])
 print(f"rank correlation of step and true lightness, mean over 20 starts: {step_and_lightness:.2f}")
-print("of step and each attribute:", ", ".join(f"{name} {(1 if rising else -1) * value:+.2f}" for name, value in zip((*shop.SHARED, "detail"), knob["rho"])))
+print(
+    "of step and each attribute:",
+    ", ".join(
+        f"{name} {(1 if rising else -1) * value:+.2f}"
+        for name, value in zip((*shop.SHARED, "detail"), knob["rho"])
+    ),
+)
 
 by_luck, rng, members = [], np.random.default_rng(0), np.flatnonzero(space.concept == chairs)
-for _ in range(5):  # we took the best of ten dimensions: how good is the best of ten if lightness is dealt out at random among the chairs?
+for _ in range(
+    5
+):  # we took the best of ten dimensions: how good is the best of ten if lightness is dealt out at random among the chairs?
     dealt = attributes.copy()
     dealt[members, LIGHTNESS] = rng.permutation(dealt[members, LIGHTNESS])
-    by_luck.append(max(abs(row["rho"][LIGHTNESS]) for row in control.rank_dimensions(space, chairs, attributes=dealt)))
+    by_luck.append(
+        max(
+            abs(row["rho"][LIGHTNESS])
+            for row in trajectory.rank_dimensions(space, chairs, attributes=dealt)
+        )
+    )
 print("the best of ten dimensions by luck, five times:", *(f"{value:.2f}" for value in by_luck))
 assert step_and_lightness > max(by_luck), "nobody told the model what lightness is"
 

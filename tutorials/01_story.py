@@ -27,10 +27,13 @@ import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 from scipy import sparse
 
-from macrid import decoder, fit, model, shop, shop_pictures, split
+from macrid import model
 from macrid.config import Config
-from macrid.ops import normalise, softmax
-from macrid.prototypes import concept_logits
+from macrid.data import shop, shop_pictures, splits
+from macrid.model import decoder
+from macrid.model.ops import normalise, softmax
+from macrid.model.prototypes import concept_logits
+from macrid.training import fit
 
 figure_style()
 
@@ -44,17 +47,28 @@ figure_style()
 made = shop.make()
 X, truth = made.X, made.truth  # X (N, M) sparse, 0/1: the data
 N, M = X.shape
-print(f"{N} users, {M} items, {X.nnz} adoptions; a user has {X.nnz / N:.0f} on average, {X.nnz / (N * M):.1%} of the catalogue")
+print(
+    f"{N} users, {M} items, {X.nnz} adoptions; a user has {X.nnz / N:.0f} on average,"
+    f" {X.nnz / (N * M):.1%} of the catalogue"
+)
 
 
 def picture_row(axes, items):
     for axis in axes:
         axis.axis("off")
     for axis, i in zip(axes, items):
-        axis.imshow(np.asarray(shop_pictures.draw(shop.CATEGORIES[truth.category[i]], truth.attributes[i]).resize((64, 64))))
+        axis.imshow(
+            np.asarray(
+                shop_pictures.draw(shop.CATEGORIES[truth.category[i]], truth.attributes[i]).resize(
+                    (64, 64)
+                )
+            )
+        )
 
 
-of = lambda u: X.indices[X.indptr[u] : X.indptr[u + 1]]  # the items of user u, in the order of her visits
+of = lambda u: X.indices[
+    X.indptr[u] : X.indptr[u + 1]
+]  # the items of user u, in the order of her visits
 intents = (truth.intentions > 0).sum(axis=1)
 people = [int(np.flatnonzero(intents == n)[1]) for n in (1, 2, 3)]
 figure, axes = plt.subplots(3, 11, figsize=(11, 4.6), width_ratios=[3.4] + [1] * 10)
@@ -76,10 +90,17 @@ plt.show()
 # The odd item out is a gift: a tenth of the visits have nothing to do with the shopper. That makes a claim we can check at once:
 
 # %%
-wanted = truth.intentions[:, truth.category] > 0  # (N, M): is the item's category one of her intentions?
+wanted = (
+    truth.intentions[:, truth.category] > 0
+)  # (N, M): is the item's category one of her intentions?
 share = (X.toarray() * wanted).sum() / X.nnz
-visits = 0.9 + 0.1 * (truth.intentions > 0).sum(axis=1).mean() / 6  # nine tenths, and the gifts that happen to fit
-print(f"{share:.1%} of the adoptions are of a category that the user came for, {visits:.1%} of the visits should be")
+visits = (
+    0.9 + 0.1 * (truth.intentions > 0).sum(axis=1).mean() / 6
+)  # nine tenths, and the gifts that happen to fit
+print(
+    f"{share:.1%} of the adoptions are of a category that the user came for, {visits:.1%} of the"
+    " visits should be"
+)
 assert visits - 0.06 < share < visits  # a little fewer: see below
 
 without_gifts = shop.make(users=300, noise=0.0)
@@ -140,7 +161,9 @@ H = np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (8, 2), unit rows
 C = np.zeros((8, 2))
 C[[0, 1, 3, 6], 0] = 1  # items of concept 1
 C[[2, 4, 5, 7], 1] = 1  # items of concept 2
-toward = lambda *degrees: np.stack([[np.cos(np.deg2rad(a)), np.sin(np.deg2rad(a))] for a in degrees])[None]  # (1, K, 2)
+toward = lambda *degrees: np.stack(
+    [[np.cos(np.deg2rad(a)), np.sin(np.deg2rad(a))] for a in degrees]
+)[None]  # (1, K, 2)
 tau = 0.5
 z = toward(40, 220)
 
@@ -149,7 +172,9 @@ p = P / P.sum()
 
 # the same, letter by letter
 cosine = lambda a, b: a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
-letters = np.array([sum(C[i, k] * np.exp(cosine(z[0, k], H[i]) / tau) for k in range(2)) for i in range(8)])
+letters = np.array(
+    [sum(C[i, k] * np.exp(cosine(z[0, k], H[i]) / tau) for k in range(2)) for i in range(8)]
+)
 np.testing.assert_allclose(P[0], letters, rtol=1e-12)  # (7) and (8)
 assert abs(p.sum() - 1) < 1e-12 and (np.exp(-1 / tau) <= P).all() and (P <= np.exp(1 / tau)).all()
 
@@ -164,16 +189,41 @@ np.testing.assert_allclose(decoder.scores(normalise(3 * z)[0], H, C, tau)[0], P,
 turned = decoder.scores(toward(40, 340), H, C, tau)[0]
 p_turned = turned / turned.sum()
 one, two = C[:, 0] == 1, C[:, 1] == 1
-np.testing.assert_allclose(p_turned[0, one] / p_turned[0, 0], p[0, one] / p[0, 0], rtol=1e-12)  # deaf to z^(2)
-assert np.abs(p_turned[0, two] / p_turned[0, 2] - p[0, two] / p[0, 2]).max() > 0.5  # while these listen
+np.testing.assert_allclose(
+    p_turned[0, one] / p_turned[0, 0], p[0, one] / p[0, 0], rtol=1e-12
+)  # deaf to z^(2)
+assert (
+    np.abs(p_turned[0, two] / p_turned[0, 2] - p[0, two] / p[0, 2]).max() > 0.5
+)  # while these listen
 
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.3), width_ratios=[1, 1, 1.25])
-for axis, tastes, probabilities, title in ((axes[0], z, p, "before"), (axes[1], toward(40, 340), p_turned, "after: $\\mathbf{z}^{(2)}$ turned")):
+for axis, tastes, probabilities, title in (
+    (axes[0], z, p, "before"),
+    (axes[1], toward(40, 340), p_turned, "after: $\\mathbf{z}^{(2)}$ turned"),
+):
     axis.add_patch(plt.Circle((0, 0), 1, fill=False, color=GREY, lw=0.8))
     for k in range(2):
-        axis.annotate("", 0.72 * tastes[0, k], (0, 0), arrowprops={"arrowstyle": "-|>", "color": COLOURS[k], "lw": 2})
-        axis.text(*(0.4 * tastes[0, k] + 0.24 * tastes[0, k] @ [[0, 1], [-1, 0]]), ha="center", va="center", s=f"$\\mathbf{{z}}^{{({k + 1})}}$", color=COLOURS[k], fontsize=12)
-        axis.scatter(*H[C[:, k] == 1].T, s=1200 * probabilities[0, C[:, k] == 1], color=COLOURS[k], marker="os"[k], zorder=3)
+        axis.annotate(
+            "",
+            0.72 * tastes[0, k],
+            (0, 0),
+            arrowprops={"arrowstyle": "-|>", "color": COLOURS[k], "lw": 2},
+        )
+        axis.text(
+            *(0.4 * tastes[0, k] + 0.24 * tastes[0, k] @ [[0, 1], [-1, 0]]),
+            ha="center",
+            va="center",
+            s=f"$\\mathbf{{z}}^{{({k + 1})}}$",
+            color=COLOURS[k],
+            fontsize=12,
+        )
+        axis.scatter(
+            *H[C[:, k] == 1].T,
+            s=1200 * probabilities[0, C[:, k] == 1],
+            color=COLOURS[k],
+            marker="os"[k],
+            zorder=3,
+        )
     for i in range(8):
         axis.text(*(1.38 * H[i]), str(i), ha="center", va="center", color=INK)
     axis.set(xlim=(-1.55, 1.55), ylim=(-1.55, 1.55), aspect="equal", title=title)
@@ -182,8 +232,21 @@ order = np.r_[np.flatnonzero(one), np.flatnonzero(two)]
 for k, chosen in ((0, one), (1, two)):
     at = np.flatnonzero(np.isin(order, np.flatnonzero(chosen)))
     axes[2].bar(at - 0.2, p[0, order][at], 0.38, color=COLOURS[k], label=f"concept {k + 1}, before")
-    axes[2].bar(at + 0.2, p_turned[0, order][at], 0.38, color=COLOURS[k], alpha=0.45, hatch="//", label=f"concept {k + 1}, after")
-axes[2].set(xticks=range(8), xticklabels=order, xlabel="item", ylabel="probability $p(x_{u,i}\\mid\\mathbf{z}_u,\\mathbf{C})$")
+    axes[2].bar(
+        at + 0.2,
+        p_turned[0, order][at],
+        0.38,
+        color=COLOURS[k],
+        alpha=0.45,
+        hatch="//",
+        label=f"concept {k + 1}, after",
+    )
+axes[2].set(
+    xticks=range(8),
+    xticklabels=order,
+    xlabel="item",
+    ylabel="probability $p(x_{u,i}\\mid\\mathbf{z}_u,\\mathbf{C})$",
+)
 axes[2].legend(fontsize=8)
 plt.show()
 
@@ -194,7 +257,9 @@ plt.show()
 # $e^{20}\approx 5\cdot10^8$; with $\tau=1$ a mere 7.4. Notebook 3 shows why 7.4 is not enough for 1,500 items.
 
 # %%
-best_and_worst = decoder.scores(toward(0), np.array([[1.0, 0], [-1.0, 0]]), np.ones((2, 1)), 0.1)[0][0]
+best_and_worst = decoder.scores(toward(0), np.array([[1.0, 0], [-1.0, 0]]), np.ones((2, 1)), 0.1)[
+    0
+][0]
 np.testing.assert_allclose(best_and_worst[0] / best_and_worst[1], np.exp(20), rtol=1e-12)
 
 # %% [markdown]
@@ -239,15 +304,24 @@ np.testing.assert_allclose(sum(np.prod(p[0, list(visits)]) for visits in lists),
 
 # %%
 rng = np.random.default_rng(1)
-small = {"H": normalise(rng.standard_normal((3, 2)))[0], "m": normalise(rng.standard_normal((2, 2)))[0]}
-p_c = softmax(concept_logits(small["H"], small["m"], tau)[0])[0]  # (3, 2), equation (6): the dice of every item
-assignments = [np.eye(2)[list(ks)] for ks in itertools.product(range(2), repeat=3)]  # eight matrices C (3, 2)
+small = {
+    "H": normalise(rng.standard_normal((3, 2)))[0],
+    "m": normalise(rng.standard_normal((2, 2)))[0],
+}
+p_c = softmax(concept_logits(small["H"], small["m"], tau)[0])[
+    0
+]  # (3, 2), equation (6): the dice of every item
+assignments = [
+    np.eye(2)[list(ks)] for ks in itertools.product(range(2), repeat=3)
+]  # eight matrices C (3, 2)
 p_C = np.array([np.prod((p_c * C_).sum(axis=1)) for C_ in assignments])
 np.testing.assert_allclose(p_C.sum(), 1, rtol=1e-12)
 
 around = 2 * np.pi * np.arange(100) / 100  # angles
 first, second = (a.ravel() for a in np.meshgrid(around, around))
-grid = np.stack([np.stack([np.cos(a), np.sin(a)], axis=1) for a in (first, second)], axis=1)  # (10000, K, d) directions
+grid = np.stack(
+    [np.stack([np.cos(a), np.sin(a)], axis=1) for a in (first, second)], axis=1
+)  # (10000, K, d) directions
 
 
 def probability(items):
@@ -264,6 +338,7 @@ np.testing.assert_allclose(sum(exact.values()), 1, rtol=1e-12)  # all that can h
 
 # %% [markdown]
 # Now tell the story instead, 60,000 times, and count. For $\sigma_0=0.1$ and for $\sigma_0=3$, to see that it makes no difference.
+
 
 # %%
 def tell(sigma0, times):
@@ -284,9 +359,14 @@ times = 60_000
 told = {sigma0: tell(sigma0, times) for sigma0 in (0.1, 3.0)}
 print("visits   equation (1)   told, sigma0 = 0.1   told, sigma0 = 3")
 for pair, value in exact.items():
-    print(f" {pair[0]}, {pair[1]}       {value:.4f}            {told[0.1][pair]:.4f}              {told[3.0][pair]:.4f}")
+    print(
+        f" {pair[0]}, {pair[1]}       {value:.4f}            {told[0.1][pair]:.4f}             "
+        f" {told[3.0][pair]:.4f}"
+    )
     for counts in told.values():
-        assert abs(counts[pair] - value) < 4 * np.sqrt(value * (1 - value) / times)  # four standard errors
+        assert abs(counts[pair] - value) < 4 * np.sqrt(
+            value * (1 - value) / times
+        )  # four standard errors
 single = [sum(exact[i, j] for j in range(3)) for i in range(3)]
 assert exact[0, 0] > single[0] ** 2  # the two visits are not independent ...
 
@@ -299,8 +379,16 @@ assert exact[0, 0] > single[0] ** 2  # the two visits are not independent ...
 # Now a real $\theta$. We train on the shop, which takes a few seconds; how is the business of the other notebooks. The story then runs with what was learned.
 
 # %%
-config = Config(**{**shop.OPTIONS, "start": "adoptions", "alexnet": "", "category_weight": 0.0, "max_epochs": 40})
-parts = split.split(made, config.split, config.split_seed)
+config = Config(
+    **{
+        **shop.OPTIONS,
+        "start": "adoptions",
+        "alexnet": "",
+        "category_weight": 0.0,
+        "max_epochs": 40,
+    }
+)
+parts = splits.split(made, config.split, config.split_seed)
 parameters = fit.fit(parts, config).best
 category = truth.category[parts.items]
 H, _ = normalise(parameters["H"])  # (M, d)
@@ -319,16 +407,24 @@ def shoppers(z, n):
     """Step 3: visits until each user has n different items (to the model, 0/1 data hide repetitions). As in (1), each user meets a C of her own."""
     rows = []
     for one in z:  # (K, d)
-        P = decoder.scores(normalise(one[None])[0], H, roll_concepts(), config.tau)[0][0].astype(float)
+        P = decoder.scores(normalise(one[None])[0], H, roll_concepts(), config.tau)[0][0].astype(
+            float
+        )
         rows.append(rng.choice(len(H), n, replace=False, p=P / P.sum()))
     return np.array(rows)
 
 
 users = rng.choice(parts.train.shape[0], 300, replace=False)
 real = [parts.train.indices[parts.train.indptr[u] : parts.train.indptr[u + 1]][:15] for u in users]
-mu, sigma = model.represent(parameters, parts.train[users], config)  # what the encoder makes of these users: notebook 6
-twins = shoppers(mu + sigma * rng.standard_normal(mu.shape), 15)  # z from q(z | x): the taste of a real user
-born = shoppers(config.sigma0 * rng.standard_normal(mu.shape), 15)  # z from the prior: step 2 of the story
+mu, sigma = model.represent(
+    parameters, parts.train[users], config
+)  # what the encoder makes of these users: notebook 6
+twins = shoppers(
+    mu + sigma * rng.standard_normal(mu.shape), 15
+)  # z from q(z | x): the taste of a real user
+born = shoppers(
+    config.sigma0 * rng.standard_normal(mu.shape), 15
+)  # z from the prior: step 2 of the story
 
 # %% [markdown]
 # Three kinds of shoppers: **real** ones; their **twins**, each of whom got the taste that the model infers for one real user; and shoppers **born** from the prior, the story as
@@ -340,8 +436,13 @@ came_for = truth.intentions[parts.train_users[users]] > 0  # (300, G)
 popularity = np.asarray(parts.train.sum(axis=0)).ravel()
 popular = np.argsort(-popularity, kind="stable")[: len(H) // 10]
 groups = {"real": real, "twins": twins, "born": born}
-hits = {name: np.mean([came_for[u, category[row]].mean() for u, row in enumerate(rows)]) for name, rows in groups.items()}
-common = {name: np.mean([np.isin(row, popular).mean() for row in rows]) for name, rows in groups.items()}
+hits = {
+    name: np.mean([came_for[u, category[row]].mean() for u, row in enumerate(rows)])
+    for name, rows in groups.items()
+}
+common = {
+    name: np.mean([np.isin(row, popular).mean() for row in rows]) for name, rows in groups.items()
+}
 chance = (truth.intentions > 0).mean()
 
 figure = plt.figure(figsize=(11, 3.3))
@@ -349,10 +450,30 @@ left, right = figure.subfigures(1, 2, width_ratios=[1, 1.25])
 axis = left.subplots()
 for place, (figures, by_chance) in enumerate(((hits, chance), (common, 0.1))):
     for j, group in enumerate(groups):
-        bar = axis.bar(place + 0.27 * (j - 1), figures[group], 0.25, color=COLOURS[j], hatch=("", "//", "..")[j], edgecolor="white", label=group if place == 0 else None)
+        bar = axis.bar(
+            place + 0.27 * (j - 1),
+            figures[group],
+            0.25,
+            color=COLOURS[j],
+            hatch=("", "//", "..")[j],
+            edgecolor="white",
+            label=group if place == 0 else None,
+        )
         axis.bar_label(bar, fmt="%.2f", fontsize=9, padding=4)
-    axis.plot([place - 0.42, place + 0.42], [by_chance] * 2, color=INK, ls="--", lw=1, label=None if place else "chance")
-axis.set(xticks=[0, 1], xticklabels=["of a category that\nher user came for", "among the tenth\nmost popular"], ylabel="share of a shopper's 15 items", ylim=(0, 1.05))
+    axis.plot(
+        [place - 0.42, place + 0.42],
+        [by_chance] * 2,
+        color=INK,
+        ls="--",
+        lw=1,
+        label=None if place else "chance",
+    )
+axis.set(
+    xticks=[0, 1],
+    xticklabels=["of a category that\nher user came for", "among the tenth\nmost popular"],
+    ylabel="share of a shopper's 15 items",
+    ylim=(0, 1.05),
+)
 axis.legend(fontsize=8)
 right.suptitle("a real user, her twin, and one who was born: eight items of each", fontsize=10)
 pictures = right.subplots(3, 9, gridspec_kw={"width_ratios": [1.2] + [1] * 8})

@@ -33,35 +33,55 @@ import numpy as np
 from lesson import COLOURS, GREY, figure_style, show
 from scipy import sparse
 
-from macrid import adam, decoder, encoder, model
-from macrid.batch import Noise, draw_noise
+from macrid import model
 from macrid.config import Config
+from macrid.model import decoder, encoder
+from macrid.training import adam
+from macrid.training.batch import Noise, draw_noise
 
 figure_style()
-config = Config(K=2, d=2, tau=1.0, sigma0=1.0, similarity="inner", hidden_layers=0, dropout=0.0, precision="float64", learning_rate=0.05)
+config = Config(
+    K=2,
+    d=2,
+    tau=1.0,
+    sigma0=1.0,
+    similarity="inner",
+    hidden_layers=0,
+    dropout=0.0,
+    precision="float64",
+    learning_rate=0.05,
+)
 parameters = {
     "H": np.array([[2.0, 0.6], [-1.2, -1.6], [1.4, 1.5], [0.5, -1.8]]),  # h_i: (M, d)
     "m": np.array([[0.2, 0.5], [-0.3, -0.2]]),  # prototypes: (K, d)
     "T": np.array([[-0.5, 0.8], [0.9, -0.4], [0.3, 0.8], [0.6, 0.2]]),  # t_i, for the encoder
-    "W0": np.array([[0.9, -0.5, 0.3, 0.1], [0.4, 0.7, -0.1, 0.2]]),  # f_nn, one linear layer d -> 2d
+    "W0": np.array(
+        [[0.9, -0.5, 0.3, 0.1], [0.4, 0.7, -0.1, 0.2]]
+    ),  # f_nn, one linear layer d -> 2d
     "b0": np.array([-0.4, 0.2, 1.0, 0.8]),
 }
 x = sparse.csr_array(np.array([[1.0, 0, 1, 0]]))  # she adopted the items 0 and 2
 items = x.indices
 
-all_C = np.array([np.eye(2)[list(ks)] for ks in itertools.product(range(2), repeat=4)])  # (16, M, K) one-hot
+all_C = np.array(
+    [np.eye(2)[list(ks)] for ks in itertools.product(range(2), repeat=4)]
+)  # (16, M, K) one-hot
 dice = model.concepts(parameters, config)  # (M, K): p(c_i), equation (6)
 p_C = np.array([(dice * C).sum(axis=1).prod() for C in all_C])  # (16,): p(C) = prod_i p(c_i)
 assert abs(p_C.sum() - 1) < 1e-12
 
 side = np.linspace(-5.5, 5.5, 21)
 cell = (side[1] - side[0]) ** 4
-z = np.stack(np.meshgrid(side, side, side, side, indexing="ij"), axis=-1).reshape(-1, 2, 2)  # (points, K, d)
+z = np.stack(np.meshgrid(side, side, side, side, indexing="ij"), axis=-1).reshape(
+    -1, 2, 2
+)  # (points, K, d)
 
 
 def ln_normal(z, mean, deviation):
     """ln N(z; mean, deviation^2), summed over concepts and dimensions."""
-    return (-0.5 * ((z - mean) / deviation) ** 2 - np.log(deviation) - 0.5 * np.log(2 * np.pi)).sum(axis=(-2, -1))
+    return (-0.5 * ((z - mean) / deviation) ** 2 - np.log(deviation) - 0.5 * np.log(2 * np.pi)).sum(
+        axis=(-2, -1)
+    )
 
 
 def ln_likelihood(z, C):
@@ -89,9 +109,17 @@ assert abs(np.exp(ln_posterior).sum() * cell - 1) < 1e-12
 rng = np.random.default_rng(3)
 total = 100_000  # the same without a grid: tell the story (C, then z) and average the likelihood
 which = rng.choice(len(all_C), total, p=p_C)
-told = np.concatenate([np.exp(ln_likelihood(config.sigma0 * rng.standard_normal(((which == c).sum(), 2, 2)), C)) for c, C in enumerate(all_C)])
+told = np.concatenate(
+    [
+        np.exp(ln_likelihood(config.sigma0 * rng.standard_normal(((which == c).sum(), 2, 2)), C))
+        for c, C in enumerate(all_C)
+    ]
+)
 error = told.std() / total**0.5 / told.mean()
-print(f"ln p(x) = {ln_p_x:.6f} on the grid, {np.log(told.mean()):.4f} ± {error:.4f} by telling the story")
+print(
+    f"ln p(x) = {ln_p_x:.6f} on the grid, {np.log(told.mean()):.4f} ± {error:.4f} by telling the"
+    " story"
+)
 assert abs(np.log(told.mean()) - ln_p_x) < 4 * error
 
 # %% [markdown]
@@ -107,10 +135,13 @@ assert abs(np.log(told.mean()) - ln_p_x) < 4 * error
 #
 # This is a definition, not a claim about the world. A user's items do tell something about $\mathbf C$, and this $q$ does not listen; we shall see what that costs.
 
+
 # %%
 def guess(parameters):
     """ln q(z | x, C) on the grid for all 16 C: (16, points)."""
-    return np.array([ln_normal(z, *(a[0] for a in model.represent(parameters, x, config, C))) for C in all_C])
+    return np.array(
+        [ln_normal(z, *(a[0] for a in model.represent(parameters, x, config, C))) for C in all_C]
+    )
 
 
 ln_q = guess(parameters) + np.log(p_C)[:, None]  # ln q(z, C | x)
@@ -119,7 +150,9 @@ assert abs(q.sum() - 1) < 1e-5
 E_q = lambda f: (q * f).sum()  # expectation under q(z, C | x)
 
 p_C_given_x = np.exp(ln_posterior).sum(axis=1) * cell  # (16,): p(C | x)
-shown = int(np.flatnonzero((all_C[:, :, 0] == [1, 0, 0, 1]).all(axis=1))[0])  # look at one C: items 0 and 3 in concept 1, items 1 and 2 in concept 2
+shown = int(
+    np.flatnonzero((all_C[:, :, 0] == [1, 0, 0, 1]).all(axis=1))[0]
+)  # look at one C: items 0 and 3 in concept 1, items 1 and 2 in concept 2
 fine = np.linspace(-2.7, 3.1, 59)
 plane = np.stack(np.meshgrid(fine, fine, indexing="ij"), axis=-1).reshape(-1, 2)
 coarse = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -130,7 +163,11 @@ def posterior_of_component(k):
     both = np.empty((len(plane), len(coarse), 2, 2))
     both[:, :, k], both[:, :, 1 - k] = plane[:, None], coarse
     flat = both.reshape(-1, 2, 2)
-    return np.exp(ln_likelihood(flat, all_C[shown]) + ln_normal(flat, 0.0, 1.0)).reshape(len(plane), -1).sum(axis=1)
+    return (
+        np.exp(ln_likelihood(flat, all_C[shown]) + ln_normal(flat, 0.0, 1.0))
+        .reshape(len(plane), -1)
+        .sum(axis=1)
+    )
 
 
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.4), sharey=True)
@@ -140,18 +177,46 @@ for k, axis in enumerate(axes):
     at = plane[:, None, :]
     for density, colour, style, name in (
         (np.exp(ln_normal(at, 0.0, 1.0)), GREY, ":", "prior $p(\\mathbf{z})$"),
-        (posterior_of_component(k), COLOURS[0], "-", "true posterior $p(\\mathbf{z}|\\mathbf{x},\\mathbf{C})$"),
-        (np.exp(ln_normal(at, mu[k], sigma[k])), COLOURS[1], "--", "encoder's $q(\\mathbf{z}|\\mathbf{x},\\mathbf{C})$"),
+        (
+            posterior_of_component(k),
+            COLOURS[0],
+            "-",
+            "true posterior $p(\\mathbf{z}|\\mathbf{x},\\mathbf{C})$",
+        ),
+        (
+            np.exp(ln_normal(at, mu[k], sigma[k])),
+            COLOURS[1],
+            "--",
+            "encoder's $q(\\mathbf{z}|\\mathbf{x},\\mathbf{C})$",
+        ),
     ):
         levels = density.max() * np.array([0.1, 0.4, 0.8])
-        axis.contour(fine, fine, density.reshape(len(fine), -1).T, levels=levels, colors=colour, linestyles=style, linewidths=1.6)
+        axis.contour(
+            fine,
+            fine,
+            density.reshape(len(fine), -1).T,
+            levels=levels,
+            colors=colour,
+            linestyles=style,
+            linewidths=1.6,
+        )
         axis.plot([], [], color=colour, ls=style, label=name)
     for i in np.flatnonzero(all_C[shown, :, k]):
-        axis.plot(*parameters["H"][i], "*" if i in items else "o", color="black" if i in items else GREY, ms=11 if i in items else 6)
+        axis.plot(
+            *parameters["H"][i],
+            "*" if i in items else "o",
+            color="black" if i in items else GREY,
+            ms=11 if i in items else 6,
+        )
         axis.text(*(parameters["H"][i] + [0.2, -0.1]), f"$\\mathbf{{h}}_{i}$")
     axis.plot([], [], "*", color="black", ms=11, label="item that she adopted")
     axis.plot([], [], "o", color=GREY, ms=6, label="item that she did not")
-    axis.set(aspect="equal", xlabel=f"$z^{{({k + 1})}}_1$", ylabel=f"$z^{{({k + 1})}}_2$", title=f"concept {k + 1}")
+    axis.set(
+        aspect="equal",
+        xlabel=f"$z^{{({k + 1})}}_1$",
+        ylabel=f"$z^{{({k + 1})}}_2$",
+        title=f"concept {k + 1}",
+    )
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
 plt.show()
 
@@ -207,6 +272,7 @@ for number, value in line.items():
 #
 # We check line 7 with the closed form of the KL that `macrid` uses (derived in notebook 4). It knows nothing of our grid.
 
+
 # %%
 def posterior_of(C, parameters=parameters):
     """The encoder's mu and b (sigma = sigma0 exp(-b/2)) for a given C."""
@@ -214,11 +280,16 @@ def posterior_of(C, parameters=parameters):
     return mu, -2 * np.log(sigma / config.sigma0)
 
 
-closed = np.array([encoder.kl_divergence(*posterior_of(C), config.sigma0)[0] for C in all_C])  # (16,)
+closed = np.array(
+    [encoder.kl_divergence(*posterior_of(C), config.sigma0)[0] for C in all_C]
+)  # (16,)
 np.testing.assert_allclose(kl, p_C @ closed, atol=1e-4)  # line 7
 elbo = reconstruction - kl
 assert gap > 0 and elbo < ln_p_x  # line 6
-print(f"ln p(x) {ln_p_x:.4f}  =  gap {gap:.4f}  +  ELBO {elbo:.4f}        ELBO = reconstruction {reconstruction:.4f} - KL {kl:.4f}")
+print(
+    f"ln p(x) {ln_p_x:.4f}  =  gap {gap:.4f}  +  ELBO {elbo:.4f}        ELBO = reconstruction"
+    f" {reconstruction:.4f} - KL {kl:.4f}"
+)
 
 # %% [markdown]
 # ## The same in `macrid`
@@ -240,7 +311,9 @@ crowd = sparse.csr_array(np.repeat(x.toarray(), copies, axis=0))
 
 def forced(C, epsilon, X, parameters=parameters):
     """The terms of the ELBO, and the gradients of the loss, with the concepts fixed to a one-hot C."""
-    terms, pullback = model.elbo(parameters, X, Noise(gumbel=1000.0 * C, epsilon=epsilon), config, beta=1.0)
+    terms, pullback = model.elbo(
+        parameters, X, Noise(gumbel=1000.0 * C, epsilon=epsilon), config, beta=1.0
+    )
     return terms, pullback
 
 
@@ -256,8 +329,14 @@ assert abs(sampled - elbo) < 0.02  # the average of 20,000 samples
 for temperature, tolerance in ((1.0, None), (0.05, None), (0.001, 0.04)):
     soft = config.replace(gumbel_temperature=temperature)
     group = crowd[:50]
-    draws = [-model.elbo(parameters, group, draw_noise(rng, group, soft), soft, beta=1.0)[0]["loss"] for _ in range(2000)]
-    print(f"Gumbel temperature {temperature:5}: {np.mean(draws):.3f} +- {np.std(draws) / len(draws) ** 0.5:.3f}, exact {elbo:.3f}")
+    draws = [
+        -model.elbo(parameters, group, draw_noise(rng, group, soft), soft, beta=1.0)[0]["loss"]
+        for _ in range(2000)
+    ]
+    print(
+        f"Gumbel temperature {temperature:5}: {np.mean(draws):.3f} +-"
+        f" {np.std(draws) / len(draws) ** 0.5:.3f}, exact {elbo:.3f}"
+    )
     assert tolerance is None or abs(np.mean(draws) - elbo) < tolerance
 
 # %% [markdown]
@@ -297,11 +376,19 @@ for step in range(1, 121):
         mass = np.exp(ln_q_now) * cell * p_C[:, None]
         floors.append((step, (mass * (ln_like + ln_prior - ln_q_now)).sum()))
 steps, values = np.array([(0, elbo), *floors]).T
-assert values[-1] > elbo + 1 and (values < ln_p_x - of_C + 1e-4).all()  # higher, and never through the ceiling
+assert (
+    values[-1] > elbo + 1 and (values < ln_p_x - of_C + 1e-4).all()
+)  # higher, and never through the ceiling
 
 figure, axis = plt.subplots(figsize=(7, 3.4))
 axis.axhline(ln_p_x, color=COLOURS[0], lw=2, label="$\\ln p(\\mathbf{x})$")
-axis.axhline(ln_p_x - of_C, color=COLOURS[2], ls="--", lw=1.5, label="the best that any encoder could do: only the concepts' room is left")
+axis.axhline(
+    ln_p_x - of_C,
+    color=COLOURS[2],
+    ls="--",
+    lw=1.5,
+    label="the best that any encoder could do: only the concepts' room is left",
+)
 axis.plot(steps, values, color=COLOURS[1], lw=2, label="ELBO")
 axis.fill_between(steps, values, ln_p_x, color=GREY, alpha=0.2, label="the gap")
 axis.set(xlim=(0, 120), xlabel="steps of Adam on the encoder", ylabel="nats")
@@ -327,8 +414,15 @@ ln_omega = np.empty(total)
 for c, C in enumerate(all_C):
     n = (which == c).sum()
     mu, sigma = model.represent(learned, x, config, C)
-    (drawn, _) = encoder.sample(np.repeat(mu, n, 0), np.repeat(posterior_of(C, learned)[1], n, 0), rng.standard_normal((n, 2, 2)), config.sigma0)
-    ln_omega[which == c] = ln_likelihood(drawn, C) + ln_normal(drawn, 0.0, config.sigma0) - ln_normal(drawn, mu, sigma)
+    drawn, _ = encoder.sample(
+        np.repeat(mu, n, 0),
+        np.repeat(posterior_of(C, learned)[1], n, 0),
+        rng.standard_normal((n, 2, 2)),
+        config.sigma0,
+    )
+    ln_omega[which == c] = (
+        ln_likelihood(drawn, C) + ln_normal(drawn, 0.0, config.sigma0) - ln_normal(drawn, mu, sigma)
+    )
 sizes = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
 bounds, errors = [], []
 for S in sizes:
@@ -337,13 +431,24 @@ for S in sizes:
     errors.append(of_group.std() / len(of_group) ** 0.5)
 assert abs(bounds[0] - values[-1]) < 4 * errors[0]  # S = 1 is the ELBO
 bounds, errors = np.array(bounds), np.array(errors)
-assert (np.diff(bounds) > -errors[1:]).all() and (bounds < ln_p_x + 2 * errors).all()  # rises, and stays below
+assert (np.diff(bounds) > -errors[1:]).all() and (
+    bounds < ln_p_x + 2 * errors
+).all()  # rises, and stays below
 assert abs(np.log(np.exp(ln_omega).mean()) - ln_p_x) < 0.01  # all samples together find ln p(x)
 
 figure, axis = plt.subplots(figsize=(7, 3.2))
 axis.axhline(ln_p_x, color=COLOURS[0], lw=2, label="$\\ln p(\\mathbf{x})$ from the grid")
 axis.axhline(values[-1], color=COLOURS[1], ls="--", label="ELBO from the grid")
-axis.errorbar(sizes, bounds, 2 * errors, color=COLOURS[2], marker="o", ms=4, capsize=3, label="$\\mathcal{L}_S$ from samples, $\\pm$ 2 s.e.")
+axis.errorbar(
+    sizes,
+    bounds,
+    2 * errors,
+    color=COLOURS[2],
+    marker="o",
+    ms=4,
+    capsize=3,
+    label="$\\mathcal{L}_S$ from samples, $\\pm$ 2 s.e.",
+)
 axis.set(xscale="log", xlabel="samples averaged inside the logarithm, $S$", ylabel="nats")
 axis.legend()
 plt.show()

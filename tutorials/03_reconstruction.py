@@ -22,15 +22,26 @@ import matplotlib.pyplot as plt
 import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 
-from macrid import candidates, decoder, fit, model, shop, split
+from macrid import model
 from macrid.config import Config
-from macrid.gradcheck import check, numerical_gradient
-from macrid.ops import normalise, softmax
+from macrid.data import shop, splits
+from macrid.model import candidates, decoder
+from macrid.model.gradcheck import check, numerical_gradient
+from macrid.model.ops import normalise, softmax
+from macrid.training import fit
 
 figure_style()
 made = shop.make()
-config = Config(**{**shop.OPTIONS, "start": "adoptions", "alexnet": "", "category_weight": 0.0, "max_epochs": 40})
-parts = split.split(made, config.split, config.split_seed)
+config = Config(
+    **{
+        **shop.OPTIONS,
+        "start": "adoptions",
+        "alexnet": "",
+        "category_weight": 0.0,
+        "max_epochs": 40,
+    }
+)
+parts = splits.split(made, config.split, config.split_seed)
 parameters = fit.fit(parts, config).best  # a few seconds of training: a model to look at
 H = normalise(parameters["H"])[0].astype(float)  # (M, d), unit rows
 C = model.concepts(parameters, config).astype(float)  # (M, K)
@@ -55,7 +66,9 @@ np.testing.assert_allclose(softmax(np.log(P))[0], p, rtol=1e-10)  # line 29
 n = np.asarray(X.sum(axis=1)).ravel()  # how many items each user has
 one_by_one = np.array([np.log(p[u, X[[u]].indices]).sum() for u in range(B)])
 value, _ = decoder.log_likelihood(z, H, C, X, config.tau)
-np.testing.assert_allclose(value, one_by_one.mean(), rtol=1e-12)  # macrid averages over the users of a batch
+np.testing.assert_allclose(
+    value, one_by_one.mean(), rtol=1e-12
+)  # macrid averages over the users of a batch
 print(f"{value:.1f} nats a user; a guess at random among {M} items: {-(n * np.log(M)).mean():.1f}")
 assert value > -(n * np.log(M)).mean()
 
@@ -70,7 +83,9 @@ assert value > -(n * np.log(M)).mean()
 # %%
 u = 3
 x = X[[u]].toarray()[0]
-some = np.r_[np.flatnonzero(x)[:3], 0, 700, M - 1]  # a few of the 1,500 coordinates: three of hers, three others
+some = np.r_[
+    np.flatnonzero(x)[:3], 0, 700, M - 1
+]  # a few of the 1,500 coordinates: three of hers, three others
 
 
 def through(f, start):
@@ -102,15 +117,33 @@ assert abs((x - n[u] * p[u]).sum()) < 1e-9
 # %%
 loss_of = lambda scores: (x * -np.log(scores)).sum() + n[u] * np.log(scores.sum())
 dP = n[u] / Z[u] - x / P[u]
-np.testing.assert_allclose(dP[some], numerical_gradient(through(loss_of, P[u]), P[u][some], step=1e-4 * P[u][some].min()), rtol=1e-3)
+np.testing.assert_allclose(
+    dP[some],
+    numerical_gradient(through(loss_of, P[u]), P[u][some], step=1e-4 * P[u][some].min()),
+    rtol=1e-3,
+)
 assert len(np.unique(dP[x == 0])) == 1  # one number
 
 order = np.argsort(-P[u], kind="stable")
 rank = np.arange(1, M + 1)
 own = x[order] == 1
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.5))
-for axis, values, label in ((axes[0], dP[order], "$\\partial\\,$loss$/\\partial P_{u,i}$"), (axes[1], (n[u] * p[u] - x)[order], "$\\partial\\,$loss$/\\partial\\ln P_{u,i}=n_u p_{u,i}-x_{u,i}$")):
-    axis.plot(rank[~own], values[~own], ".", color=COLOURS[0], ms=4, label=f"the {(~own).sum():,} other items")
+for axis, values, label in (
+    (axes[0], dP[order], "$\\partial\\,$loss$/\\partial P_{u,i}$"),
+    (
+        axes[1],
+        (n[u] * p[u] - x)[order],
+        "$\\partial\\,$loss$/\\partial\\ln P_{u,i}=n_u p_{u,i}-x_{u,i}$",
+    ),
+):
+    axis.plot(
+        rank[~own],
+        values[~own],
+        ".",
+        color=COLOURS[0],
+        ms=4,
+        label=f"the {(~own).sum():,} other items",
+    )
     axis.plot(rank[own], values[own], "^", color=COLOURS[5], ms=6, label=f"her {own.sum()} items")
     axis.axhline(0, color=GREY, lw=0.8)
     axis.set(xscale="log", xlabel="rank of the item, the most probable first", ylabel=label)
@@ -150,8 +183,12 @@ bracket = 1 - dense / (w[:, None] * P)
 np.testing.assert_allclose(w[u] * bracket[u], dP, rtol=1e-12)  # the same derivative, w_u pulled out
 E_prime = E * bracket[:, None, :]
 np.testing.assert_allclose(dC, np.einsum("u,uki->ik", w, E_prime) / B, atol=1e-10)
-np.testing.assert_allclose(dz, np.einsum("u,uki,ik,ij->ukj", w, E_prime, C, H, optimize=True) / config.tau / B, atol=1e-10)
-np.testing.assert_allclose(dH, np.einsum("uki,ik,u,ukj->ij", E_prime, C, w, z, optimize=True) / config.tau / B, atol=1e-10)
+np.testing.assert_allclose(
+    dz, np.einsum("u,uki,ik,ij->ukj", w, E_prime, C, H, optimize=True) / config.tau / B, atol=1e-10
+)
+np.testing.assert_allclose(
+    dH, np.einsum("uki,ik,u,ukj->ij", E_prime, C, w, z, optimize=True) / config.tau / B, atol=1e-10
+)
 
 plain_value, plain = decoder.log_likelihood_plain(z, H, C, X, config.tau)
 np.testing.assert_allclose(value, plain_value, rtol=1e-10)
@@ -159,14 +196,25 @@ for fused, written_out in zip(pullback(1.0), plain(1.0)):
     np.testing.assert_allclose(fused, written_out, atol=1e-9)
 
 rng = np.random.default_rng(4)
-tiny = {"z": normalise(rng.standard_normal((3, 2, 4)))[0], "H": normalise(rng.standard_normal((6, 4)))[0], "C": rng.random((6, 2)) + 0.1}
+tiny = {
+    "z": normalise(rng.standard_normal((3, 2, 4)))[0],
+    "H": normalise(rng.standard_normal((6, 4)))[0],
+    "C": rng.random((6, 2)) + 0.1,
+}
 few = X[:3, :6].tolil()
-few[0, 1], few[0, 4], few[2, 3] = 1, 1, 1  # the middle user may well have no item at all: that must work too
+few[0, 1], few[0, 4], few[2, 3] = (
+    1,
+    1,
+    1,
+)  # the middle user may well have no item at all: that must work too
 few = type(X)(few)
 f = lambda **arrays: decoder.log_likelihood(**arrays, X=few, tau=0.5)[0]
 gradients = dict(zip(("z", "H", "C"), decoder.log_likelihood(**tiny, X=few, tau=0.5)[1](1.0)))
 errors = check(f, tiny, gradients)
-print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error against central differences")
+print(
+    {name: f"{error:.0e}" for name, error in errors.items()},
+    "relative error against central differences",
+)
 assert max(errors.values()) < 1e-6
 
 # %% [markdown]
@@ -182,6 +230,7 @@ assert max(errors.values()) < 1e-6
 # With $\tau=1$ and the shop's items that is half a percent: such a model *cannot* be sure of anything, however long it is trained. Half the probability needs $e^{2/\tau}=M-1$, that is $\tau=2/\ln(M-1)$, about 0.27.
 # And nobody can be opposite to all others: in $d$ dimensions the cosine of two random directions has mean 0 and standard deviation $1/\sqrt d$ (each of the $d$ squared coordinates of a unit vector is $1/d$ on average), so the exponents spread by only $1/(\tau\sqrt d)$.
 
+
 # %%
 def p_max(tau, M):
     return 1 / (1 + (M - 1) * np.exp(-2 / tau))
@@ -191,7 +240,10 @@ extreme = np.vstack([np.eye(1, 10), np.repeat(-np.eye(1, 10), M - 1, axis=0)])
 for tau in (1.0, 0.1):
     scores, _ = decoder.scores(np.eye(1, 10)[None], extreme, np.ones((M, 1)), tau)
     np.testing.assert_allclose(scores[0, 0] / scores.sum(), p_max(tau, M), rtol=1e-9)
-print(f"M = {M}: p_max is {p_max(1.0, M):.4f} at tau = 1, {p_max(0.1, M):.6f} at tau = .1; one half at tau = {2 / np.log(M - 1):.3f}")
+print(
+    f"M = {M}: p_max is {p_max(1.0, M):.4f} at tau = 1, {p_max(0.1, M):.6f} at tau = .1; one half"
+    f" at tau = {2 / np.log(M - 1):.3f}"
+)
 np.testing.assert_allclose(p_max(2 / np.log(M - 1), M), 0.5)
 for d in (10, 200):
     cosines = normalise(rng.standard_normal((20_000, d)))[0] @ np.eye(d)[0]
@@ -209,10 +261,17 @@ for tau in taus:
     quality.append(state.best_score)
     trained = state.best
     concepts = model.concepts(trained, here)
-    scores, _ = decoder.scores(model.represent(trained, parts.train[:200], here)[0], normalise(trained["H"])[0], concepts, tau)
+    scores, _ = decoder.scores(
+        model.represent(trained, parts.train[:200], here)[0],
+        normalise(trained["H"])[0],
+        concepts,
+        tau,
+    )
     of_user = (scores / scores.sum(axis=1, keepdims=True)).astype(float)
     sharpness.append(np.exp(-(of_user * np.log(np.maximum(of_user, 1e-30))).sum(axis=1)).mean())
-calm = fit.fit(parts, config.replace(tau=0.03, sigma0=config.sigma0 * 0.3)).best_score  # a cold model whose z is calmer in proportion
+calm = fit.fit(
+    parts, config.replace(tau=0.03, sigma0=config.sigma0 * 0.3)
+).best_score  # a cold model whose z is calmer in proportion
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.2))
 grid = np.geomspace(0.03, 1, 100)
@@ -227,12 +286,25 @@ axes[1].set(ylabel="items among which a user's $p_u$ chooses\n(exp of its entrop
 axes[2].plot(taus, quality, "o-", color=COLOURS[5])
 axes[2].set(ylabel="validation NDCG@100", ylim=(0, 0.4))
 for axis in axes:
-    axis.set(xscale="log", xlabel="temperature $\\tau$", xticks=[0.03, 0.1, 0.3, 1], xticklabels=["0.03", "0.1", "0.3", "1"])
+    axis.set(
+        xscale="log",
+        xlabel="temperature $\\tau$",
+        xticks=[0.03, 0.1, 0.3, 1],
+        xticklabels=["0.03", "0.1", "0.3", "1"],
+    )
     axis.minorticks_off()
-axes[1].set(yticks=[100, 200, 400, 800, 1500], yticklabels=["100", "200", "400", "800", "1,500"], ylim=(70, 2000))
+axes[1].set(
+    yticks=[100, 200, 400, 800, 1500],
+    yticklabels=["100", "200", "400", "800", "1,500"],
+    ylim=(70, 2000),
+)
 axes[1].minorticks_off()
 plt.show()
-print("NDCG@100 by tau:", {tau: round(value, 3) for tau, value in zip(taus, quality)}, f" tau = 0.03 with sigma0 = {config.sigma0 * 0.3:.2f}: {calm:.3f}")
+print(
+    "NDCG@100 by tau:",
+    {tau: round(value, 3) for tau, value in zip(taus, quality)},
+    f" tau = 0.03 with sigma0 = {config.sigma0 * 0.3:.2f}: {calm:.3f}",
+)
 assert quality[taus.index(0.1)] > 1.2 * quality[taus.index(1.0)]
 
 # %% [markdown]
@@ -279,13 +351,20 @@ for kind in ("uniform", "popularity"):
         results[kind, size] = estimates, bare
 
 for (kind, size), (estimates, _) in results.items():
-    assert abs(estimates.mean() - Z[u]) < 4 * estimates.std() / repeats**0.5, (kind, size)  # unbiased
+    assert abs(estimates.mean() - Z[u]) < 4 * estimates.std() / repeats**0.5, (
+        kind,
+        size,
+    )  # unbiased
 variance = {size: M**2 / size * (1 - size / M) * y.var(ddof=1) for size in sizes}
 for size in (100, 300, 1000):
     estimates, _ = results["uniform", size]
     np.testing.assert_allclose(estimates.var(), variance[size], rtol=0.2)
     bias = np.log(estimates).mean() - np.log(Z[u])
-    assert bias < 0 and abs(bias + variance[size] / (2 * Z[u] ** 2)) < 0.3 * abs(bias) + 4 * np.log(estimates).std() / repeats**0.5
+    assert (
+        bias < 0
+        and abs(bias + variance[size] / (2 * Z[u] ** 2))
+        < 0.3 * abs(bias) + 4 * np.log(estimates).std() / repeats**0.5
+    )
 
 # all items as candidates: the full softmax, exactly
 items, weight = candidates.draw(rng, X[[u]], Config(candidates=M, precision="float64"))
@@ -296,11 +375,37 @@ figure, axis = plt.subplots(figsize=(7.5, 3.8))
 for place, (kind, marker) in enumerate((("uniform", "o"), ("popularity", "^"))):
     bias = [np.log(results[kind, size][0]).mean() - np.log(Z[u]) for size in sizes]
     errors = [2 * np.log(results[kind, size][0]).std() / repeats**0.5 for size in sizes]
-    axis.errorbar(sizes, bias, errors, color=COLOURS[place], marker=marker, capsize=3, label=f"{kind} draws, corrected by $w_i$")
-axis.plot(sizes, [-variance[size] / (2 * Z[u] ** 2) for size in sizes], ":", color=INK, label="$-$Var$(\\hat Z)/(2Z^2)$, uniform")
-axis.plot(sizes, [np.log(results["uniform", size][1]).mean() - np.log(Z[u]) for size in sizes], "s--", color=COLOURS[5], label="uniform draws, not corrected")
+    axis.errorbar(
+        sizes,
+        bias,
+        errors,
+        color=COLOURS[place],
+        marker=marker,
+        capsize=3,
+        label=f"{kind} draws, corrected by $w_i$",
+    )
+axis.plot(
+    sizes,
+    [-variance[size] / (2 * Z[u] ** 2) for size in sizes],
+    ":",
+    color=INK,
+    label="$-$Var$(\\hat Z)/(2Z^2)$, uniform",
+)
+axis.plot(
+    sizes,
+    [np.log(results["uniform", size][1]).mean() - np.log(Z[u]) for size in sizes],
+    "s--",
+    color=COLOURS[5],
+    label="uniform draws, not corrected",
+)
 axis.axhline(0, color=GREY, lw=0.8)
-axis.set(xscale="log", xlabel="items drawn, $n$ (of 1,500)", ylabel="bias of $\\ln\\hat Z_u$, nats", xticks=sizes, xticklabels=sizes)
+axis.set(
+    xscale="log",
+    xlabel="items drawn, $n$ (of 1,500)",
+    ylabel="bias of $\\ln\\hat Z_u$, nats",
+    xticks=sizes,
+    xticklabels=sizes,
+)
 axis.minorticks_off()
 axis.legend(fontsize=9)
 plt.show()

@@ -20,11 +20,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from lesson import COLOURS, INK, figure_style, show
 
-from macrid import decoder, encoder, fit, model, shop, split
-from macrid.batch import Noise
+from macrid import model
 from macrid.config import Config
-from macrid.gradcheck import check
-from macrid.ops import normalise
+from macrid.data import shop, splits
+from macrid.model import decoder, encoder
+from macrid.model.gradcheck import check
+from macrid.model.ops import normalise
+from macrid.training import fit
+from macrid.training.batch import Noise
 
 figure_style()
 rng = np.random.default_rng(1)
@@ -54,7 +57,9 @@ show(encoder.kl_divergence)
 mu, b, sigma0 = 0.3 * rng.standard_normal((1, 2, 3)), rng.standard_normal((1, 2, 3)), 0.4
 sigma = sigma0 * np.exp(-b / 2)
 closed, pullback = encoder.kl_divergence(mu, b, sigma0)
-np.testing.assert_allclose(closed, (np.log(sigma0 / sigma) - 0.5 + (sigma**2 + mu**2) / (2 * sigma0**2)).sum(), rtol=1e-12)
+np.testing.assert_allclose(
+    closed, (np.log(sigma0 / sigma) - 0.5 + (sigma**2 + mu**2) / (2 * sigma0**2)).sum(), rtol=1e-12
+)
 
 
 def ln_normal(z, mean, deviation):
@@ -63,7 +68,12 @@ def ln_normal(z, mean, deviation):
 
 # by sampling: the average of ln q - ln p over samples of q
 samples = 200_000
-(z, _) = encoder.sample(np.repeat(mu, samples, 0), np.repeat(b, samples, 0), rng.standard_normal((samples, 2, 3)), sigma0)
+z, _ = encoder.sample(
+    np.repeat(mu, samples, 0),
+    np.repeat(b, samples, 0),
+    rng.standard_normal((samples, 2, 3)),
+    sigma0,
+)
 each = (ln_normal(z, mu, sigma) - ln_normal(z, 0.0, sigma0)).sum(axis=(1, 2))
 error = each.std() / samples**0.5
 print(f"closed form {closed:.4f}, sampled {each.mean():.4f} +- {error:.4f}")
@@ -90,7 +100,9 @@ assert max(errors.values()) < 1e-6
 ab = rng.standard_normal((4, 3, 10))  # (B, K, 2d): what f_nn says
 (mu, b), pull_posterior = encoder.posterior(ab)
 value, pull_kl = encoder.kl_divergence(mu, b, sigma0)
-np.testing.assert_allclose(value, 0.5 * (np.exp(-b) + b - 1).sum() / 4 + 3 / (2 * sigma0**2), rtol=1e-12)
+np.testing.assert_allclose(
+    value, 0.5 * (np.exp(-b) + b - 1).sum() / 4 + 3 / (2 * sigma0**2), rtol=1e-12
+)
 dab = pull_posterior(*pull_kl(1.0))
 assert np.abs(pull_kl(1.0)[0]).max() > 0.1  # there is a push on mu ...
 assert np.abs(dab[..., :5]).max() < 1e-14  # ... and none of it reaches a
@@ -115,7 +127,9 @@ show(encoder.sample)
 def cosine_to_mean(deviation, d, samples=4000):
     mean = np.zeros((samples, 1, d))
     mean[..., 0] = 1.0
-    z, _ = encoder.sample(mean, np.zeros_like(mean), rng.standard_normal(mean.shape), deviation)  # b = 0: sigma = sigma0
+    z, _ = encoder.sample(
+        mean, np.zeros_like(mean), rng.standard_normal(mean.shape), deviation
+    )  # b = 0: sigma = sigma0
     return (z * mean).sum(-1) / np.linalg.norm(z, axis=-1)
 
 
@@ -123,13 +137,24 @@ loads = np.linspace(0.02, 3.2, 22)
 figure, axis = plt.subplots(figsize=(6.5, 3.5))
 for place, d in enumerate((2, 10, 200)):
     cosines = np.array([cosine_to_mean(load / d**0.5, d) for load in loads])[:, :, 0]
-    axis.plot(loads, cosines.mean(axis=1), ("s", "o", "^")[place], ms=4, color=COLOURS[place], label=f"sampled, $d$ = {d}")
+    axis.plot(
+        loads,
+        cosines.mean(axis=1),
+        ("s", "o", "^")[place],
+        ms=4,
+        color=COLOURS[place],
+        label=f"sampled, $d$ = {d}",
+    )
     low, high = np.quantile(cosines, [0.1, 0.9], axis=1)
     axis.fill_between(loads, low, high, color=COLOURS[place], alpha=0.12, lw=0)
     if d == 200:
         np.testing.assert_allclose(cosines.mean(axis=1), 1 / np.sqrt(1 + loads**2), rtol=0.02)
 axis.plot(loads, 1 / np.sqrt(1 + loads**2), color=INK, label="$1/\\sqrt{1+d\\sigma^2}$")
-axis.set(xlabel="$\\sigma\\sqrt{d}$", ylabel="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$ (mean; band: 80%)", ylim=(-1, 1.02))
+axis.set(
+    xlabel="$\\sigma\\sqrt{d}$",
+    ylabel="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$ (mean; band: 80%)",
+    ylim=(-1, 1.02),
+)
 axis.legend(fontsize=8, loc="lower left")
 plt.show()
 
@@ -156,7 +181,9 @@ plt.show()
 # %%
 side = np.linspace(-4, 4, 321)
 cell = (side[1] - side[0]) ** 2
-plane = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 1, 2)  # (points, 1, d)
+plane = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(
+    -1, 1, 2
+)  # (points, 1, d)
 
 
 def count(mu, sigma, sigma0):
@@ -189,15 +216,23 @@ for axis, ratio in zip(axes, (0.3, 0.6, 1.0)):
     parts = count(mu, sigma, sigma0)
     closed, _ = encoder.kl_divergence(mu[:, None], -2 * np.log(sigma / sigma0)[:, None], sigma0)
     np.testing.assert_allclose(parts["mean KL"], closed, rtol=1e-6)
-    np.testing.assert_allclose(parts["mean KL"], parts["I"] + parts["KL(q(z)||p)"], rtol=1e-9)  # equation (4)
-    np.testing.assert_allclose(parts["KL(q(z)||p)"], parts["TC"] + parts["each"], rtol=1e-6)  # and its second half
+    np.testing.assert_allclose(
+        parts["mean KL"], parts["I"] + parts["KL(q(z)||p)"], rtol=1e-9
+    )  # equation (4)
+    np.testing.assert_allclose(
+        parts["KL(q(z)||p)"], parts["TC"] + parts["each"], rtol=1e-6
+    )  # and its second half
     assert min(parts.values()) > 0 and parts["I"] < np.log(6)
     density = np.exp(ln_normal(plane, mu, sigma).sum(axis=-1)).mean(axis=1).reshape(len(side), -1)
     axis.contourf(side, side, density.T, levels=8, cmap="Blues")
     axis.add_patch(plt.Circle((0, 0), sigma0, fill=False, color=COLOURS[1], ls="--", lw=1.5))
     axis.plot(*mu.T, "o", color=COLOURS[5], ms=4)
     axis.set(aspect="equal", xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), xlabel="$z_1$")
-    axis.set_title(f"$\\sigma$ = {ratio} $\\sigma_0$: KL {closed:.2f}\n= $I_q$ {parts['I']:.2f} + TC {parts['TC']:.2f} + each {parts['each']:.2f}", fontsize=10)
+    axis.set_title(
+        f"$\\sigma$ = {ratio} $\\sigma_0$: KL {closed:.2f}\n= $I_q$ {parts['I']:.2f} + TC"
+        f" {parts['TC']:.2f} + each {parts['each']:.2f}",
+        fontsize=10,
+    )
 axes[0].set_ylabel("$z_2$")
 plt.show()
 
@@ -212,8 +247,12 @@ plt.show()
 
 # %%
 assert abs(np.corrcoef(mu.T)[0, 1]) < 1e-12
-np.testing.assert_allclose(count(mu, np.full_like(mu, sigma0), sigma0)["mean KL"], 1 / (2 * sigma0**2), rtol=1e-6)
-np.testing.assert_allclose((mu**2).mean(axis=0) + sigma0**2, 0.86)  # the variance of z_j when sigma = sigma0
+np.testing.assert_allclose(
+    count(mu, np.full_like(mu, sigma0), sigma0)["mean KL"], 1 / (2 * sigma0**2), rtol=1e-6
+)
+np.testing.assert_allclose(
+    (mu**2).mean(axis=0) + sigma0**2, 0.86
+)  # the variance of z_j when sigma = sigma0
 
 # %% [markdown]
 # ## Equation (5): a weight on both
@@ -227,18 +266,34 @@ np.testing.assert_allclose((mu**2).mean(axis=0) + sigma0**2, 0.86)  # the varian
 
 # %%
 made = shop.make()
-config = Config(**{**shop.OPTIONS, "start": "adoptions", "alexnet": "", "category_weight": 0.0, "max_epochs": 40})
-split_of = split.split(made, config.split, config.split_seed)
+config = Config(
+    **{
+        **shop.OPTIONS,
+        "start": "adoptions",
+        "alexnet": "",
+        "category_weight": 0.0,
+        "max_epochs": 40,
+    }
+)
+split_of = splits.split(made, config.split, config.split_seed)
 X = split_of.train[:400]
-still = config.replace(gumbel_temperature=1.0, precision="float64")  # with zero Gumbel noise: C = softmax(s)
+still = config.replace(
+    gumbel_temperature=1.0, precision="float64"
+)  # with zero Gumbel noise: C = softmax(s)
 untrained = model.initial_parameters(X.shape[1], still, rng)
 epsilon = rng.standard_normal((400, config.K, config.d))
 C, (mu, sigma) = model.concepts(untrained, still), model.represent(untrained, X, still)
-P, _ = decoder.scores(normalise(mu + epsilon * sigma)[0], normalise(untrained["H"])[0], C, config.tau)
-ln_like = (X.toarray() * np.log(P / P.sum(axis=1, keepdims=True))).sum() / 400  # ln p(x | z, C), the mean over users
+P, _ = decoder.scores(
+    normalise(mu + epsilon * sigma)[0], normalise(untrained["H"])[0], C, config.tau
+)
+ln_like = (
+    X.toarray() * np.log(P / P.sum(axis=1, keepdims=True))
+).sum() / 400  # ln p(x | z, C), the mean over users
 kl = (np.log(config.sigma0 / sigma) - 0.5 + (sigma**2 + mu**2) / (2 * config.sigma0**2)).sum() / 400
 for beta in (0.0, 0.2, 20.0):
-    terms, _ = model.elbo(untrained, X, Noise(gumbel=np.zeros_like(C), epsilon=epsilon), still, beta)
+    terms, _ = model.elbo(
+        untrained, X, Noise(gumbel=np.zeros_like(C), epsilon=epsilon), still, beta
+    )
     np.testing.assert_allclose(-terms["loss"], ln_like - beta * kl, rtol=1e-9)  # equation (5)
 
 # %% [markdown]
@@ -263,7 +318,10 @@ def estimate(mu, sigma, sigma0, per_user=5):
     ln_q = ln_mean_exp(ln.sum(axis=2), axis=1)
     ln_marginals = ln_mean_exp(ln, axis=1).sum(axis=1)
     ln_p = ln_normal(z, 0.0, sigma0).sum(axis=1)
-    return np.array([ln_q_x - ln_q, ln_q - ln_marginals, ln_marginals - ln_p]).mean(axis=1), (ln_q_x - ln_p).std() / len(z) ** 0.5
+    return (
+        np.array([ln_q_x - ln_q, ln_q - ln_marginals, ln_marginals - ln_p]).mean(axis=1),
+        (ln_q_x - ln_p).std() / len(z) ** 0.5,
+    )
 
 
 betas = (0.2, 1.0, 5.0, 20.0, 100.0)
@@ -275,36 +333,58 @@ for beta in betas:
     estimates, errors = zip(*(estimate(mu[:, k], sigma[:, k], here.sigma0) for k in range(here.K)))
     parts = np.mean(estimates, axis=0)
     closed, _ = encoder.kl_divergence(mu, -2 * np.log(sigma / here.sigma0), here.sigma0)
-    assert abs(parts.sum() - closed / here.K) < 4 * np.mean(errors)  # I_q + TC + each = KL, within the sampling error
+    assert abs(parts.sum() - closed / here.K) < 4 * np.mean(
+        errors
+    )  # I_q + TC + each = KL, within the sampling error
     rows.append(parts)
     kept[beta] = mu, sigma
     noise.append((sigma / here.sigma0).mean())
     quality.append(state.best_score)
     z = mu + sigma * rng.standard_normal(mu.shape)
     angles.append(((z * mu).sum(-1) / np.linalg.norm(z, axis=-1)).mean())
-    print(f"beta {beta:5}: KL a concept {closed / here.K:5.2f} = I_q {parts[0]:.2f} + TC {parts[1]:.2f} + each {parts[2]:.2f};  sigma / sigma0 {noise[-1]:.2f}, NDCG@100 {quality[-1]:.3f}")
+    print(
+        f"beta {beta:5}: KL a concept {closed / here.K:5.2f} = I_q {parts[0]:.2f} + TC"
+        f" {parts[1]:.2f} + each {parts[2]:.2f};  sigma / sigma0 {noise[-1]:.2f}, NDCG@100"
+        f" {quality[-1]:.3f}"
+    )
 rows = np.array(rows)
 
 # the means of one model with the noise of the other
-tc_of = lambda means, deviations: np.mean([estimate(means[:, k], deviations[:, k], config.sigma0)[0][1] for k in range(config.K)])
+tc_of = lambda means, deviations: np.mean(
+    [estimate(means[:, k], deviations[:, k], config.sigma0)[0][1] for k in range(config.K)]
+)
 (mu_small, sigma_small), (mu_large, sigma_large) = kept[0.2], kept[100.0]
 swapped = tc_of(mu_small, np.full_like(mu_small, config.sigma0)), tc_of(mu_large, sigma_small)
-print(f"TC with the means of beta 0.2 and sigma = sigma0: {swapped[0]:.2f}; with the means of beta 100 and the sigma of beta 0.2: {swapped[1]:.2f}")
-assert swapped[0] < rows[-1, 1] and swapped[1] > rows[0, 1]  # it is the noise, not the means, that makes dimensions independent
+print(
+    f"TC with the means of beta 0.2 and sigma = sigma0: {swapped[0]:.2f}; with the means of beta"
+    f" 100 and the sigma of beta 0.2: {swapped[1]:.2f}"
+)
+assert (
+    swapped[0] < rows[-1, 1] and swapped[1] > rows[0, 1]
+)  # it is the noise, not the means, that makes dimensions independent
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), width_ratios=[1.5, 1, 1])
 bottom = np.zeros(len(betas))
 places = np.arange(len(betas))
-for values, name, colour, hatch in zip(rows.T, ("mutual information $I_q$", "total correlation", "each dimension against the prior"), COLOURS, ("", "//", "..")):
-    axes[0].bar(places, values, bottom=bottom, color=colour, hatch=hatch, edgecolor="white", label=name)
+for values, name, colour, hatch in zip(
+    rows.T,
+    ("mutual information $I_q$", "total correlation", "each dimension against the prior"),
+    COLOURS,
+    ("", "//", ".."),
+):
+    axes[0].bar(
+        places, values, bottom=bottom, color=colour, hatch=hatch, edgecolor="white", label=name
+    )
     bottom += values
 axes[0].axhline(1 / (2 * config.sigma0**2), color=INK, ls="--", lw=1)
 axes[0].text(4.5, 1 / (2 * config.sigma0**2), "$1/(2\\sigma_0^2)$ ", va="bottom", ha="right")
 axes[0].set(ylabel="KL of a concept, nats")
 axes[0].legend(fontsize=8)
 axes[1].plot(places, noise, "o-", color=COLOURS[0], label="mean of $\\sigma/\\sigma_0$")
-axes[1].plot(places, angles, "^--", color=COLOURS[5], label="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$")
+axes[1].plot(
+    places, angles, "^--", color=COLOURS[5], label="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$"
+)
 axes[1].set(ylim=(0, 1.05), ylabel="mean over users and concepts")
 axes[1].legend(fontsize=8, loc="lower right")
 axes[2].plot(places, quality, "o-", color=COLOURS[2])

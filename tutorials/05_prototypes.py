@@ -20,11 +20,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 
-from macrid import adaptive, fit, model, prototypes, shop, split
+from macrid import model
 from macrid.config import Config
-from macrid.gradcheck import check_op
+from macrid.data import shop, splits
 from macrid.interpret import macro
-from macrid.ops import normalise, softmax
+from macrid.model import prototypes
+from macrid.model.gradcheck import check_op
+from macrid.model.ops import normalise, softmax
+from macrid.training import adaptive, fit
 
 figure_style()
 rng = np.random.default_rng(1)
@@ -83,7 +86,9 @@ y = np.linspace(-8, 30, 20_001)  # the integral above, by the trapezoid rule
 density, F = (lambda g: np.exp(-g - np.exp(-g))), (lambda g: np.exp(-np.exp(-g)))  # F' and F
 for k in range(4):
     others = np.prod([F(y - logits[other]) for other in range(4) if other != k], axis=0)
-    np.testing.assert_allclose(np.trapezoid(density(y - logits[k]) * others, y), target[k], rtol=1e-6)
+    np.testing.assert_allclose(
+        np.trapezoid(density(y - logits[k]) * others, y), target[k], rtol=1e-6
+    )
 
 rolls = 100_000
 g = -np.log(rng.standard_exponential((rolls, 4)))
@@ -92,18 +97,40 @@ for at in (-1.0, 0.0, 2.0):
 winners = (logits + g).argmax(axis=1)
 frequency = np.bincount(winners, minlength=4) / rolls
 assert (abs(frequency - target) < 4 * np.sqrt(target * (1 - target) / rolls)).all()
-for k in range(4):  # whoever wins, the winning value is the same on average: ln sum_l e^s_l, and Euler's constant
+for k in range(
+    4
+):  # whoever wins, the winning value is the same on average: ln sum_l e^s_l, and Euler's constant
     value = (logits + g)[winners == k, k]
-    assert abs(value.mean() - np.log(np.exp(logits).sum()) - np.euler_gamma) < 4 * value.std() / len(value) ** 0.5
+    assert (
+        abs(value.mean() - np.log(np.exp(logits).sum()) - np.euler_gamma)
+        < 4 * value.std() / len(value) ** 0.5
+    )
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.3))
 bins = np.linspace(-4, 9, 66)
 for k in range(4):
-    axes[0].hist((logits + g)[winners == k, k], bins, density=True, histtype="step", color=COLOURS[k], lw=1.6, ls=("-", "--", ":", "-.")[k], label=f"$k$ = {k + 1}, $s_k$ = {logits[k]:g}")
+    axes[0].hist(
+        (logits + g)[winners == k, k],
+        bins,
+        density=True,
+        histtype="step",
+        color=COLOURS[k],
+        lw=1.6,
+        ls=("-", "--", ":", "-.")[k],
+        label=f"$k$ = {k + 1}, $s_k$ = {logits[k]:g}",
+    )
 axes[0].set(xlabel="the winning value $s_k+g_k$", ylabel="density over the rolls that $k$ won")
 axes[0].legend()
 axes[1].bar(np.arange(1, 5) - 0.2, frequency, 0.38, color=COLOURS[:4], label="how often $k$ won")
-axes[1].bar(np.arange(1, 5) + 0.2, target, 0.38, color="white", edgecolor=INK, hatch="//", label="Softmax$(\\mathbf{s})_k$")
+axes[1].bar(
+    np.arange(1, 5) + 0.2,
+    target,
+    0.38,
+    color="white",
+    edgecolor=INK,
+    hatch="//",
+    label="Softmax$(\\mathbf{s})_k$",
+)
 axes[1].set(xticks=range(1, 5), xlabel="concept $k$", ylabel="probability")
 axes[1].legend()
 plt.show()
@@ -136,15 +163,33 @@ for axis, temperature in zip(axes, temperatures):
     axis.fill(*corners.T, facecolor="none", edgecolor=GREY)
     for k in range(3):
         axis.plot(*(soft[hard == k] @ corners).T, "os^"[k], ms=2.5, alpha=0.4, color=COLOURS[k])
-        axis.text(*(corners[k] + [[0, -0.11], [0, -0.11], [0, 0.05]][k]), f"$k$ = {k + 1}", fontsize=9, ha="center")
+        axis.text(
+            *(corners[k] + [[0, -0.11], [0, -0.11], [0, 0.05]][k]),
+            f"$k$ = {k + 1}",
+            fontsize=9,
+            ha="center",
+        )
     axis.set(aspect="equal", xlim=(-0.15, 1.15), ylim=(-0.15, 1.0))
     axis.set_title(f"$\\tau_{{\\rm g}}$ = {temperature:g}", pad=8)
     axis.axis("off")
 plt.show()
-assert softmax(prototypes.gumbel_logits(three, noise, 0.001)[0])[0].max(axis=1).mean() > 0.999  # to 0: one-hot
-averages = {t: softmax(prototypes.gumbel_logits(three, noise, t)[0])[0].mean(axis=0).round(2) for t in temperatures}
-print("Softmax(s):", softmax(three)[0].round(2), " mean of c by temperature:", {t: a.tolist() for t, a in averages.items()})
-assert np.abs(averages[0.1] - softmax(three)[0]).max() < 0.03 and np.abs(averages[5.0] - 1 / 3).max() < 0.04
+assert (
+    softmax(prototypes.gumbel_logits(three, noise, 0.001)[0])[0].max(axis=1).mean() > 0.999
+)  # to 0: one-hot
+averages = {
+    t: softmax(prototypes.gumbel_logits(three, noise, t)[0])[0].mean(axis=0).round(2)
+    for t in temperatures
+}
+print(
+    "Softmax(s):",
+    softmax(three)[0].round(2),
+    " mean of c by temperature:",
+    {t: a.tolist() for t, a in averages.items()},
+)
+assert (
+    np.abs(averages[0.1] - softmax(three)[0]).max() < 0.03
+    and np.abs(averages[5.0] - 1 / 3).max() < 0.04
+)
 
 # %% [markdown]
 # A point is a sample $\mathbf c$; a corner is one-hot; its colour and shape tell the winner. Cold samples sit in the corners, hot ones crowd in the middle. The share of points of each colour is the same in all four pictures, as the noise is the same. The *mean* of $\mathbf c$ is not the softmax, unless $\tau_{\rm g}$ is small: relaxed samples are biased towards the middle.
@@ -208,15 +253,26 @@ for temperature in grid:
     spread.append(np.sqrt(ds.var(axis=0).sum()))
 bias, spread = np.array(bias), np.array(spread)
 shift = 1e-4  # the exact formula, against central differences
-up, down = (softmax(three + sign * shift * np.eye(3))[0] @ np.log(E) for sign in (1, -1))  # a row for each s_k
+up, down = (
+    softmax(three + sign * shift * np.eye(3))[0] @ np.log(E) for sign in (1, -1)
+)  # a row for each s_k
 np.testing.assert_allclose((up - down) / (2 * shift), exact, rtol=1e-6)
 assert bias[0] < bias[-1] / 3 and spread[0] > 5 * spread[-1]
 
 figure, axis = plt.subplots(figsize=(6.5, 3.5))
-axis.plot(grid, spread, "-", color=COLOURS[0], lw=2, label="standard deviation of one sample's gradient")
+axis.plot(
+    grid, spread, "-", color=COLOURS[0], lw=2, label="standard deviation of one sample's gradient"
+)
 axis.plot(grid, bias, "--", color=COLOURS[5], lw=2, label="bias of the gradient")
 axis.axhline(np.linalg.norm(exact), color=GREY, ls=":", label="length of the exact gradient")
-axis.set(xscale="log", yscale="log", xlabel="Gumbel-Softmax temperature $\\tau_{\\rm g}$", ylabel="length in the space of $\\mathbf{s}$, nats", xticks=[0.05, 0.1, 0.5, 1, 5], xticklabels=["0.05", "0.1", "0.5", "1", "5"])
+axis.set(
+    xscale="log",
+    yscale="log",
+    xlabel="Gumbel-Softmax temperature $\\tau_{\\rm g}$",
+    ylabel="length in the space of $\\mathbf{s}$, nats",
+    xticks=[0.05, 0.1, 0.5, 1, 5],
+    xticklabels=["0.05", "0.1", "0.5", "1", "5"],
+)
 axis.legend(fontsize=8)
 plt.show()
 
@@ -227,7 +283,9 @@ plt.show()
 
 # %%
 show(prototypes.mode, model.concepts)
-assert (prototypes.mode(s).sum(axis=1) == 1).all() and (prototypes.mode(s).argmax(axis=1) == p.argmax(axis=1)).all()
+assert (prototypes.mode(s).sum(axis=1) == 1).all() and (
+    prototypes.mode(s).argmax(axis=1) == p.argmax(axis=1)
+).all()
 
 # %% [markdown]
 # ## Mode collapse: what the cosine prevents
@@ -238,10 +296,14 @@ assert (prototypes.mode(s).sum(axis=1) == 1).all() and (prototypes.mode(s).argma
 # %%
 _, pullback = route(**arguments)
 dH, dm = pullback(rng.standard_normal((5, 3)))
-assert np.abs((dm * arguments["m"]).sum(axis=1)).max() < 1e-12 * np.abs(dm).max() + 1e-14  # cosine: no push along m_k
+assert (
+    np.abs((dm * arguments["m"]).sum(axis=1)).max() < 1e-12 * np.abs(dm).max() + 1e-14
+)  # cosine: no push along m_k
 _, pull_s = prototypes.concept_logits(arguments["H"], arguments["m"], tau)
 _, dm_inner = pull_s(rng.standard_normal((5, 3)))
-assert np.abs((dm_inner * arguments["m"]).sum(axis=1)).min() > 0.1  # inner product: a push along m_k
+assert (
+    np.abs((dm_inner * arguments["m"]).sum(axis=1)).min() > 0.1
+)  # inner product: a push along m_k
 
 # three clear clusters, a prototype in the middle of each; then the first prototype grows
 angle = np.deg2rad(np.array([0, 50, -50]))
@@ -251,8 +313,15 @@ factors = np.geomspace(1, 10, 40)
 share = {"inner product": [], "cosine": []}
 for factor in factors:
     m = centres * np.array([[factor], [1], [1]])
-    share["inner product"].append((prototypes.concept_logits(points, m, tau)[0].argmax(axis=1) == 0).mean())
-    share["cosine"].append((prototypes.concept_logits(normalise(points)[0], normalise(m)[0], tau)[0].argmax(axis=1) == 0).mean())
+    share["inner product"].append(
+        (prototypes.concept_logits(points, m, tau)[0].argmax(axis=1) == 0).mean()
+    )
+    share["cosine"].append(
+        (
+            prototypes.concept_logits(normalise(points)[0], normalise(m)[0], tau)[0].argmax(axis=1)
+            == 0
+        ).mean()
+    )
 assert share["inner product"][-1] == 1 and np.ptp(share["cosine"]) == 0
 
 # %% [markdown]
@@ -261,7 +330,7 @@ assert share["inner product"][-1] == 1 and np.ptp(share["cosine"]) == 0
 # %%
 made = shop.make()
 base = Config(**{**shop.OPTIONS, "alexnet": "", "category_weight": 0.0, "max_epochs": 25})
-parts = split.split(made, base.split, base.split_seed)
+parts = splits.split(made, base.split, base.split_seed)
 
 
 def watch(settings, factor):
@@ -269,28 +338,60 @@ def watch(settings, factor):
     state = fit.start(parts, settings)
     state.parameters["m"][0] *= factor
     largest = []
-    look = lambda state: largest.append(np.bincount(model.concepts(state.parameters, settings).argmax(axis=1)).max() / len(parts.items))
+    look = lambda state: largest.append(
+        np.bincount(model.concepts(state.parameters, settings).argmax(axis=1)).max()
+        / len(parts.items)
+    )
     look(state)
     fit.fit(parts, settings, state=state, on_epoch=look)
-    return largest, macro.concept_scores(model.concepts(state.parameters, settings), made.truth.category[parts.items])["accuracy"]
+    return (
+        largest,
+        macro.concept_scores(
+            model.concepts(state.parameters, settings), made.truth.category[parts.items]
+        )["accuracy"],
+    )
 
 
 runs, accuracy = {}, {}
 for similarity in ("inner", "cosine"):
-    for kind, settings, factor in (("planted", {"start": "adoptions"}, 10), ("random", {"start": "random", "init_deviation": 0.02}, 1)):
-        runs[kind, similarity], accuracy[kind, similarity] = watch(base.replace(similarity=similarity, **settings), factor)
+    for kind, settings, factor in (
+        ("planted", {"start": "adoptions"}, 10),
+        ("random", {"start": "random", "init_deviation": 0.02}, 1),
+    ):
+        runs[kind, similarity], accuracy[kind, similarity] = watch(
+            base.replace(similarity=similarity, **settings), factor
+        )
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True)
 names = {"inner": "inner product", "cosine": "cosine"}
 for place, name in enumerate(share):
-    axes[0].plot(factors, share[name], color=COLOURS[(5, 0)[place]], ls=("-", "--")[place], lw=2, label=name)
-axes[0].set(xscale="log", xlabel="how much longer one prototype is", ylabel="share of the largest concept", title="three clusters in a plane", xticks=[1, 2, 5, 10], xticklabels=[1, 2, 5, 10], ylim=(0, 1.04))
+    axes[0].plot(
+        factors, share[name], color=COLOURS[(5, 0)[place]], ls=("-", "--")[place], lw=2, label=name
+    )
+axes[0].set(
+    xscale="log",
+    xlabel="how much longer one prototype is",
+    ylabel="share of the largest concept",
+    title="three clusters in a plane",
+    xticks=[1, 2, 5, 10],
+    xticklabels=[1, 2, 5, 10],
+    ylim=(0, 1.04),
+)
 axes[0].minorticks_off()
 axes[0].title.set_fontsize(10)
 axes[0].legend()
-for axis, kind, title in ((axes[1], "planted", "the shop, one prototype 10 times too long"), (axes[2], "random", "the shop, from a random start")):
+for axis, kind, title in (
+    (axes[1], "planted", "the shop, one prototype 10 times too long"),
+    (axes[2], "random", "the shop, from a random start"),
+):
     for place, similarity in enumerate(names):
-        axis.plot(runs[kind, similarity], color=COLOURS[(5, 0)[place]], ls=("-", "--")[place], lw=2, label=names[similarity])
+        axis.plot(
+            runs[kind, similarity],
+            color=COLOURS[(5, 0)[place]],
+            ls=("-", "--")[place],
+            lw=2,
+            label=names[similarity],
+        )
     axis.axhline(1 / 6, color=GREY, ls=":")
     axis.text(25, 1 / 6 - 0.03, "a sixth", color=INK, ha="right", va="top", fontsize=9)
     axis.set(xlabel="epochs", title=title)
@@ -299,8 +400,16 @@ plt.show()
 assert max(runs["planted", "cosine"]) < 0.2 and min(runs["planted", "inner"]) > 0.25
 assert max(runs["random", "inner"]) > 0.45 > max(runs["random", "cosine"])
 for (kind, similarity), values in runs.items():
-    print(f"{kind:7} {names[similarity]:13}  largest concept {max(values):.2f} at most, {values[-1]:.2f} at the end;  {accuracy[kind, similarity]:.2f} of the items in the concept of their category")
-assert max(accuracy["random", similarity] for similarity in names) < 0.7 < accuracy["planted", "cosine"]
+    print(
+        f"{kind:7} {names[similarity]:13}  largest concept {max(values):.2f} at most,"
+        f" {values[-1]:.2f} at the end;  {accuracy[kind, similarity]:.2f} of the items in the"
+        " concept of their category"
+    )
+assert (
+    max(accuracy["random", similarity] for similarity in names)
+    < 0.7
+    < accuracy["planted", "cosine"]
+)
 
 # %% [markdown]
 # With the cosine a planted length is invisible. With the inner product the long prototype keeps twice its share for all 25 epochs. (It does not get *all* items, because in ten dimensions most items are not on its side; see exercise 3.) From a random start the inner product runs through a phase in which one concept holds half of all items.
@@ -323,10 +432,16 @@ columns[:, 2] = np.where(np.arange(40) < 20, 0, columns[:, 2])
 columns[20:, 0] = 0  # concepts 0 and 2 share no item
 spread = columns / columns.sum(axis=0)
 with np.errstate(divide="ignore", invalid="ignore"):
-    to_mean = [[np.nansum(p * np.log2(p / ((p + q) / 2))) for q in spread.T] for p in spread.T]  # 0 ln 0 = 0
-np.testing.assert_allclose(adaptive.divergences(columns), (np.array(to_mean) + np.transpose(to_mean)) / 2, atol=1e-12)
+    to_mean = [
+        [np.nansum(p * np.log2(p / ((p + q) / 2))) for q in spread.T] for p in spread.T
+    ]  # 0 ln 0 = 0
+np.testing.assert_allclose(
+    adaptive.divergences(columns), (np.array(to_mean) + np.transpose(to_mean)) / 2, atol=1e-12
+)
 np.testing.assert_allclose(adaptive.divergences(columns)[[0, 0], [0, 2]], [0, 1], atol=1e-12)
-np.testing.assert_allclose(adaptive.divergences(columns * [1, 7, 7]), adaptive.divergences(columns), atol=1e-12)  # how much a concept holds does not enter
+np.testing.assert_allclose(
+    adaptive.divergences(columns * [1, 7, 7]), adaptive.divergences(columns), atol=1e-12
+)  # how much a concept holds does not enter
 
 left = {}
 for threshold in (0.0, 0.5, 0.8, 0.9):
@@ -336,7 +451,10 @@ for threshold in (0.0, 0.5, 0.8, 0.9):
     left[threshold] = C.shape[1]
     score = macro.concept_scores(C, made.truth.category[parts.items])["accuracy"]
     by_epoch = [record.get("K", settings.K) for record in state.history]
-    print(f"threshold {threshold}: K by epoch {by_epoch}; at the end {score:.2f} of the items in the concept of their category")
+    print(
+        f"threshold {threshold}: K by epoch {by_epoch}; at the end {score:.2f} of the items in the"
+        " concept of their category"
+    )
 assert left[0.0] == 12 and left[0.5] > left[0.8] == 6 and left[0.9] == 1
 
 # %% [markdown]

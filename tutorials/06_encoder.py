@@ -21,16 +21,27 @@ import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 from scipy import sparse
 
-from macrid import decoder, encoder, fit, model, shop, split
+from macrid import model
 from macrid.config import Config
-from macrid.gradcheck import check_op
-from macrid.ops import normalise
+from macrid.data import shop, splits
+from macrid.model import decoder, encoder
+from macrid.model.gradcheck import check_op
+from macrid.model.ops import normalise
+from macrid.training import fit
 
 figure_style()
 rng = np.random.default_rng(1)
 made = shop.make()
-config = Config(**{**shop.OPTIONS, "start": "adoptions", "alexnet": "", "category_weight": 0.0, "max_epochs": 40})
-parts = split.split(made, config.split, config.split_seed)
+config = Config(
+    **{
+        **shop.OPTIONS,
+        "start": "adoptions",
+        "alexnet": "",
+        "category_weight": 0.0,
+        "max_epochs": 40,
+    }
+)
+parts = splits.split(made, config.split, config.split_seed)
 parameters = {name: p.astype(float) for name, p in fit.fit(parts, config).best.items()}
 C = model.concepts(parameters, config)  # (M, K)
 T = parameters["T"]  # (M, d): context representations t_i
@@ -59,7 +70,9 @@ for u, k in ((0, 0), (7, 3)):
     above = sum(C[i, k] * T[i] for i in items)
     below = np.sqrt(sum(C[i, k] ** 2 for i in items))
     np.testing.assert_allclose(A[u, k], above / below, rtol=1e-10)  # equation (9), letter by letter
-np.testing.assert_allclose(A, encoder.aggregate_plain(X, C, T)[0], rtol=1e-9)  # and the plain twin, with a dense X
+np.testing.assert_allclose(
+    A, encoder.aggregate_plain(X, C, T)[0], rtol=1e-9
+)  # and the plain twin, with a dense X
 
 # %% [markdown]
 # ## Why the square root?
@@ -76,12 +89,18 @@ np.testing.assert_allclose(A, encoder.aggregate_plain(X, C, T)[0], rtol=1e-9)  #
 d = T.shape[1]
 counts = np.arange(1, 61)
 random_t = rng.standard_normal((60, 4000, d))  # 4,000 users with up to 60 items
-walk = np.linalg.norm(np.cumsum(random_t, axis=0), axis=2)  # (n, users): length of the sum of n vectors
+walk = np.linalg.norm(
+    np.cumsum(random_t, axis=0), axis=2
+)  # (n, users): length of the sum of n vectors
 mean_square = (walk**2).mean(axis=1)
-np.testing.assert_allclose(mean_square, counts * d, rtol=0.06)  # E|sum|^2 = n E|t|^2, with E|t|^2 = d
+np.testing.assert_allclose(
+    mean_square, counts * d, rtol=0.06
+)  # E|sum|^2 = n E|t|^2, with E|t|^2 = d
 weights = rng.random(20)
 weighted = (weights[:, None, None] * random_t[:20]).sum(axis=0)
-np.testing.assert_allclose((weighted**2).sum(axis=1).mean() / (weights**2).sum(), d, rtol=0.05)  # with any weights
+np.testing.assert_allclose(
+    (weighted**2).sum(axis=1).mean() / (weights**2).sum(), d, rtol=0.05
+)  # with any weights
 
 n_items = np.diff(parts.train.indptr)
 sums = parts.train.astype(float) @ T  # (N, d)
@@ -91,20 +110,51 @@ having = [length[np.abs(n_items - n) <= 2] for n in at]  # the users with about 
 real = np.array([lengths.mean() for lengths in having])
 errors = np.array([lengths.std() / len(lengths) ** 0.5 for lengths in having])
 print("users with about n items:", {n: len(lengths) for n, lengths in zip(at, having)})
-common = (T.mean(axis=0) ** 2).sum() / (T**2).sum(axis=1).mean()  # what all t_i share, as a part of their squared length
-shuffled = np.array([np.mean([np.linalg.norm(T[rng.choice(len(T), n)].sum(axis=0)) for _ in range(300)]) for n in at]) / np.sqrt((T**2).sum(axis=1).mean())
+common = (T.mean(axis=0) ** 2).sum() / (T**2).sum(
+    axis=1
+).mean()  # what all t_i share, as a part of their squared length
+shuffled = np.array(
+    [
+        np.mean([np.linalg.norm(T[rng.choice(len(T), n)].sum(axis=0)) for _ in range(300)])
+        for n in at
+    ]
+) / np.sqrt((T**2).sum(axis=1).mean())
 
-np.testing.assert_allclose(shuffled / np.sqrt(at), np.sqrt(1 + (np.array(at) - 1) * common), rtol=0.05)
+np.testing.assert_allclose(
+    shuffled / np.sqrt(at), np.sqrt(1 + (np.array(at) - 1) * common), rtol=0.05
+)
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
 rms = np.sqrt(mean_square / d)
-for values, name, style in ((rms, "sum", ":"), (rms / counts**0.5, "sum divided by $\\sqrt{n}$", "-"), (rms / counts, "average (divided by $n$)", "--")):
+for values, name, style in (
+    (rms, "sum", ":"),
+    (rms / counts**0.5, "sum divided by $\\sqrt{n}$", "-"),
+    (rms / counts, "average (divided by $n$)", "--"),
+):
     axes[0].plot(counts, values, style, lw=2, label=name)
-axes[0].set(xlabel="items $n$", ylabel="length, in units of one $\\mathbf{t}_i$", title="independent random vectors", ylim=(0, 4))
+axes[0].set(
+    xlabel="items $n$",
+    ylabel="length, in units of one $\\mathbf{t}_i$",
+    title="independent random vectors",
+    ylim=(0, 4),
+)
 axes[0].legend()
-axes[1].errorbar(at, real / np.sqrt(at), 2 * errors / np.sqrt(at), fmt="o-", capsize=3, color=COLOURS[5], label="items of real users, $\\pm$ 2 s.e.")
+axes[1].errorbar(
+    at,
+    real / np.sqrt(at),
+    2 * errors / np.sqrt(at),
+    fmt="o-",
+    capsize=3,
+    color=COLOURS[5],
+    label="items of real users, $\\pm$ 2 s.e.",
+)
 axes[1].plot(at, shuffled / np.sqrt(at), "s--", color=COLOURS[0], label="as many items at random")
-axes[1].set(xlabel="items $n$", ylabel="length of sum divided by $\\sqrt{n}$,\nin units of one $\\mathbf{t}_i$", title="$\\mathbf{t}_i$ of the trained model", ylim=(0, None))
+axes[1].set(
+    xlabel="items $n$",
+    ylabel="length of sum divided by $\\sqrt{n}$,\nin units of one $\\mathbf{t}_i$",
+    title="$\\mathbf{t}_i$ of the trained model",
+    ylim=(0, None),
+)
 axes[1].legend()
 plt.show()
 
@@ -120,9 +170,13 @@ quiet = C * np.array([0.001, 1, 1, 1, 1, 1])
 np.testing.assert_allclose(encoder.aggregate(X, quiet, T)[0], A, rtol=1e-9)
 single = sparse.csr_array(([1.0], ([0], [5])), shape=(1, len(T)))
 for loudness in (1.0, 0.001):
-    np.testing.assert_allclose(encoder.aggregate(single, np.full((len(T), 1), loudness), T)[0][0, 0], T[5], rtol=1e-12)
+    np.testing.assert_allclose(
+        encoder.aggregate(single, np.full((len(T), 1), loudness), T)[0][0, 0], T[5], rtol=1e-12
+    )
 nobody = sparse.csr_array((1, len(T)))
-assert np.abs(encoder.aggregate(nobody, C, T)[0]).max() == 0  # a user without items: the zero vector, and no division by zero
+assert (
+    np.abs(encoder.aggregate(nobody, C, T)[0]).max() == 0
+)  # a user without items: the zero vector, and no division by zero
 
 # %% [markdown]
 # That is why $\mathbf z^{(k)}$ exists, with length one, even for a concept in which the user has nothing: it is a whisper of all her other items, amplified. Whoever wants to know *how much* a concept matters to her must look at the confidence $\sum_ix_{u,i}c_{i,k}$ instead (section 4.3 of the paper, notebook 10).
@@ -138,12 +192,16 @@ show(encoder.f_nn, encoder.posterior)
 layers = {name: value for name, value in parameters.items() if name[0] in "Wb"}
 ab, _ = encoder.f_nn(A.reshape(-1, d), layers, None)
 hidden = np.tanh(A.reshape(-1, d) @ layers["W0"] + layers["b0"])
-np.testing.assert_allclose(ab, hidden @ layers["W1"] + layers["b1"], rtol=1e-9)  # one hidden layer here
+np.testing.assert_allclose(
+    ab, hidden @ layers["W1"] + layers["b1"], rtol=1e-9
+)  # one hidden layer here
 (mu, b), _ = encoder.posterior(ab.reshape(A.shape[0], config.K, 2 * d))
 sigma = config.sigma0 * np.exp(-b / 2)
 np.testing.assert_allclose(np.linalg.norm(mu, axis=-1), 1, rtol=1e-9)
 for mine, of_the_model in zip((mu, sigma), model.represent(parameters, X, config)):
-    np.testing.assert_allclose(mine, of_the_model, rtol=1e-9)  # the encoder at test time, when z = mu
+    np.testing.assert_allclose(
+        mine, of_the_model, rtol=1e-9
+    )  # the encoder at test time, when z = mu
 
 # %% [markdown]
 # Why $\exp(-\frac12\mathbf b)$? Because a standard deviation must be positive and $\mathbf b$ may be any number; at $\mathbf b=0$ it is the prior's $\sigma_0$; and the KL term becomes simple (notebook 4). Why normalise the mean? Because the decoder sees directions only.
@@ -175,7 +233,10 @@ z, pull_z = encoder.sample(full(mu1), full(b1), rng.standard_normal((n, 1, 1)), 
 by_mu, by_b = pull_z(2 * z)  # the cotangent of z is f'(z) = 2z
 for samples, exact in ((by_mu, 2 * mu1), (by_b, -(sigma1**2))):
     assert abs(samples.mean() - exact) < 4 * samples.std() / n**0.5
-print(f"d/dmu: {by_mu.mean():.4f}, exact {2 * mu1:.4f};   d/db: {by_b.mean():.4f}, exact {-(sigma1**2):.4f}")
+print(
+    f"d/dmu: {by_mu.mean():.4f}, exact {2 * mu1:.4f};   d/db: {by_b.mean():.4f}, exact"
+    f" {-(sigma1**2):.4f}"
+)
 
 # %% [markdown]
 # Since $\boldsymbol\epsilon$ is handed in, the whole loss is an ordinary function of $\boldsymbol\mu$ and $\mathbf b$, and its gradient can be checked by central differences like any other, *noise included*: both sides of the difference use the same $\boldsymbol\epsilon$. (Draw it twice, and the check measures noise.)
@@ -194,7 +255,11 @@ def through_the_decoder(mu, b):
     return value, lambda dvalue: pull_z(pull_direction(pull(dvalue)[0]))
 
 
-errors = check_op(through_the_decoder, {"mu": normalise(rng.standard_normal((2, 2, 4)))[0], "b": rng.standard_normal((2, 2, 4))}, rng)
+errors = check_op(
+    through_the_decoder,
+    {"mu": normalise(rng.standard_normal((2, 2, 4)))[0], "b": rng.standard_normal((2, 2, 4))},
+    rng,
+)
 print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error")
 
 # %% [markdown]
@@ -220,10 +285,17 @@ def estimates(scale, rng):
     """Per sample: the gradient with respect to mu of E_q[ln p(x | z, C)] by each estimator, (copies, K, d); sigma is scaled."""
     spread = doubt * scale
     epsilon = rng.standard_normal((copies, *taste.shape[1:]))
-    z, pull_z = encoder.sample(np.repeat(taste, copies, 0), np.repeat(-2 * np.log(spread / config.sigma0), copies, 0), epsilon, config.sigma0)
+    z, pull_z = encoder.sample(
+        np.repeat(taste, copies, 0),
+        np.repeat(-2 * np.log(spread / config.sigma0), copies, 0),
+        epsilon,
+        config.sigma0,
+    )
     direction, pull_direction = normalise(z)
     _, pull = decoder.log_likelihood(direction, H, C, who, config.tau)
-    trick, _ = pull_z(pull_direction(pull(1.0)[0] * copies))  # macrid averages over users: times `copies` for each
+    trick, _ = pull_z(
+        pull_direction(pull(1.0)[0] * copies)
+    )  # macrid averages over users: times `copies` for each
     P, _ = decoder.scores(direction, H, C, config.tau)
     items = X[[u]].indices
     f = (np.log(P[:, items]) - np.log(P.sum(axis=1, keepdims=True))).sum(axis=1)[:, None, None]
@@ -233,33 +305,62 @@ def estimates(scale, rng):
 noise_of = lambda g: np.sqrt(g.var(axis=0).sum())
 trick, score, with_baseline, f = estimates(1.0, np.random.default_rng(2))
 names = ("reparameterisation", "score function, baseline", "score function")
-print(f"f is {f.mean():.0f} on average, with deviation {f.std():.1f}; the gradient has length {np.linalg.norm(trick.mean(axis=0)):.1f}")
+print(
+    f"f is {f.mean():.0f} on average, with deviation {f.std():.1f}; the gradient has length"
+    f" {np.linalg.norm(trick.mean(axis=0)):.1f}"
+)
 for name, g in zip(names, (trick, with_baseline, score)):
     print(f"{name:25} noise of one sample {noise_of(g):8.1f}")
 difference = with_baseline.mean(axis=0) - trick.mean(axis=0)
 allowed = np.sqrt((with_baseline.var(axis=0) + trick.var(axis=0)) / copies)
 assert (np.abs(difference) < 4.5 * allowed).all()  # both estimate the same 60 numbers
-assert noise_of(trick) < noise_of(with_baseline) / 3 and noise_of(with_baseline) < noise_of(score) / 3
+assert (
+    noise_of(trick) < noise_of(with_baseline) / 3 and noise_of(with_baseline) < noise_of(score) / 3
+)
 ratio = (noise_of(with_baseline) / noise_of(trick)) ** 2
-print(f"the score function with baseline needs {ratio:.0f} times as many samples for the same precision, without it {(noise_of(score) / noise_of(trick)) ** 2:.0f}")
+print(
+    f"the score function with baseline needs {ratio:.0f} times as many samples for the same"
+    f" precision, without it {(noise_of(score) / noise_of(trick)) ** 2:.0f}"
+)
 
 # %%
 scales = np.geomspace(0.1, 3, 9)
-table = np.array([[noise_of(g) for g in estimates(scale, np.random.default_rng(3))[:3]] for scale in scales])
+table = np.array(
+    [[noise_of(g) for g in estimates(scale, np.random.default_rng(3))[:3]] for scale in scales]
+)
 _, pull = decoder.log_likelihood(taste, H, C, X[[u]], config.tau)
 signal = np.linalg.norm(normalise(taste)[1](pull(1.0)[0]))  # the gradient at z = mu
 figure, axis = plt.subplots(figsize=(8, 4))
-for column, name, place, marker in ((1, "score function", 5, "s"), (2, "score function with a baseline", 1, "^"), (0, "reparameterisation", 0, "o")):
-    axis.plot(scales * doubt.mean(), table[:, column], marker + "-", color=COLOURS[place], label=name)
-axis.axhline(signal, color=GREY, ls="--", label="length of the gradient itself, at $\\mathbf{z}=\\mathbf{\\mu}$")
+for column, name, place, marker in (
+    (1, "score function", 5, "s"),
+    (2, "score function with a baseline", 1, "^"),
+    (0, "reparameterisation", 0, "o"),
+):
+    axis.plot(
+        scales * doubt.mean(), table[:, column], marker + "-", color=COLOURS[place], label=name
+    )
+axis.axhline(
+    signal,
+    color=GREY,
+    ls="--",
+    label="length of the gradient itself, at $\\mathbf{z}=\\mathbf{\\mu}$",
+)
 axis.axvline(doubt.mean(), 0, 0.78, color=INK, ls=":", label="$\\sigma$ as trained")
-axis.set(xscale="log", yscale="log", xlabel="standard deviation of $q$ (mean of $\\sigma_j$)", ylabel="noise of one sample's gradient\n(standard deviation, all 60 numbers)")
+axis.set(
+    xscale="log",
+    yscale="log",
+    xlabel="standard deviation of $q$ (mean of $\\sigma_j$)",
+    ylabel="noise of one sample's gradient\n(standard deviation, all 60 numbers)",
+)
 axis.set(xticks=[0.02, 0.05, 0.1, 0.2, 0.4], xticklabels=["0.02", "0.05", "0.1", "0.2", "0.4"])
 axis.minorticks_off()
 axis.set_ylim(1, 3e6)
 axis.legend(loc="upper right", fontsize=9, ncols=2)
 plt.show()
-print("noise with the baseline, in units of the trick's, from the smallest sigma to the largest:", *(f"{value:.0f}" for value in table[:, 2] / table[:, 0]))
+print(
+    "noise with the baseline, in units of the trick's, from the smallest sigma to the largest:",
+    *(f"{value:.0f}" for value in table[:, 2] / table[:, 0]),
+)
 assert (table[:, 0] < table[:, 2]).all() and (table[:, 2] < table[:, 1]).all()
 
 # %% [markdown]

@@ -23,25 +23,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 
-from macrid import (
-    Config,
-    alexnet,
-    fit,
-    gradcheck,
-    metrics,
-    model,
-    ops,
-    run,
-    semantics,
-    shop,
-    shop_pictures,
-)
+from macrid import Config, model, run_folder
+from macrid.data import shop, shop_pictures
+from macrid.evaluation import metrics
 from macrid.interpret import macro
+from macrid.model import gradcheck, ops, semantics
+from macrid.pictures import alexnet
+from macrid.training import fit
 
 figure_style()
 config = Config(**shop.OPTIONS)  # K = 6, d = 10, ...
-made = run.load_data(config)
-parts, targets = run.prepare(made, config)  # the split; targets (M, K), see below
+made = run_folder.load_data(config)
+parts, targets = run_folder.prepare(made, config)  # the split; targets (M, K), see below
 category = made.truth.category[parts.items]  # (M,) the true category of each item
 attributes = made.truth.attributes[parts.items]
 M, K, d = len(category), config.K, config.d
@@ -60,14 +53,18 @@ show(alexnet.normalised, alexnet.feature_layer)
 # is not: a random convolutional network still maps similar pictures to similar numbers. It knows nothing of the *world*; a trained one has learned which differences matter to people.
 
 # %%
-(features, known), lines = run.item_features(made, parts.items, config)
+(features, known), lines = run_folder.item_features(made, parts.items, config)
 print(*lines, sep="\n")
-assert features.shape == (M, 1024) and known.all() and (features >= 0).all(), "after a ReLU nothing is negative"
+assert features.shape == (M, 1024) and known.all() and (features >= 0).all(), (
+    "after a ReLU nothing is negative"
+)
 
 direction, _ = ops.normalise(features.astype(float))
 cosine = direction @ direction.T
 np.fill_diagonal(cosine, -1)
-draw = lambda i: np.asarray(shop_pictures.draw(shop.CATEGORIES[category[i]], attributes[i]).resize((72, 72)))
+draw = lambda i: np.asarray(
+    shop_pictures.draw(shop.CATEGORIES[category[i]], attributes[i]).resize((72, 72))
+)
 queries = [int(np.flatnonzero(category == g)[4]) for g in range(6)]
 figure, axes = plt.subplots(6, 8, figsize=(8, 6))
 for row, i in zip(axes, queries):
@@ -80,7 +77,10 @@ axes[0, 0].set_title("picture", fontsize=10)
 axes[0, 4].set_title("its seven nearest by the cosine of features", fontsize=10)
 plt.show()
 nearest_share = (category[cosine.argmax(axis=1)] == category).mean()
-print(f"the nearest neighbour is of the same category for {nearest_share:.1%} of the items (by chance {1 / 6:.1%})")
+print(
+    f"the nearest neighbour is of the same category for {nearest_share:.1%} of the items (by chance"
+    f" {1 / 6:.1%})"
+)
 assert nearest_share > 0.9
 
 # %% [markdown]
@@ -119,7 +119,9 @@ assert np.allclose(V @ Q[:, 0], eigenvalues[0] * Q[:, 0], atol=1e-8 * eigenvalue
 a = Q.T @ q
 assert np.isclose(q @ V @ q, (a**2) @ eigenvalues)
 many = ops.normalise(rng.standard_normal((2000, v.shape[1])))[0]
-assert (np.einsum("nj,nj->n", many @ V, many) < eigenvalues[0]).all(), "2,000 random directions: none beats q_1"
+assert (np.einsum("nj,nj->n", many @ V, many) < eigenvalues[0]).all(), (
+    "2,000 random directions: none beats q_1"
+)
 
 # %% [markdown]
 # **Keeping $d$ of them.** $P$ holds the first $d$ eigenvectors as rows (so the paper's $Q^T[:,d]$ must be read: the first $d$ *rows* of $Q^T$), and $\mathbf h_i = P \mathbf v_i$.
@@ -136,11 +138,21 @@ assert np.isclose(missing, eigenvalues[d:].sum())
 assert np.isclose(np.trace(V), eigenvalues.sum()), "all variance is in the eigenvalues"
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8))
-axes[0].bar(np.arange(1, 31), eigenvalues[:30] / eigenvalues.sum(), color=[COLOURS[0]] * d + [GREY] * (30 - d))
-axes[0].set(xlabel="component j", ylabel="share of the variance", title=f"the first {d} of 1,024 components hold {eigenvalues[:d].sum() / eigenvalues.sum():.0%}")
+axes[0].bar(
+    np.arange(1, 31),
+    eigenvalues[:30] / eigenvalues.sum(),
+    color=[COLOURS[0]] * d + [GREY] * (30 - d),
+)
+axes[0].set(
+    xlabel="component j",
+    ylabel="share of the variance",
+    title=f"the first {d} of 1,024 components hold {eigenvalues[:d].sum() / eigenvalues.sum():.0%}",
+)
 for g, name in enumerate(shop.CATEGORIES):
     inside = category == g
-    axes[1].scatter(*coordinates[inside, :2].T, s=9, color=COLOURS[g], label=name, marker="o^sDvP"[g])
+    axes[1].scatter(
+        *coordinates[inside, :2].T, s=9, color=COLOURS[g], label=name, marker="o^sDvP"[g]
+    )
 axes[1].set(xlabel="component 1", ylabel="component 2", title="the items, seen along two of them")
 axes[1].legend(fontsize=8, markerscale=1.6, ncols=2)
 plt.show()
@@ -151,8 +163,12 @@ plt.show()
 
 # %%
 show(semantics.start_from_features)
-H_letter, m_letter = semantics.start_from_features(features, K, d, config.init_deviation, seed=0, whiten=False)
-assert np.allclose(np.abs(H_letter), np.abs(coordinates), atol=1e-3 * coordinates.std()), "H = P (v - mean), up to the signs"
+H_letter, m_letter = semantics.start_from_features(
+    features, K, d, config.init_deviation, seed=0, whiten=False
+)
+assert np.allclose(np.abs(H_letter), np.abs(coordinates), atol=1e-3 * coordinates.std()), (
+    "H = P (v - mean), up to the signs"
+)
 
 # %% [markdown]
 # *Does the mean matter?* $P \mathbf v_i = P(\mathbf v_i - \bar{\mathbf v}) + P \bar{\mathbf v}$, the same shift for every item. Distances do not notice. But the model works with **cosines**, and a large common part
@@ -162,7 +178,10 @@ assert np.allclose(np.abs(H_letter), np.abs(coordinates), atol=1e-3 * coordinate
 between = lambda H: ops.normalise(H)[0] @ ops.normalise(H)[0].T
 uncentred = v @ P.T
 assert np.allclose(uncentred, coordinates + P @ v.mean(axis=0))
-print(f"mean cosine of two items: {between(coordinates).mean():.3f} centred, {between(uncentred).mean():.3f} not centred")
+print(
+    f"mean cosine of two items: {between(coordinates).mean():.3f} centred,"
+    f" {between(uncentred).mean():.3f} not centred"
+)
 assert between(uncentred).mean() > 0.5 > abs(between(coordinates).mean())
 
 # %% [markdown]
@@ -201,9 +220,14 @@ assert scores_letter["accuracy"] > 0.8
 # (`init_deviation`, on the shop .5), and clusters *directions*, since the model's own distance is the cosine, in the leading $K$ components, where $K$ clusters lie.
 
 # %%
-H_white, m_white = semantics.start_from_features(features, K, d, config.init_deviation, seed=0, whiten=True)
+H_white, m_white = semantics.start_from_features(
+    features, K, d, config.init_deviation, seed=0, whiten=True
+)
 assert np.allclose(np.sqrt((H_white**2).mean(axis=0)), config.init_deviation, rtol=1e-4)
-length = {name: np.median(np.linalg.norm(H, axis=1)) for name, H in (("to the letter", H_letter), ("whitened", H_white))}
+length = {
+    name: np.median(np.linalg.norm(H, axis=1))
+    for name, H in (("to the letter", H_letter), ("whitened", H_white))
+}
 assert 25 < length["to the letter"] < 29 and 1.4 < length["whitened"] < 1.7
 assigned = (ops.normalise(H_white)[0] @ ops.normalise(m_white)[0].T).argmax(axis=1)
 scores_white = macro.concept_scores(np.eye(K)[assigned], category)
@@ -212,12 +236,27 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), width_ratios=(3, 2))
 place = np.arange(1, d + 1)
 axes[0].plot(place, H_letter.std(axis=0), "s--", color=COLOURS[1], label="to the letter")
 axes[0].plot(place, H_white.std(axis=0), "o-", color=COLOURS[0], label="whitened")
-axes[0].set(xlabel="dimension j of h", ylabel="standard deviation over items", yscale="log", ylim=(0.1, 40), xticks=place, title="the scale of the start")
+axes[0].set(
+    xlabel="dimension j of h",
+    ylabel="standard deviation over items",
+    yscale="log",
+    ylim=(0.1, 40),
+    xticks=place,
+    title="the scale of the start",
+)
 axes[0].legend(loc="center right")
-axes[1].bar(["to the letter", "whitened"], [scores_letter["accuracy"], scores_white["accuracy"]], color=[COLOURS[1], COLOURS[0]])
+axes[1].bar(
+    ["to the letter", "whitened"],
+    [scores_letter["accuracy"], scores_white["accuracy"]],
+    color=[COLOURS[1], COLOURS[0]],
+)
 for place, scores in enumerate((scores_letter, scores_white)):
-    axes[1].text(place, scores["accuracy"] - 0.02, f"{scores['accuracy']:.1%}", ha="center", va="top")
-axes[1].set(ylim=(0, 1), ylabel="share of items in the right cluster", title="k-means before any training")
+    axes[1].text(
+        place, scores["accuracy"] - 0.02, f"{scores['accuracy']:.1%}", ha="center", va="top"
+    )
+axes[1].set(
+    ylim=(0, 1), ylabel="share of items in the right cluster", title="k-means before any training"
+)
 plt.show()
 assert scores_white["accuracy"] > scores_letter["accuracy"]
 
@@ -236,7 +275,9 @@ assert scores_white["accuracy"] > scores_letter["accuracy"]
 
 # %%
 logits = rng.standard_normal((5, 3))
-asked = np.array([[1, 0, 0], [0, 0, 1], [0.5, 0.5, 0], [0, 1, 0], [0, 0, 0.0]])  # the third has two categories, the last none
+asked = np.array(
+    [[1, 0, 0], [0, 0, 1], [0.5, 0.5, 0], [0, 1, 0], [0, 0, 0.0]]
+)  # the third has two categories, the last none
 c, _ = ops.softmax(logits)
 value, _ = ops.cross_entropy(logits, asked)
 by_item = -(asked * np.log(c)).sum(axis=1)
@@ -257,7 +298,9 @@ assert np.allclose(by_item, entropy + divergence) and (divergence >= 0).all()
 show(ops.cross_entropy)
 _, pullback = ops.cross_entropy(logits, asked)
 assert np.allclose(pullback(1.0)[:4], (c - asked)[:4] / 4) and not pullback(1.0)[4].any()
-error = gradcheck.check_op(ops.cross_entropy, {"s": logits, "target": asked}, rng, differentiable=["s"])["s"]
+error = gradcheck.check_op(
+    ops.cross_entropy, {"s": logits, "target": asked}, rng, differentiable=["s"]
+)["s"]
 print(f"relative error of the gradient, against central differences (notebook 8): {error:.0e}")
 
 # %% [markdown]
@@ -272,8 +315,12 @@ print(f"relative error of the gradient, against central differences (notebook 8)
 
 # %%
 show(semantics.category_targets)
-assert targets.shape == (M, K) and np.allclose(targets.sum(axis=1), 1), "in the shop every item has one category"
-assert (targets.argmax(axis=1) == category).all(), "equally frequent: concept k is taught by category k"
+assert targets.shape == (M, K) and np.allclose(targets.sum(axis=1), 1), (
+    "in the shop every item has one category"
+)
+assert (targets.argmax(axis=1) == category).all(), (
+    "equally frequent: concept k is taught by category k"
+)
 
 # %% [markdown]
 # ## 6. What they are worth
@@ -295,12 +342,18 @@ for name, changes in variants.items():
 
     def watch(state, own=own, curve=curve):
         curve["ndcg"].append(state.history[-1]["validation_ndcg@100"])
-        curve["accuracy"].append(macro.concept_scores(model.concepts(state.parameters, own), category)["accuracy"])
+        curve["accuracy"].append(
+            macro.concept_scores(model.concepts(state.parameters, own), category)["accuracy"]
+        )
 
     start = fit.start(parts, own, (features, known), taught)
-    curve["first"] = macro.concept_scores(model.concepts(start.parameters, own), category)["accuracy"]
+    curve["first"] = macro.concept_scores(model.concepts(start.parameters, own), category)[
+        "accuracy"
+    ]
     state = fit.fit(parts, own, taught, start, on_epoch=watch)
-    curve["users"] = metrics.evaluate_ranking(lambda X, n: model.rank(state.parameters, X, own, n)[0], parts.validation)
+    curve["users"] = metrics.evaluate_ranking(
+        lambda X, n: model.rank(state.parameters, X, own, n)[0], parts.validation
+    )
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharex=True)
 for place, (name, curve) in enumerate(curves.items()):
@@ -308,14 +361,31 @@ for place, (name, curve) in enumerate(curves.items()):
     axes[0].plot(np.arange(1, 41), curve["ndcg"], **line)
     axes[1].plot(np.arange(41), [curve["first"], *curve["accuracy"]], **line)
 axes[0].set(xlabel="epoch", ylabel="validation NDCG@100", title="recommendation")
-axes[1].set(xlabel="epoch", ylabel="share of items in the concept of their category", title="concepts", ylim=(0, 1.03))
+axes[1].set(
+    xlabel="epoch",
+    ylabel="share of items in the concept of their category",
+    title="concepts",
+    ylim=(0, 1.03),
+)
 axes[0].legend(fontsize=9)
 plt.show()
 for name, curve in curves.items():
-    mine, against = metrics.summary(curve["users"])["ndcg@100"], metrics.paired(curve["users"], curves["neither"]["users"])["ndcg@100"]
-    print(f"{name:24s} {mine['mean']:.3f} ± {mine['stderr']:.3f}" + f", minus neither {against['mean']:+.3f} ± {against['stderr']:.3f}" * (name != "neither"))
-last = {name: (np.mean(curve["ndcg"][-5:]), np.mean(curve["accuracy"][-5:])) for name, curve in curves.items()}
-assert last["pictures"][0] > last["neither"][0] + 0.03 and last["categories"][0] > last["neither"][0] + 0.03
+    mine, against = (
+        metrics.summary(curve["users"])["ndcg@100"],
+        metrics.paired(curve["users"], curves["neither"]["users"])["ndcg@100"],
+    )
+    print(
+        f"{name:24s} {mine['mean']:.3f} ± {mine['stderr']:.3f}"
+        + f", minus neither {against['mean']:+.3f} ± {against['stderr']:.3f}" * (name != "neither")
+    )
+last = {
+    name: (np.mean(curve["ndcg"][-5:]), np.mean(curve["accuracy"][-5:]))
+    for name, curve in curves.items()
+}
+assert (
+    last["pictures"][0] > last["neither"][0] + 0.03
+    and last["categories"][0] > last["neither"][0] + 0.03
+)
 assert last["pictures and categories"][1] > 0.97 > last["neither"][1]
 
 # %% [markdown]

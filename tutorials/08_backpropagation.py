@@ -22,8 +22,9 @@ import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 from scipy import sparse
 
-from macrid import Config, decoder, encoder, gradcheck, model, ops, prototypes
-from macrid.batch import draw_noise
+from macrid import Config, model
+from macrid.model import decoder, encoder, gradcheck, ops, prototypes
+from macrid.training.batch import draw_noise
 
 figure_style()
 rng = np.random.default_rng(7)
@@ -48,6 +49,7 @@ show(ops.tanh, ops.linear)
 #
 # Nobody ever builds $J$. To see that the pullbacks are nevertheless $J^T \bar y$, build it once, column by column, by moving one coordinate at a time:
 
+
 # %%
 def jacobian(f, x, h=1e-6):
     """J[i, j] = dy_i / dx_j by central differences, for a vector x."""
@@ -65,9 +67,18 @@ J = jacobian(ops.tanh, x)
 assert np.allclose(J, np.diag(1 - y * y), atol=1e-8)
 assert np.allclose(pullback(dy), J.T @ dy, atol=1e-8)
 
-rows, W, b, push = rng.standard_normal((2, 4)), rng.standard_normal((4, 3)), rng.standard_normal(3), rng.standard_normal((2, 3))
-of_W = jacobian(lambda w: (ops.linear(rows, w.reshape(4, 3), b)[0].ravel(),), W.ravel())  # six outputs, twelve weights
-assert np.allclose(ops.linear(rows, W, b)[1](push)[1], (of_W.T @ push.ravel()).reshape(4, 3), atol=1e-8)
+rows, W, b, push = (
+    rng.standard_normal((2, 4)),
+    rng.standard_normal((4, 3)),
+    rng.standard_normal(3),
+    rng.standard_normal((2, 3)),
+)
+of_W = jacobian(
+    lambda w: (ops.linear(rows, w.reshape(4, 3), b)[0].ravel(),), W.ravel()
+)  # six outputs, twelve weights
+assert np.allclose(
+    ops.linear(rows, W, b)[1](push)[1], (of_W.T @ push.ravel()).reshape(4, 3), atol=1e-8
+)
 
 # %% [markdown]
 # **Why backwards?** Two ops in a row, $x \to y \to w$, have the Jacobian $J_w J_y$, so
@@ -97,7 +108,9 @@ assert np.allclose(dx[0], jacobian(both, x).T @ dw[0], atol=1e-8)
 # %%
 show(ops.normalise)
 y, pullback = ops.normalise(x)
-assert np.allclose(jacobian(ops.normalise, x), (np.eye(4) - np.outer(y, y)) / np.linalg.norm(x), atol=1e-8)
+assert np.allclose(
+    jacobian(ops.normalise, x), (np.eye(4) - np.outer(y, y)) / np.linalg.norm(x), atol=1e-8
+)
 assert np.allclose(pullback(dy), (dy - y * (y @ dy)) / np.linalg.norm(x))
 assert np.allclose(pullback(y), 0), "a push along y itself moves nothing"
 
@@ -146,7 +159,11 @@ assert np.allclose(dC[:, 0], xi * (T @ n_bar) + 2 * xi * ci * q_bar)
 # Every path from $x$ to the loss contributes, and contributions add. In the model the items $\mathbf h_i$ are used twice, by the prototypes and by the decoder. Here is just that part, with the model's own ops:
 
 # %%
-H, m, z = rng.standard_normal((7, 5)), ops.normalise(rng.standard_normal((2, 5)))[0], ops.normalise(rng.standard_normal((3, 2, 5)))[0]
+H, m, z = (
+    rng.standard_normal((7, 5)),
+    ops.normalise(rng.standard_normal((2, 5)))[0],
+    ops.normalise(rng.standard_normal((3, 2, 5)))[0],
+)
 X = sparse.csr_array((rng.random((3, 7)) < 0.5) * 1.0)
 C, _ = ops.softmax(rng.standard_normal((7, 2)))
 push = rng.standard_normal((7, 2))  # whatever wants something of the logits s
@@ -168,7 +185,9 @@ def two_uses(H):
 numerical = gradcheck.numerical_gradient(lambda H: two_uses(H)[0], H)
 whole, first, second = two_uses(H)[1](1.0)
 assert np.allclose(whole, numerical, atol=1e-6) and np.allclose(first + second, whole)
-assert not np.allclose(first, numerical, atol=1e-2) and not np.allclose(second, numerical, atol=1e-2), "one path alone is wrong"
+assert not np.allclose(first, numerical, atol=1e-2) and not np.allclose(
+    second, numerical, atol=1e-2
+), "one path alone is wrong"
 
 # %% [markdown]
 # ## 4. The whole graph
@@ -177,27 +196,74 @@ assert not np.allclose(first, numerical, atol=1e-2) and not np.allclose(second, 
 
 # %%
 PLACES = {  # name: (x, y, label)
-    "m": (0, 3.1, "m\n(K, d)"), "H": (0, 2.1, "H\n(M, d)"), "T": (0, 1.0, "T\n(M, d)"), "f": (0, 0, "W, b\nof f_nn"),
-    "logits": (1.7, 3.1, "logits\n(M, K)"), "C": (3.1, 2.6, "C\n(M, K)"), "A": (3.9, 1.0, "A\n(B, K, d)"), "mu": (5.4, 0.5, "μ, b\n(B, K, d)"),
-    "z": (6.7, 1.3, "z\n(B, K, d)"), "kl": (7.2, 0, "KL"), "rec": (8.1, 2.1, "ln p"), "cat": (5.6, 3.4, "cross-\nentropy"), "loss": (9.6, 2.6, "loss"),
-}  # fmt: skip
+    "m": (0, 3.1, "m\n(K, d)"),
+    "H": (0, 2.1, "H\n(M, d)"),
+    "T": (0, 1.0, "T\n(M, d)"),
+    "f": (0, 0, "W, b\nof f_nn"),
+    "logits": (1.7, 3.1, "logits\n(M, K)"),
+    "C": (3.1, 2.6, "C\n(M, K)"),
+    "A": (3.9, 1.0, "A\n(B, K, d)"),
+    "mu": (5.4, 0.5, "μ, b\n(B, K, d)"),
+    "z": (6.7, 1.3, "z\n(B, K, d)"),
+    "kl": (7.2, 0, "KL"),
+    "rec": (8.1, 2.1, "ln p"),
+    "cat": (5.6, 3.4, "cross-\nentropy"),
+    "loss": (9.6, 2.6, "loss"),
+}
 EDGES = [
-    ("m", "logits", "14"), ("H", "logits", "14"), ("logits", "C", "15"), ("logits", "cat", "34"), ("C", "A", "19"), ("T", "A", "19"), ("A", "mu", "19–21"), ("f", "mu", "19"),
-    ("mu", "z", "25"), ("mu", "kl", "26"), ("z", "rec", "28, 29"), ("H", "rec", "28"), ("C", "rec", "28"), ("rec", "loss", "34"), ("kl", "loss", "34"), ("cat", "loss", "34"),
-]  # fmt: skip
+    ("m", "logits", "14"),
+    ("H", "logits", "14"),
+    ("logits", "C", "15"),
+    ("logits", "cat", "34"),
+    ("C", "A", "19"),
+    ("T", "A", "19"),
+    ("A", "mu", "19–21"),
+    ("f", "mu", "19"),
+    ("mu", "z", "25"),
+    ("mu", "kl", "26"),
+    ("z", "rec", "28, 29"),
+    ("H", "rec", "28"),
+    ("C", "rec", "28"),
+    ("rec", "loss", "34"),
+    ("kl", "loss", "34"),
+    ("cat", "loss", "34"),
+]
 twice = {name for name in PLACES if sum(a == name for a, _, _ in EDGES) > 1}
 figure, axis = plt.subplots(figsize=(11, 4.6))
 boxes = {}
 for name, (xa, ya, label) in PLACES.items():
     colour = "#fbe3b0" if name in twice else "#eeeeee"
-    frame = {"boxstyle": "round,pad=0.35", "fc": colour, "ec": COLOURS[1] if name in twice else GREY}
-    boxes[name] = axis.text(xa, ya, label, ha="center", va="center", color=INK, fontsize=10, bbox=frame).get_bbox_patch()
+    frame = {
+        "boxstyle": "round,pad=0.35",
+        "fc": colour,
+        "ec": COLOURS[1] if name in twice else GREY,
+    }
+    boxes[name] = axis.text(
+        xa, ya, label, ha="center", va="center", color=INK, fontsize=10, bbox=frame
+    ).get_bbox_patch()
 for a, c, line in EDGES:
     (xa, ya, _), (xc, yc, _) = PLACES[a], PLACES[c]
     ends = {"patchA": boxes[a], "patchB": boxes[c], "shrinkA": 2, "shrinkB": 2}
-    axis.annotate("", (xc, yc), (xa, ya), arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 1.4, **ends})
-    axis.text(0.52 * xa + 0.48 * xc, 0.52 * ya + 0.48 * yc, line, fontsize=8, color=COLOURS[0], ha="center", va="center", bbox={"fc": "white", "ec": "none", "pad": 0.6})
-axis.set(xlim=(-0.6, 10.1), ylim=(-0.5, 3.9), title="Algorithm 1 as a graph: forward along the arrows, backward against them (blue: its lines)")
+    axis.annotate(
+        "", (xc, yc), (xa, ya), arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 1.4, **ends}
+    )
+    axis.text(
+        0.52 * xa + 0.48 * xc,
+        0.52 * ya + 0.48 * yc,
+        line,
+        fontsize=8,
+        color=COLOURS[0],
+        ha="center",
+        va="center",
+        bbox={"fc": "white", "ec": "none", "pad": 0.6},
+    )
+axis.set(
+    xlim=(-0.6, 10.1),
+    ylim=(-0.5, 3.9),
+    title=(
+        "Algorithm 1 as a graph: forward along the arrows, backward against them (blue: its lines)"
+    ),
+)
 axis.axis("off")
 plt.show()
 assert twice == {"H", "logits", "C", "mu"}
@@ -230,7 +296,16 @@ show(model.elbo, model.added)
 # A tiny model for what follows: three users (one without items), two concepts, five dimensions, seven items. All sizes differ on purpose: a transposed matrix cannot hide. One item has no category, one has two.
 
 # %%
-config = Config(K=2, d=5, hidden_layers=1, hidden_units=4, init_deviation=1.0, dropout=0.3, precision="float64", category_weight=0.5)
+config = Config(
+    K=2,
+    d=5,
+    hidden_layers=1,
+    hidden_units=4,
+    init_deviation=1.0,
+    dropout=0.3,
+    precision="float64",
+    category_weight=0.5,
+)
 X = np.zeros((3, 7))
 X[0, [0, 2, 5]] = X[2, [1, 2, 3, 6]] = 1
 X = sparse.csr_array(X)
@@ -245,7 +320,10 @@ targets[0], targets[1] = 0, 0.5
 BETA = 0.7
 
 terms, gradients = model.loss_and_gradients(parameters, X, noise, config, BETA, targets)
-assert np.isclose(terms["loss"], -terms["reconstruction"] + BETA * terms["kl"] + config.category_weight * terms["categorical"])
+assert np.isclose(
+    terms["loss"],
+    -terms["reconstruction"] + BETA * terms["kl"] + config.category_weight * terms["categorical"],
+)
 print({name: gradient.shape for name, gradient in gradients.items()})
 
 # %% [markdown]
@@ -292,7 +370,9 @@ methods = {
     "central, float64": [(f(h) - f(-h)) / (2 * h) for h in steps],
     "complex step": [f(1j * h, complex).imag / h for h in steps],
 }
-errors = {name: np.maximum(np.abs(np.array(values) - slope), 1e-17) for name, values in methods.items()}
+errors = {
+    name: np.maximum(np.abs(np.array(values) - slope), 1e-17) for name, values in methods.items()
+}
 figure, axis = plt.subplots(figsize=(10.5, 4.6))
 for place, (name, error) in enumerate(errors.items()):
     axis.loglog(steps, error, color=COLOURS[place], marker="os^D"[place], ms=4, lw=1.2, label=name)
@@ -301,14 +381,22 @@ axis.loglog(steps, steps**2 / 6 * abs(third), color=INK, ls=":", label="h² |f''
 axis.loglog(steps, 1.1e-16 * f(0.0) / steps, color=INK, ls="--", lw=1, label="ε |f| / h")
 axis.axvline(gradcheck.STEP, color=GREY, lw=1)
 axis.text(gradcheck.STEP * 1.2, 4, "the checker's step", color=INK, fontsize=9)
-axis.set(xlabel="step h", ylabel="absolute error of the derivative", ylim=(5e-18, 30), title="too large a step: truncation; too small: rounding (an error of 0 is drawn at 1e-17)")
+axis.set(
+    xlabel="step h",
+    ylabel="absolute error of the derivative",
+    ylim=(5e-18, 30),
+    title="too large a step: truncation; too small: rounding (an error of 0 is drawn at 1e-17)",
+)
 axis.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 best_step = (3 * 1.1e-16 * f(0.0) / abs(third)) ** (1 / 3)
 assert gradcheck.STEP / 3 < best_step < 3 * gradcheck.STEP
 at = int(np.argmin(np.abs(steps - gradcheck.STEP)))
-assert errors["central, float64"][at] < 1e-9 and errors["central, float64"][:4].max() > 1e-3 < errors["central, float64"][-1]
+assert (
+    errors["central, float64"][at] < 1e-9
+    and errors["central, float64"][:4].max() > 1e-3 < errors["central, float64"][-1]
+)
 assert errors["central, float32"].min() > 1e-7, "in single precision no step is good enough"
 assert errors["complex step"][: at + 1].max() < 1e-10
 
@@ -357,6 +445,7 @@ assert not np.isclose((moved(1e-5) - moved(-1e-5)) / 2e-5, 1.001 * along, rtol=1
 #
 # `tutorials/bugs.py` holds twelve mistakes that people really make, A to L, each a line or two changed in a function of `macrid`. Do not open it yet. `bugs.planted("A")` puts one in place for a while. Look at A with the checker:
 
+
 # %%
 def verdicts():
     """The error of each parameter's gradient, as the code now stands."""
@@ -375,7 +464,9 @@ def complaint(names):
 
 
 with bugs.planted("A"):
-    print({name: f"{error:.0e}" for name, error in verdicts().items()}, complaint(["m"]), sep="\n\n")
+    print(
+        {name: f"{error:.0e}" for name, error in verdicts().items()}, complaint(["m"]), sep="\n\n"
+    )
     assert "0.1 times the right one" in complaint(["m"])
 assert complaint(parameters) == "nothing to complain of", "the bug is gone again"
 
@@ -401,10 +492,23 @@ wrong = np.array([row > gradcheck.TOLERANCE for row in table.values()])
 axis.imshow(wrong, cmap=plt.matplotlib.colors.ListedColormap(["#d6e9f5", "#f3b48a"]), aspect="auto")
 for row, errors_of in enumerate(table.values()):
     for column, error in enumerate(errors_of):
-        axis.text(column, row, f"{error:.0e}" if error < 1e-6 else f"{error:.2g}", ha="center", va="center", fontsize=9, color=INK, weight="bold" if wrong[row, column] else "normal")
+        axis.text(
+            column,
+            row,
+            f"{error:.0e}" if error < 1e-6 else f"{error:.2g}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=INK,
+            weight="bold" if wrong[row, column] else "normal",
+        )
 axis.set_xticks(range(7), names)
 axis.set_yticks(range(12), table)
-axis.set(xlabel="parameter", ylabel="planted bug", title="relative error of each gradient (orange: wrong)")
+axis.set(
+    xlabel="parameter",
+    ylabel="planted bug",
+    title="relative error of each gradient (orange: wrong)",
+)
 axis.spines[:].set_visible(False)
 plt.show()
 assert wrong[:10].any(axis=1).all(), "A to J are found"
@@ -419,12 +523,31 @@ arguments = {
     ops.mask: {"x": rng.standard_normal((3, 5)), "noise": rng.random((3, 5))},
     ops.normalise: {"x": rng.standard_normal((3, 5))},
     ops.softmax: {"s": rng.standard_normal((3, 5))},
-    prototypes.concept_logits: {"H": rng.standard_normal((7, 5)), "m": rng.standard_normal((2, 5)), "tau": 0.1},
+    prototypes.concept_logits: {
+        "H": rng.standard_normal((7, 5)),
+        "m": rng.standard_normal((2, 5)),
+        "tau": 0.1,
+    },
     encoder.aggregate: {"X": X, "C": rng.uniform(0.1, 1, (7, 2)), "T": rng.standard_normal((7, 5))},
-    encoder.sample: {"mu": rng.standard_normal((3, 2, 5)), "b": rng.standard_normal((3, 2, 5)), "epsilon": rng.standard_normal((3, 2, 5)), "sigma0": 0.3},
-    encoder.kl_divergence: {"mu": rng.standard_normal((3, 2, 5)), "b": rng.standard_normal((3, 2, 5)), "sigma0": 0.3},
+    encoder.sample: {
+        "mu": rng.standard_normal((3, 2, 5)),
+        "b": rng.standard_normal((3, 2, 5)),
+        "epsilon": rng.standard_normal((3, 2, 5)),
+        "sigma0": 0.3,
+    },
+    encoder.kl_divergence: {
+        "mu": rng.standard_normal((3, 2, 5)),
+        "b": rng.standard_normal((3, 2, 5)),
+        "sigma0": 0.3,
+    },
 }
-with_gradient = {ops.mask: ["x"], prototypes.concept_logits: ["H", "m"], encoder.aggregate: ["C", "T"], encoder.sample: ["mu", "b"], encoder.kl_divergence: ["mu", "b"]}
+with_gradient = {
+    ops.mask: ["x"],
+    prototypes.concept_logits: ["H", "m"],
+    encoder.aggregate: ["C", "T"],
+    encoder.sample: ["mu", "b"],
+    encoder.kl_divergence: ["mu", "b"],
+}
 
 
 def guilty(letter):
@@ -441,7 +564,9 @@ def guilty(letter):
 
 
 assert guilty("A") == ["concept_logits"]
-assert sum(len(guilty(letter)) == 1 for letter in bugs.BUGS) == 9, "nine of twelve are in an op; the other three need thought"
+assert sum(len(guilty(letter)) == 1 for letter in bugs.BUGS) == 9, (
+    "nine of twelve are in an op; the other three need thought"
+)
 
 # %% [markdown]
 # ## Exercises: find them

@@ -24,9 +24,12 @@ import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 from scipy import sparse
 
-from macrid import Config, adam, fit, metrics, model, run, shop
+from macrid import Config, model, run_folder
 from macrid.baselines import EASE, Popularity
-from macrid.batch import draw_noise
+from macrid.data import shop
+from macrid.evaluation import metrics
+from macrid.training import adam, fit
+from macrid.training.batch import draw_noise
 
 figure_style()
 rng = np.random.default_rng(0)
@@ -65,7 +68,9 @@ series = iter(g)
 _, (mean, square) = follow(lambda w: np.array([next(series)]), [0.0], 8)
 weights = (1 - adam.BETA1) * adam.BETA1 ** np.arange(7, -1, -1)
 assert np.isclose(mean[0], weights @ g)
-assert np.isclose(weights.sum(), 1 - adam.BETA1**8), "the weights of a running average from zero do not sum to one"
+assert np.isclose(weights.sum(), 1 - adam.BETA1**8), (
+    "the weights of a running average from zero do not sum to one"
+)
 
 # %% [markdown]
 # **What it buys: steps without a scale.** If the gradient is steady, $\hat m_t = g$ and $\hat v_t = g^2$, and every step is
@@ -80,7 +85,9 @@ small, _ = follow(lambda w: np.array([-0.001]), [0.0], 50)
 large, _ = follow(lambda w: np.array([-1000.0]), [0.0], 50)
 assert np.allclose(large[:, 0], 0.01 * np.arange(51)) and np.allclose(small, large, rtol=1e-4)
 
-bowl = lambda w: np.array([w[0], 100 * w[1]])  # the gradient of (x^2 + 100 y^2) / 2: a narrow valley
+bowl = lambda w: np.array(
+    [w[0], 100 * w[1]]
+)  # the gradient of (x^2 + 100 y^2) / 2: a narrow valley
 paths = {"Adam, lr .1": follow(bowl, [-2.0, 1.0], 60, learning_rate=0.1)[0]}
 for rate in (0.005, 0.0195):
     path = [np.array([-2.0, 1.0])]
@@ -89,11 +96,17 @@ for rate in (0.005, 0.0195):
     paths[f"plain descent, lr {rate}"] = np.array(path)
 figure, axis = plt.subplots(figsize=(9, 3.6))
 x, y = np.meshgrid(np.linspace(-2.3, 0.6, 200), np.linspace(-1.15, 1.15, 200))
-axis.contour(x, y, (x**2 + 100 * y**2) / 2, levels=[0.1, 1, 4, 12, 30, 55], colors=GREY, linewidths=0.7)
+axis.contour(
+    x, y, (x**2 + 100 * y**2) / 2, levels=[0.1, 1, 4, 12, 30, 55], colors=GREY, linewidths=0.7
+)
 for place, (name, path) in enumerate(paths.items()):
     axis.plot(*path.T, color=COLOURS[place], marker="o^s"[place], ms=3, lw=1, label=name)
 axis.plot(0, 0, "*", color=INK, ms=12)
-axis.set(xlabel="x", ylabel="y", title="60 steps in a valley a hundred times as steep in y as in x (star: the minimum)")
+axis.set(
+    xlabel="x",
+    ylabel="y",
+    title="60 steps in a valley a hundred times as steep in y as in x (star: the minimum)",
+)
 axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 away = {name: np.abs(path[-1, 0]) for name, path in paths.items()}
@@ -115,7 +128,9 @@ assert away["Adam, lr .1"] < min(away[name] for name in paths if name.startswith
 # %%
 nothing = lambda w: np.zeros(1)
 weak, strong = (follow(nothing, [1.0], 20, l2=l2)[0][:, 0] for l2 in (1e-4, 1.0))
-assert np.allclose(weak[:11], strong[:11], atol=1e-4) and np.allclose(weak[1] - weak[0], -0.01, atol=1e-5)
+assert np.allclose(weak[:11], strong[:11], atol=1e-4) and np.allclose(
+    weak[1] - weak[0], -0.01, atol=1e-5
+)
 shrunk = follow(nothing, [1.0], 20, decoupled_decay=0.5)[0][:, 0]
 assert np.allclose(shrunk, (1 - 0.01 * 0.5) ** np.arange(21))
 
@@ -130,7 +145,11 @@ assert np.allclose(shrunk, (1 - 0.01 * 0.5) ** np.arange(21))
 show(fit.annealed_beta)
 config = Config(**shop.OPTIONS)
 t_beta = config.anneal_steps
-assert fit.annealed_beta(0, config) == 0 and np.isclose(fit.annealed_beta(t_beta // 4, config), config.beta / 4) and fit.annealed_beta(5 * t_beta, config) == config.beta
+assert (
+    fit.annealed_beta(0, config) == 0
+    and np.isclose(fit.annealed_beta(t_beta // 4, config), config.beta / 4)
+    and fit.annealed_beta(5 * t_beta, config) == config.beta
+)
 
 # %% [markdown]
 # In this model it is less vital than in MultiVAE: $\boldsymbol\mu$ has unit length, so the KL term cannot shrink the mean to nothing ([notebook 4](04_kl.ipynb)). Exercise 2 measures it.
@@ -138,9 +157,9 @@ assert fit.annealed_beta(0, config) == 0 and np.isclose(fit.annealed_beta(t_beta
 # ## 4. A run, and how to read it
 
 # %%
-made = run.load_data(config)
-parts, targets = run.prepare(made, config)
-features, _ = run.item_features(made, parts.items, config)
+made = run_folder.load_data(config)
+parts, targets = run_folder.prepare(made, config)
+features, _ = run_folder.item_features(made, parts.items, config)
 
 
 def trained(**changes):
@@ -156,23 +175,37 @@ def tested(own, state):
 
 
 popularity = np.asarray(parts.train.sum(axis=0)).ravel()
-popular, rare = np.argsort(-popularity)[: len(popularity) // 10], np.argsort(popularity)[: len(popularity) // 10]
+popular, rare = (
+    np.argsort(-popularity)[: len(popularity) // 10],
+    np.argsort(popularity)[: len(popularity) // 10],
+)
 first = fit.start(parts, config, features, targets).parameters
-_, gradients = model.loss_and_gradients(first, parts.train[:400], draw_noise(rng, parts.train[:400], config), config, 0.0, targets)
+_, gradients = model.loss_and_gradients(
+    first, parts.train[:400], draw_noise(rng, parts.train[:400], config), config, 0.0, targets
+)
 steep = {name: np.linalg.norm(gradients[name], axis=1) for name in ("H", "T")}
 steep = {name: norms[popular].mean() / norms[rare].mean() for name, norms in steep.items()}
-print(f"gradients of the most popular tenth of the items over those of the rarest: {steep['H']:.0f} times for h, {steep['T']:.0f} times for t")
+print(
+    f"gradients of the most popular tenth of the items over those of the rarest: {steep['H']:.0f}"
+    f" times for h, {steep['T']:.0f} times for t"
+)
 assert min(steep.values()) > 2
 
 own, state = trained()
 history = {key: np.array([record[key] for record in state.history]) for key in state.history[0]}
 epochs = history["epoch"]
-whole = -history["reconstruction"] + history["beta"] * history["kl"] + config.category_weight * history["categorical"]
+whole = (
+    -history["reconstruction"]
+    + history["beta"] * history["kl"]
+    + config.category_weight * history["categorical"]
+)
 constant = config.K / (2 * config.sigma0**2)
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.6))
 axes[0].plot(epochs, history["loss"], color=COLOURS[0], label="loss")
-axes[0].plot(epochs, -history["reconstruction"], color=COLOURS[1], ls="--", label="−ln p of a user's items")
+axes[0].plot(
+    epochs, -history["reconstruction"], color=COLOURS[1], ls="--", label="−ln p of a user's items"
+)
 axes[0].set(xlabel="epoch", ylabel="nats a user", title="the loss on training users")
 axes[1].plot(epochs, history["kl"], color=COLOURS[2], label="KL")
 axes[1].axhline(constant, color=GREY, ls=":", label="its constant part, K / (2 σ₀²)")
@@ -181,18 +214,28 @@ axes[1].set(xlabel="epoch", ylabel="nats a user", title="the KL term and β", yl
 axes[2].plot(epochs, history["validation_ndcg@100"], color=COLOURS[0], label="NDCG@100")
 axes[2].plot(epochs, history["validation_recall@20"], color=COLOURS[5], ls="--", label="Recall@20")
 axes[2].axvline(state.best_epoch, color=GREY, ls=":")
-axes[2].text(state.best_epoch - 2, 0.1, f"best: epoch {state.best_epoch}", ha="right", fontsize=9, color=INK)
+axes[2].text(
+    state.best_epoch - 2, 0.1, f"best: epoch {state.best_epoch}", ha="right", fontsize=9, color=INK
+)
 axes[2].set(xlabel="epoch", title="validation users", ylim=(0, None))
 for axis in axes:
     axis.legend(fontsize=8)
 plt.show()
-settled = epochs * -(-parts.train.shape[0] // config.batch_size) > t_beta + 16  # epochs after annealing
+settled = (
+    epochs * -(-parts.train.shape[0] // config.batch_size) > t_beta + 16
+)  # epochs after annealing
 assert np.allclose(whole[settled], history["loss"][settled], rtol=1e-4), "line 34, epoch by epoch"
 assert history["kl"].min() > constant and state.best_score == history["validation_ndcg@100"].max()
 each = parts.train.sum() / parts.train.shape[0]
 late = history["validation_ndcg@100"][-50:]
-print(f"{each:.1f} items a user; by chance {each:.1f} ln {len(parts.items)} = {each * np.log(len(parts.items)):.0f} nats")
-print(f"validation NDCG@100 from one epoch to the next: ± {np.abs(np.diff(late)).mean():.3f} in the last fifty epochs, whose mean is {late.mean():.3f} and whose best {late.max():.3f}")
+print(
+    f"{each:.1f} items a user; by chance {each:.1f} ln {len(parts.items)} ="
+    f" {each * np.log(len(parts.items)):.0f} nats"
+)
+print(
+    f"validation NDCG@100 from one epoch to the next: ± {np.abs(np.diff(late)).mean():.3f} in the"
+    f" last fifty epochs, whose mean is {late.mean():.3f} and whose best {late.max():.3f}"
+)
 assert history["loss"][0] > each * np.log(len(parts.items)) > history["loss"][5]
 
 # %% [markdown]
@@ -212,20 +255,46 @@ variants = {
     "no dropout": {"dropout": 0.0},
     "one concept": {"K": 1, "category_weight": 0.0, "start": "adoptions"},
 }
-fitted = {name: trained(max_epochs=60, patience=60, **changes) for name, changes in variants.items()}
+fitted = {
+    name: trained(max_epochs=60, patience=60, **changes) for name, changes in variants.items()
+}
 curves = {name: found.history for name, (_, found) in fitted.items()}
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6))
 for place, (name, records) in enumerate(curves.items()):
     line = {"color": COLOURS[place], "ls": ("-", "--", "-.", ":")[place], "lw": 2, "label": name}
-    axes[0].plot([record["epoch"] for record in records], [-record["reconstruction"] for record in records], **line)
-    axes[1].plot([record["epoch"] for record in records], [record["validation_ndcg@100"] for record in records], **line)
-axes[0].set(xlabel="epoch", ylabel="−ln p of a user's items, nats", title="training users (with their noise and dropout)", ylim=(100, 200))
+    axes[0].plot(
+        [record["epoch"] for record in records],
+        [-record["reconstruction"] for record in records],
+        **line,
+    )
+    axes[1].plot(
+        [record["epoch"] for record in records],
+        [record["validation_ndcg@100"] for record in records],
+        **line,
+    )
+axes[0].set(
+    xlabel="epoch",
+    ylabel="−ln p of a user's items, nats",
+    title="training users (with their noise and dropout)",
+    ylim=(100, 200),
+)
 axes[1].set(xlabel="epoch", ylabel="NDCG@100", title="validation users")
 axes[0].legend(fontsize=9)
 plt.show()
-end = {name: (-records[-1]["reconstruction"], np.mean([record["validation_ndcg@100"] for record in records[-5:]])) for name, records in curves.items()}
-assert end["no dropout"][0] < end["as above"][0] - 5 and end["no dropout"][1] < end["as above"][1] - 0.01, "fits better, recommends worse"
-assert end["one concept"][0] > end["as above"][0] and end["one concept"][1] < end["as above"][1] - 0.02, "fits worse, recommends worse"
+end = {
+    name: (
+        -records[-1]["reconstruction"],
+        np.mean([record["validation_ndcg@100"] for record in records[-5:]]),
+    )
+    for name, records in curves.items()
+}
+assert (
+    end["no dropout"][0] < end["as above"][0] - 5
+    and end["no dropout"][1] < end["as above"][1] - 0.01
+), "fits better, recommends worse"
+assert (
+    end["one concept"][0] > end["as above"][0] and end["one concept"][1] < end["as above"][1] - 0.02
+), "fits worse, recommends worse"
 
 # %% [markdown]
 # *No dropout* is overfitting: by far the lowest training curve (partly because it is measured as one trains: nothing is dropped there), and a validation curve that suffers. *One concept* of ten dimensions is underfitting: both are bad. *Little noise* fits better and
@@ -276,25 +345,55 @@ a, b = ours["ndcg@100"], systems["EASE"]["ndcg@100"]
 N = len(a)
 difference = metrics.paired(ours, systems["EASE"])["ndcg@100"]
 assert np.isclose(metrics.summary(ours)["ndcg@100"]["stderr"], a.std(ddof=1) / np.sqrt(N))
-assert np.isclose(difference["stderr"] ** 2 * N, a.var(ddof=1) + b.var(ddof=1) - 2 * np.cov(a, b)[0, 1])
+assert np.isclose(
+    difference["stderr"] ** 2 * N, a.var(ddof=1) + b.var(ddof=1) - 2 * np.cov(a, b)[0, 1]
+)
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(1, 1.2))
 axes[0].plot([0, 1], [0, 1], color=GREY, lw=1)
 axes[0].scatter(b, a, s=12, color=COLOURS[0], alpha=0.6, linewidths=0)
-axes[0].set(xlabel="NDCG@100 by EASE", ylabel="NDCG@100 by macrid", title=f"{N} test users, correlation {np.corrcoef(a, b)[0, 1]:.2f}", aspect="equal")
+axes[0].set(
+    xlabel="NDCG@100 by EASE",
+    ylabel="NDCG@100 by macrid",
+    title=f"{N} test users, correlation {np.corrcoef(a, b)[0, 1]:.2f}",
+    aspect="equal",
+)
 places = []
-for row, (one, other) in enumerate((("macrid", "EASE"), ("macrid, 60 epochs", "no dropout, 60 epochs"))):
-    own_error, its_error = (metrics.summary(systems[name])["ndcg@100"]["stderr"] for name in (one, other))
+for row, (one, other) in enumerate(
+    (("macrid", "EASE"), ("macrid, 60 epochs", "no dropout, 60 epochs"))
+):
+    own_error, its_error = (
+        metrics.summary(systems[name])["ndcg@100"]["stderr"] for name in (one, other)
+    )
     against = metrics.paired(systems[one], systems[other])["ndcg@100"]
     unpaired = np.hypot(own_error, its_error)
-    for label, error, place in (("paired", against["stderr"], 0), ("as if on different users", unpaired, 1)):
-        axes[1].errorbar([against["mean"]], [3 * row + place], xerr=[2 * error], fmt="so"[place], color=COLOURS[place], capsize=4, lw=2, label=label if row == 0 else None)
+    for label, error, place in (
+        ("paired", against["stderr"], 0),
+        ("as if on different users", unpaired, 1),
+    ):
+        axes[1].errorbar(
+            [against["mean"]],
+            [3 * row + place],
+            xerr=[2 * error],
+            fmt="so"[place],
+            color=COLOURS[place],
+            capsize=4,
+            lw=2,
+            label=label if row == 0 else None,
+        )
     places.append(f"{one}\nminus {other}")
-    print(f"{one + ' minus ' + other:40s} {against['mean']:+.3f} ± {against['stderr']:.3f} paired, ± {unpaired:.3f} as if on different users")
+    print(
+        f"{one + ' minus ' + other:40s} {against['mean']:+.3f} ± {against['stderr']:.3f} paired, ±"
+        f" {unpaired:.3f} as if on different users"
+    )
     assert against["stderr"] < 0.8 * unpaired
 axes[1].set_yticks([0.5, 3.5], places)
 axes[1].axvline(0, ymax=0.85, color=INK, lw=1)
-axes[1].set(xlabel="difference of NDCG@100 ± 2 standard errors", ylim=(-0.8, 6.2), title="the same differences, twice")
+axes[1].set(
+    xlabel="difference of NDCG@100 ± 2 standard errors",
+    ylim=(-0.8, 6.2),
+    title="the same differences, twice",
+)
 axes[1].legend(fontsize=9, loc="upper center", ncols=2)
 plt.show()
 for name, found in systems.items():
@@ -320,13 +419,26 @@ assert dropped["mean"] > 2 * dropped["stderr"], "pairing shows that dropout help
 from scipy.stats import norm
 
 x = np.linspace(-8, 8, 4001)
-expected = {S: S * np.trapezoid(x * norm.pdf(x) * norm.cdf(x) ** (S - 1), x) for S in (1, 5, 20, 200)}
+expected = {
+    S: S * np.trapezoid(x * norm.pdf(x) * norm.cdf(x) ** (S - 1), x) for S in (1, 5, 20, 200)
+}
 for S, value in expected.items():
-    assert np.isclose(rng.standard_normal((4000, S)).max(axis=1).mean(), value, atol=0.06) and value <= np.sqrt(2 * np.log(S)) + 1e-9
-print("standard errors too high, the best of", ", of ".join(f"{S}: {value:.2f}" for S, value in expected.items()))
+    assert (
+        np.isclose(rng.standard_normal((4000, S)).max(axis=1).mean(), value, atol=0.06)
+        and value <= np.sqrt(2 * np.log(S)) + 1e-9
+    )
+print(
+    "standard errors too high, the best of",
+    ", of ".join(f"{S}: {value:.2f}" for S, value in expected.items()),
+)
 needed, surer = (int((z * (a - b).std(ddof=1) / 0.01) ** 2) for z in (2, 2.8))
-print(f"users for a difference of .01 between macrid and EASE: {needed:,}, paired; to see it in four of five tests, {surer:,}")
-power = lambda N: norm.sf(2 - 0.01 * np.sqrt(N) / (a - b).std(ddof=1))  # the share of tests that measure two standard errors
+print(
+    f"users for a difference of .01 between macrid and EASE: {needed:,}, paired; to see it in four"
+    f" of five tests, {surer:,}"
+)
+power = lambda N: norm.sf(
+    2 - 0.01 * np.sqrt(N) / (a - b).std(ddof=1)
+)  # the share of tests that measure two standard errors
 assert np.isclose(power(needed), 0.5, atol=0.01) and np.isclose(power(surer), 0.8, atol=0.02)
 assert needed > 2 * N, "this test has too few"
 
@@ -337,10 +449,18 @@ assert needed > 2 * N, "this test has too few"
 # (.0166, with errors of .0036) is real, while that between SEM-MacridVAE and MacridVAE (.0006) is again a fraction of one.
 
 # %%
-table = {"SEM-MacridVAE": (0.35129, 0.03204), "MacridVAE": (0.34180, 0.03190), "MultiVAE": (0.33233, 0.03031)}
-gap = lambda first, second: (table[first][0] - table[second][0]) / np.hypot(table[first][1], table[second][1])
+table = {
+    "SEM-MacridVAE": (0.35129, 0.03204),
+    "MacridVAE": (0.34180, 0.03190),
+    "MultiVAE": (0.33233, 0.03031),
+}
+gap = lambda first, second: (
+    (table[first][0] - table[second][0]) / np.hypot(table[first][1], table[second][1])
+)
 assert gap("SEM-MacridVAE", "MacridVAE") < 0.3 and gap("SEM-MacridVAE", "MultiVAE") < 0.5
-assert np.isclose(0.23 / np.sqrt(53), 0.032, atol=0.001) and np.isclose(a.std(ddof=1), 0.21, atol=0.01)
+assert np.isclose(0.23 / np.sqrt(53), 0.032, atol=0.001) and np.isclose(
+    a.std(ddof=1), 0.21, atol=0.01
+)
 assert (0.11619 - 0.09953) / np.hypot(0.00365, 0.00338) > 3, "Movies&TV, MacridVAE against MultiVAE"
 assert (0.11674 - 0.11619) / np.hypot(0.00367, 0.00365) < 0.2, "and SEM-MacridVAE against MacridVAE"
 
@@ -354,7 +474,10 @@ for seed in (1, 2):
     by_seed.append(tested(other, again)["ndcg@100"])
 means = [figures.mean() for figures in by_seed]
 print("three seeds, the same split:", "  ".join(f"{mean:.3f}" for mean in means))
-print(f"seed 1 minus seed 0, paired: {(by_seed[1] - a).mean():+.3f} ± {(by_seed[1] - a).std(ddof=1) / np.sqrt(N):.3f}")
+print(
+    f"seed 1 minus seed 0, paired: {(by_seed[1] - a).mean():+.3f} ±"
+    f" {(by_seed[1] - a).std(ddof=1) / np.sqrt(N):.3f}"
+)
 assert np.ptp(means) < 0.03
 
 # %% [markdown]
@@ -366,13 +489,22 @@ assert np.ptp(means) < 0.03
 folder = Path(os.environ.get("MACRID_MOVIELENS") or "../data/ml-latest-small")
 if (folder / "ratings.csv").is_file():
     films = Config(data=str(folder), min_user_items=15)
-    ratings = run.load_data(films)
-    folds, _ = run.prepare(ratings, films)
+    ratings = run_folder.load_data(films)
+    folds, _ = run_folder.prepare(ratings, films)
     learned = fit.fit(folds, films)
-    judged = metrics.evaluate_ranking(lambda X, n: model.rank(learned.best, X, films, n)[0], folds.test)
+    judged = metrics.evaluate_ranking(
+        lambda X, n: model.rank(learned.best, X, films, n)[0], folds.test
+    )
     linear = metrics.evaluate(EASE.fit(folds.train).scores, folds.test)
-    for name, found in (("macrid", metrics.summary(judged)), ("EASE", metrics.summary(linear)), ("macrid minus EASE, paired", metrics.paired(judged, linear))):
-        print(f"{name:26s} {found['ndcg@100']['mean']:+.3f} ± {found['ndcg@100']['stderr']:.3f} ({found['ndcg@100']['users']} users)")
+    for name, found in (
+        ("macrid", metrics.summary(judged)),
+        ("EASE", metrics.summary(linear)),
+        ("macrid minus EASE, paired", metrics.paired(judged, linear)),
+    ):
+        print(
+            f"{name:26s} {found['ndcg@100']['mean']:+.3f} ± {found['ndcg@100']['stderr']:.3f}"
+            f" ({found['ndcg@100']['users']} users)"
+        )
 else:
     print("no MovieLens here")
 

@@ -27,15 +27,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 
-from macrid import Config, fit, metrics, model, run, shop
+from macrid import Config, model, run_folder
+from macrid.data import shop
+from macrid.evaluation import metrics
 from macrid.interpret import macro, micro, truth
-from macrid.ops import normalise
+from macrid.model.ops import normalise
+from macrid.training import fit
 
 figure_style()
-config = Config(**shop.OPTIONS).replace(category_weight=0.0, max_epochs=60, patience=60)  # no labels: what does it find by itself?
-made = run.load_data(config)
-parts, _ = run.prepare(made, config)
-features, _ = run.item_features(made, parts.items, config)
+config = Config(**shop.OPTIONS).replace(
+    category_weight=0.0, max_epochs=60, patience=60
+)  # no labels: what does it find by itself?
+made = run_folder.load_data(config)
+parts, _ = run_folder.prepare(made, config)
+features, _ = run_folder.item_features(made, parts.items, config)
 category, attributes = made.truth.category[parts.items], made.truth.attributes[parts.items]
 G, J = len(shop.CATEGORIES), attributes.shape[1]  # categories; attributes of each item
 
@@ -54,7 +59,9 @@ runs = {
     "random": trained(start="random", init_deviation=0.02),
     "random, inner product": trained(start="random", init_deviation=0.02, similarity="inner"),
 }
-assignment = {name: model.concepts(parameters, own) for name, (own, parameters, _) in runs.items()}  # C (M, K)
+assignment = {
+    name: model.concepts(parameters, own) for name, (own, parameters, _) in runs.items()
+}  # C (M, K)
 
 # %% [markdown]
 # ## 1. Macro: do concepts agree with categories?
@@ -65,16 +72,22 @@ assignment = {name: model.concepts(parameters, own) for name, (own, parameters, 
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), sharey=True)
 for axis, (name, C) in zip(axes, assignment.items()):
     counts = macro.confusion(C.argmax(axis=1), category)
-    order = np.argsort([macro.match(C.argmax(axis=1), category).get(k, G) for k in range(len(counts))])
+    order = np.argsort(
+        [macro.match(C.argmax(axis=1), category).get(k, G) for k in range(len(counts))]
+    )
     axis.imshow(counts[order], cmap="Blues", vmin=0, vmax=250, aspect="auto")
     for (k, g), count in np.ndenumerate(counts[order]):
-        axis.text(g, k, count, ha="center", va="center", fontsize=8, color="white" if count > 125 else INK)
+        axis.text(
+            g, k, count, ha="center", va="center", fontsize=8, color="white" if count > 125 else INK
+        )
     axis.set_xticks(range(G), shop.CATEGORIES, rotation=45)
     axis.set_yticks(range(G), [f"matched to {name_of}" for name_of in shop.CATEGORIES])
     axis.set(title=name, xlabel="true category")
 axes[0].set_ylabel("concept")
 plt.show()
-assert all(macro.confusion(C.argmax(axis=1), category).sum() == len(category) for C in assignment.values())
+assert all(
+    macro.confusion(C.argmax(axis=1), category).sum() == len(category) for C in assignment.values()
+)
 
 # %% [markdown]
 # Concepts come in no order, so match them to categories one to one such that most items agree (the Hungarian method, Kuhn, 1955). The **accuracy** is the share that does:
@@ -101,7 +114,9 @@ E = A * B / pairs(np.array(n.sum()))
 assert np.isclose(scores["ari"], (S - E) / ((A + B) / 2 - E))
 random_C = np.random.default_rng(0).random((len(category), config.K))
 noise = macro.concept_scores(random_C, category)
-assert 1 / G <= noise["accuracy"] and noise["accuracy"] < 0.25 and abs(noise["ari"]) < 0.01, "what noise scores"
+assert 1 / G <= noise["accuracy"] and noise["accuracy"] < 0.25 and abs(noise["ari"]) < 0.01, (
+    "what noise scores"
+)
 
 # %% [markdown]
 # *Before* is the accuracy of the start, before the first step. *Largest* is the largest concept's share of the items. *Intentions*: of a test shopper with $n$ true intentions, how many of her $n$ strongest components (by section 4.3's confidence
@@ -113,15 +128,42 @@ found = {}
 for name, (own, parameters, ranked) in runs.items():
     scores = truth.shop_scores(made, parts, parameters, own)
     ndcg = metrics.summary(ranked)["ndcg@100"]
-    found[name] = {**scores["macro"], "intentions": scores["intentions"]["mean"], "ndcg": ndcg["mean"]}
-    before = macro.concept_scores(model.concepts(fit.start(parts, own, features, None).parameters, own), category)["accuracy"]
-    print(f"{name:24s} {before:6.2f} {found[name]['accuracy']:9.2f} {found[name]['ari']:5.2f} {found[name]['largest']:9.2f} {found[name]['intentions']:12.2f}   {ndcg['mean']:.3f} ± {ndcg['stderr']:.3f}")
-by_chance = macro.intention_scores(parts.test.fold_in, random_C, category, made.truth.intentions[parts.test.users]).mean()
-print(f"{'concepts at random':24s} {'':6s} {noise['accuracy']:9.2f} {noise['ari']:5.2f} {noise['largest']:9.2f} {by_chance:12.2f}")
+    found[name] = {
+        **scores["macro"],
+        "intentions": scores["intentions"]["mean"],
+        "ndcg": ndcg["mean"],
+    }
+    before = macro.concept_scores(
+        model.concepts(fit.start(parts, own, features, None).parameters, own), category
+    )["accuracy"]
+    print(
+        f"{name:24s} {before:6.2f} {found[name]['accuracy']:9.2f} {found[name]['ari']:5.2f}"
+        f" {found[name]['largest']:9.2f} {found[name]['intentions']:12.2f}   {ndcg['mean']:.3f} ±"
+        f" {ndcg['stderr']:.3f}"
+    )
+by_chance = macro.intention_scores(
+    parts.test.fold_in, random_C, category, made.truth.intentions[parts.test.users]
+).mean()
+print(
+    f"{'concepts at random':24s} {'':6s} {noise['accuracy']:9.2f} {noise['ari']:5.2f}"
+    f" {noise['largest']:9.2f} {by_chance:12.2f}"
+)
 inner = metrics.paired(runs["random, inner product"][2], runs["random"][2])["ndcg@100"]
-print(f"inner product minus cosine, from a random start: NDCG@100 {inner['mean']:+.3f} ± {inner['stderr']:.3f}, paired")
-assert min(found["pictures"]["accuracy"], found["adoptions"]["accuracy"]) > 0.9 > 0.5 > found["random"]["accuracy"]
-assert found["random, inner product"]["largest"] > 0.3 > max(found[name]["largest"] for name in ("pictures", "adoptions", "random"))
+print(
+    f"inner product minus cosine, from a random start: NDCG@100 {inner['mean']:+.3f} ±"
+    f" {inner['stderr']:.3f}, paired"
+)
+assert (
+    min(found["pictures"]["accuracy"], found["adoptions"]["accuracy"])
+    > 0.9
+    > 0.5
+    > found["random"]["accuracy"]
+)
+assert (
+    found["random, inner product"]["largest"]
+    > 0.3
+    > max(found[name]["largest"] for name in ("pictures", "adoptions", "random"))
+)
 
 # %% [markdown]
 # | the paper's claim | here |
@@ -144,7 +186,9 @@ show(micro.independence, micro.independence_ceiling)
 rng = np.random.default_rng(0)
 Z = rng.standard_normal((300, 4)) @ rng.standard_normal((4, 4))
 r = np.corrcoef(Z.T)
-assert np.isclose(micro.independence(Z), 1 - 2 / (4 * 3) * sum(abs(r[i, j]) for j in range(4) for i in range(j)))
+assert np.isclose(
+    micro.independence(Z), 1 - 2 / (4 * 3) * sum(abs(r[i, j]) for j in range(4) for i in range(j))
+)
 
 # %% [markdown]
 # **It never reaches 1.** In a sample of $n$ points even independent normal dimensions have correlations of about $1/\sqrt n$. Exactly: centring takes one of $n$ dimensions, so $r$ is
@@ -158,8 +202,13 @@ assert np.isclose(micro.independence(Z), 1 - 2 / (4 * 3) * sum(abs(r[i, j]) for 
 for n_points in (50, 200, 1600):
     measured = np.mean([micro.independence(rng.standard_normal((n_points, 10))) for _ in range(60)])
     ceiling = micro.independence_ceiling(n_points)
-    assert np.isclose(measured, ceiling, atol=0.01) and np.isclose(1 - ceiling, math.sqrt(2 / (math.pi * n_points)), rtol=0.03)
-    print(f"{n_points:5d} points of 10 independent dimensions: measured {measured:.3f}, expected {ceiling:.3f}")
+    assert np.isclose(measured, ceiling, atol=0.01) and np.isclose(
+        1 - ceiling, math.sqrt(2 / (math.pi * n_points)), rtol=0.03
+    )
+    print(
+        f"{n_points:5d} points of 10 independent dimensions: measured {measured:.3f}, expected"
+        f" {ceiling:.3f}"
+    )
 
 # %% [markdown]
 # **It matters of what.** The paper does not say whether it means the posterior's means $\boldsymbol\mu$, samples $\mathbf z = \boldsymbol\mu + \boldsymbol\epsilon \circ \boldsymbol\sigma$, or items $\mathbf h$. But noise is independent by construction. For any two dimensions, with $\mathrm{Var}$ and $\mathrm{Cov}$ over shoppers,
@@ -172,7 +221,9 @@ for n_points in (50, 200, 1600):
 
 # %%
 own, parameters, _ = runs["pictures"]
-mu, sigma = (part[:, 0].astype(float) for part in model.represent(parameters, parts.train, own))  # the first concept, (N, d)
+mu, sigma = (
+    part[:, 0].astype(float) for part in model.represent(parameters, parts.train, own)
+)  # the first concept, (N, d)
 covariance = np.cov(mu.T)
 predicted = covariance / np.sqrt(np.outer(*[np.diag(covariance) + (sigma**2).mean(axis=0)] * 2))
 z = np.concatenate([mu + sigma * rng.standard_normal(mu.shape) for _ in range(40)])
@@ -186,28 +237,84 @@ assert (np.abs(predicted) <= np.abs(np.corrcoef(mu.T)) + 1e-12)[off].all()
 # %%
 betas = (0.01, 0.2, 1.0, 5.0, 50.0)
 by_beta = {0.2: runs["pictures"], **{beta: trained(beta=beta) for beta in betas if beta != 0.2}}
-curve = {beta: truth.independence_scores(parts, parameters, own) for beta, (own, parameters, _) in by_beta.items()}
+curve = {
+    beta: truth.independence_scores(parts, parameters, own)
+    for beta, (own, parameters, _) in by_beta.items()
+}
 ndcg = {beta: metrics.summary(ranked)["ndcg@100"] for beta, (_, _, ranked) in by_beta.items()}
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), width_ratios=(1, 1.2))
 for place, (name, label) in enumerate((("mu", "means μ"), ("z", "samples z"), ("h", "items h"))):
     values = [curve[beta][name] for beta in betas]
-    axes[0].semilogx(betas, values, color=COLOURS[place], marker="o^s"[place], ls=("-", "--", "-.")[place], label=label)
-    axes[1].errorbar(values, [ndcg[beta]["mean"] for beta in betas], [ndcg[beta]["stderr"] for beta in betas], color=COLOURS[place], marker="o^s"[place], ls=("-", "--", "-.")[place], capsize=2, lw=1, label=label)
+    axes[0].semilogx(
+        betas,
+        values,
+        color=COLOURS[place],
+        marker="o^s"[place],
+        ls=("-", "--", "-.")[place],
+        label=label,
+    )
+    axes[1].errorbar(
+        values,
+        [ndcg[beta]["mean"] for beta in betas],
+        [ndcg[beta]["stderr"] for beta in betas],
+        color=COLOURS[place],
+        marker="o^s"[place],
+        ls=("-", "--", "-.")[place],
+        capsize=2,
+        lw=1,
+        label=label,
+    )
 for beta in betas:
-    axes[1].annotate(f"β={beta:g}", (curve[beta]["z"], ndcg[beta]["mean"]), xytext=(5, 5 if beta != 0.01 else -12), textcoords="offset points", fontsize=8, color=INK)
+    axes[1].annotate(
+        f"β={beta:g}",
+        (curve[beta]["z"], ndcg[beta]["mean"]),
+        xytext=(5, 5 if beta != 0.01 else -12),
+        textcoords="offset points",
+        fontsize=8,
+        color=INK,
+    )
 axes[0].axhline(curve[0.2]["users_ceiling"], color=GREY, ls=":")
-axes[0].text(0.011, curve[0.2]["users_ceiling"] + 0.004, "ceiling for this many shoppers (or items)", fontsize=8, color=INK)
-axes[0].set(xlabel="β", ylabel="independence (4.4.1)", title="what β does to independence", ylim=(0.7, 1))
+axes[0].text(
+    0.011,
+    curve[0.2]["users_ceiling"] + 0.004,
+    "ceiling for this many shoppers (or items)",
+    fontsize=8,
+    color=INK,
+)
+axes[0].set(
+    xlabel="β", ylabel="independence (4.4.1)", title="what β does to independence", ylim=(0.7, 1)
+)
 axes[0].legend(loc="lower left")
-axes[1].set(xlabel="independence (4.4.1)", ylabel="test NDCG@100 ± standard error", xlim=(0.76, 0.96), title="the paper's Figure 5, three ways (equal β, equal height)")
+axes[1].set(
+    xlabel="independence (4.4.1)",
+    ylabel="test NDCG@100 ± standard error",
+    xlim=(0.76, 0.96),
+    title="the paper's Figure 5, three ways (equal β, equal height)",
+)
 plt.show()
-halves = [[truth.independence_scores(SimpleNamespace(train=parts.train[half::2]), parameters, own) for half in (0, 1)] for own, parameters, _ in by_beta.values()]
-print("between two halves of the shoppers the measure differs by at most", round(max(abs(one[of] - other[of]) for one, other in halves for of in ("mu", "z")), 3))
+halves = [
+    [
+        truth.independence_scores(SimpleNamespace(train=parts.train[half::2]), parameters, own)
+        for half in (0, 1)
+    ]
+    for own, parameters, _ in by_beta.values()
+]
+print(
+    "between two halves of the shoppers the measure differs by at most",
+    round(max(abs(one[of] - other[of]) for one, other in halves for of in ("mu", "z")), 3),
+)
 for beta in betas:
     against = metrics.paired(by_beta[beta][2], by_beta[0.2][2])["ndcg@100"]
-    print(f"β = {beta:<5g} NDCG@100 minus that of β = .2: {against['mean']:+.3f} ± {against['stderr']:.3f}, paired")
-assert curve[50.0]["z"] > curve[0.01]["z"] and curve[50.0]["mu"] < curve[0.01]["mu"] and curve[50.0]["h"] < curve[0.01]["h"]
+    print(
+        f"β = {beta:<5g} NDCG@100 minus that of β = .2: {against['mean']:+.3f} ±"
+        f" {against['stderr']:.3f}, paired"
+    )
+assert (
+    curve[50.0]["z"] > curve[0.01]["z"]
+    and curve[50.0]["mu"] < curve[0.01]["mu"]
+    and curve[50.0]["h"] < curve[0.01]["h"]
+)
 assert ndcg[50.0]["mean"] + 3 * ndcg[50.0]["stderr"] < ndcg[0.2]["mean"]
 
 # %% [markdown]
@@ -237,7 +344,6 @@ gap = micro.mutual_information_gap
 assert gap(perfect, values) > 0.9 and gap(twice, values) < 0.01
 
 
-
 def information(x, y):
     """I(x; y) of two columns of 2,000 numbers in 20 bins of 100, by the formula; I(x; x) is the entropy."""
     bin_of = lambda column: np.argsort(np.argsort(column)) // 100
@@ -251,7 +357,9 @@ for v in values.T:
     second, best = np.sort([information(h, v) for h in mixed.T])[-2:]
     by_hand.append((best - second) / information(v, v))
 assert np.isclose(gap(mixed, values), np.mean(by_hand)) and 0.1 < gap(mixed, values) < 0.9
-assert np.isclose(information(v, v), math.log(20)), "20 bins of equal counts: every attribute has the entropy ln 20"
+assert np.isclose(information(v, v), math.log(20)), (
+    "20 bins of equal counts: every attribute has the entropy ln 20"
+)
 
 # %% [markdown]
 # Numbers need company. Two controls: the same $\mathbf h$ after a **random rotation** of the $d$ dimensions, which keeps every cosine and hence every recommendation, and attributes **shuffled** among items, which is chance. And, as pictures *show* the attributes, the start from pictures
@@ -270,46 +378,105 @@ scores_of = ("mig", "sap", "disentanglement", "completeness", "informativeness")
 of_rotated = [micro.attribute_scores(H @ Q, assigned, category, attributes) for Q in rotations]
 measured = {
     "trained": micro.attribute_scores(H, assigned, category, attributes),
-    "trained, rotated (mean of 5)": {score: np.mean([each[score] for each in of_rotated]) for score in scores_of},
-    "trained, start from adoptions": micro.attribute_scores(pictureless, assignment["adoptions"].argmax(axis=1), category, attributes),
+    "trained, rotated (mean of 5)": {
+        score: np.mean([each[score] for each in of_rotated]) for score in scores_of
+    },
+    "trained, start from adoptions": micro.attribute_scores(
+        pictureless, assignment["adoptions"].argmax(axis=1), category, attributes
+    ),
     "start from pictures": micro.attribute_scores(untrained, assigned, category, attributes),
-    "trained, attributes shuffled": micro.attribute_scores(H, assigned, category, rng.permutation(attributes)),
+    "trained, attributes shuffled": micro.attribute_scores(
+        H, assigned, category, rng.permutation(attributes)
+    ),
 }
 
 
 def by_attribute(H, assigned):
     """How well the dimensions together predict each attribute, on held-out items: the mean over concepts, (J,)."""
     inside = [(assigned == k) & (category == g) for k, g in macro.match(assigned, category).items()]
-    return np.mean([[micro.dci(H[items], attributes[items][:, [j]])["informativeness"] for j in range(J)] for items in inside], axis=0)
+    return np.mean(
+        [
+            [micro.dci(H[items], attributes[items][:, [j]])["informativeness"] for j in range(J)]
+            for items in inside
+        ],
+        axis=0,
+    )
 
 
 known = {
     "trained": by_attribute(H, assigned),
-    "trained, start from adoptions": by_attribute(pictureless, assignment["adoptions"].argmax(axis=1)),
+    "trained, start from adoptions": by_attribute(
+        pictureless, assignment["adoptions"].argmax(axis=1)
+    ),
     "start from pictures": by_attribute(untrained, assigned),
 }
-looks = dict(zip(measured, zip([COLOURS[0], COLOURS[4], COLOURS[2], COLOURS[1], GREY], ("", "//", "xx", "..", ""), strict=True)))
+looks = dict(
+    zip(
+        measured,
+        zip(
+            [COLOURS[0], COLOURS[4], COLOURS[2], COLOURS[1], GREY],
+            ("", "//", "xx", "..", ""),
+            strict=True,
+        ),
+    )
+)
 figure, axes = plt.subplots(1, 2, figsize=(12, 3.8), width_ratios=(1.7, 1))
 for place, (name, values) in enumerate(measured.items()):
     colour, hatch = looks[name]
-    axes[0].bar(np.arange(5) + 0.16 * place - 0.32, [values[score] for score in scores_of], 0.16, color=colour, hatch=hatch, edgecolor="white", label=name)
+    axes[0].bar(
+        np.arange(5) + 0.16 * place - 0.32,
+        [values[score] for score in scores_of],
+        0.16,
+        color=colour,
+        hatch=hatch,
+        edgecolor="white",
+        label=name,
+    )
 spread = np.array([[each[score] for each in of_rotated] for score in scores_of])
 axes[0].vlines(np.arange(5) - 0.16, spread.min(axis=1), spread.max(axis=1), color=INK, lw=2)
-axes[0].set_xticks(range(5), ["MIG", "SAP", "DCI\ndisentanglement", "DCI\ncompleteness", "DCI\ninformativeness"])
-axes[0].set(ylabel="score (1 is perfect)", ylim=(0, 1), title="items inside their concepts, five attributes (line: the five rotations)")
+axes[0].set_xticks(
+    range(5), ["MIG", "SAP", "DCI\ndisentanglement", "DCI\ncompleteness", "DCI\ninformativeness"]
+)
+axes[0].set(
+    ylabel="score (1 is perfect)",
+    ylim=(0, 1),
+    title="items inside their concepts, five attributes (line: the five rotations)",
+)
 axes[0].legend(fontsize=9)
 for place, (name, values) in enumerate(known.items()):
-    axes[1].bar(np.arange(J) + 0.27 * place - 0.27, values, 0.27, color=looks[name][0], hatch=looks[name][1], edgecolor="white")
+    axes[1].bar(
+        np.arange(J) + 0.27 * place - 0.27,
+        values,
+        0.27,
+        color=looks[name][0],
+        hatch=looks[name][1],
+        edgecolor="white",
+    )
 axes[1].set_xticks(range(J), made.truth.attribute_names)
 axes[1].set(ylabel="R² on held-out items", ylim=(0, 1), title="informativeness, one by one")
 plt.show()
 for name, values in measured.items():
     print(f"{name:30s}", "  ".join(f"{score} {values[score]:.2f}" for score in scores_of))
-print(f"{'the five rotations':30s}", "  ".join(f"{score} {low:.2f} to {high:.2f}" for score, low, high in zip(scores_of, spread.min(axis=1), spread.max(axis=1))))
+print(
+    f"{'the five rotations':30s}",
+    "  ".join(
+        f"{score} {low:.2f} to {high:.2f}"
+        for score, low, high in zip(scores_of, spread.min(axis=1), spread.max(axis=1))
+    ),
+)
 ours, chance = measured["trained"], measured["trained, attributes shuffled"]
-assert min(ours["informativeness"], measured["trained, start from adoptions"]["informativeness"]) > 0.6 > 0.1 > chance["informativeness"]
-assert abs(ours["disentanglement"] - spread[2].mean()) < 0.15 and ours["mig"] < 0.1, "the axes are hardly special"
-assert (known["trained"] - known["start from pictures"])[[1, 3]].min() > 0.25, "training adds lightness and pattern"
+assert (
+    min(ours["informativeness"], measured["trained, start from adoptions"]["informativeness"])
+    > 0.6
+    > 0.1
+    > chance["informativeness"]
+)
+assert abs(ours["disentanglement"] - spread[2].mean()) < 0.15 and ours["mig"] < 0.1, (
+    "the axes are hardly special"
+)
+assert (known["trained"] - known["start from pictures"])[[1, 3]].min() > 0.25, (
+    "training adds lightness and pattern"
+)
 
 # %% [markdown]
 # How to read it. *Informativeness* is high: ten numbers a product know its attributes, also where they were learned from nothing but who took what. (The right panel: the start from pictures knew hue and size; lightness and pattern came from shoppers.)

@@ -24,22 +24,26 @@ import matplotlib.pyplot as plt
 import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 
-from macrid import Config, fit, run, shop, shop_pictures
-from macrid.interpret import control
-from macrid.ops import normalise
+from macrid import Config, run_folder
+from macrid.data import shop, shop_pictures
+from macrid.interpret import trajectory
+from macrid.model.ops import normalise
+from macrid.training import fit
 
 figure_style()
 config = Config(**shop.OPTIONS)
-made = run.load_data(config)
-parts, targets = run.prepare(made, config)
-features, _ = run.item_features(made, parts.items, config)
+made = run_folder.load_data(config)
+parts, targets = run_folder.prepare(made, config)
+features, _ = run_folder.item_features(made, parts.items, config)
 state = fit.fit(parts, config, targets, fit.start(parts, config, features, targets))
 
-space = control.space(state.best, config)  # unit rows H (M, d) and m (K, d), in double precision
+space = trajectory.space(state.best, config)  # unit rows H (M, d) and m (K, d), in double precision
 category, attributes = made.truth.category[parts.items], made.truth.attributes[parts.items]
 names = made.items[parts.items]
 ATTRIBUTES = made.truth.attribute_names
-concept_name = [shop.CATEGORIES[np.bincount(category[space.concept == k]).argmax()] for k in range(config.K)]
+concept_name = [
+    shop.CATEGORIES[np.bincount(category[space.concept == k]).argmax()] for k in range(config.K)
+]
 print("concepts:", dict(enumerate(concept_name)))
 assert len(set(concept_name)) == config.K, "each concept holds another category"
 
@@ -54,14 +58,14 @@ assert len(set(concept_name)) == config.K, "each concept holds another category"
 # The other coordinates keep their ratios to each other: nothing else is turned.
 
 # %%
-show(control.turned)
+show(trajectory.turned)
 start = int(np.flatnonzero(names == "shoe-010")[0])
 h, j = space.H[start], 3
 raised = h.copy()
 raised[j] += 0.8  # before normalising
 raised = normalise(raised)[0]
-assert np.allclose(control.turned(h, j, raised[j]), raised), "the same walk"
-walked = control.turned(h, j, 0.5)
+assert np.allclose(trajectory.turned(h, j, raised[j]), raised), "the same walk"
+walked = trajectory.turned(h, j, 0.5)
 assert np.isclose(walked @ walked, 1) and np.isclose(walked[j], 0.5)
 assert np.allclose(np.delete(walked, j), np.sqrt(1 - 0.5**2) * normalise(np.delete(h, j))[0])
 
@@ -76,21 +80,38 @@ assert np.allclose(np.delete(walked, j), np.sqrt(1 - 0.5**2) * normalise(np.dele
 # That is linear in $h_j$: a half line for every $l$. The intersection of half lines is an interval, and $v$ grows with $h_j$. So yes.
 
 # %%
-show(control.nearest_range)
-a, b, k = control.nearest_range(h, j, space.m)
+show(trajectory.nearest_range)
+a, b, k = trajectory.nearest_range(h, j, space.m)
 values = np.linspace(-0.999, 0.999, 801)
-cosines = np.array([space.m @ control.turned(h, j, v) for v in values])  # (801, K)
+cosines = np.array([space.m @ trajectory.turned(h, j, v) for v in values])  # (801, K)
 inside = (values > a) & (values < b)
 assert (cosines[inside].argmax(axis=1) == k).all() and (cosines[~inside].argmax(axis=1) != k).all()
-assert np.allclose(control.nearest_range_plain(h, j, space.m)[:2], (a, b), atol=1.1e-3), "a scan of a grid agrees"
+assert np.allclose(trajectory.nearest_range_plain(h, j, space.m)[:2], (a, b), atol=1.1e-3), (
+    "a scan of a grid agrees"
+)
 
 figure, axis = plt.subplots(figsize=(9, 3.8))
 for other in range(config.K):
-    axis.plot(values, cosines[:, other], color=COLOURS[other], ls="-" if other == k else ((0, (6, 2)), "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 3)))[other], lw=2.4 if other == k else 1.4, label=concept_name[other])
+    axis.plot(
+        values,
+        cosines[:, other],
+        color=COLOURS[other],
+        ls=(
+            "-"
+            if other == k
+            else ((0, (6, 2)), "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 3)))[other]
+        ),
+        lw=2.4 if other == k else 1.4,
+        label=concept_name[other],
+    )
 axis.axvspan(a, b, color=COLOURS[k], alpha=0.12)
 axis.axvline(h[j], color=INK, lw=1)
 axis.text(h[j] + 0.02, 0.5, "here we start", color=INK, fontsize=9)
-axis.set(xlabel=f"coordinate {j} of the turned vector, v", ylabel="cosine with the prototype", title=f"{names[start]} stays a {concept_name[k]} for {a:.2f} < v < {b:.2f} (shaded)")
+axis.set(
+    xlabel=f"coordinate {j} of the turned vector, v",
+    ylabel="cosine with the prototype",
+    title=f"{names[start]} stays a {concept_name[k]} for {a:.2f} < v < {b:.2f} (shaded)",
+)
 axis.legend(loc="upper left", bbox_to_anchor=(1, 1), title="prototype")
 plt.show()
 
@@ -102,12 +123,14 @@ plt.show()
 # $$\#\{ i : c_i = k_*,\; a_{t-1} < h_{i,j} \le a_t \} \approx \frac{n}{B} \qquad\text{for } t = 1, \dots, B .$$
 
 # %%
-show(control.subranges)
+show(trajectory.subranges)
 B = 8
 members = np.flatnonzero(space.concept == k)
 coordinate = space.H[members, j]
-edges = control.subranges(coordinate, a, b, B)
-counts = np.array([((coordinate > low) & (coordinate <= high)).sum() for low, high in zip(edges[:-1], edges[1:])])
+edges = trajectory.subranges(coordinate, a, b, B)
+counts = np.array(
+    [((coordinate > low) & (coordinate <= high)).sum() for low, high in zip(edges[:-1], edges[1:])]
+)
 n = ((coordinate > a) & (coordinate <= b)).sum()
 assert counts.sum() == n and np.abs(counts - n / B).max() <= 1
 
@@ -115,7 +138,11 @@ figure, axis = plt.subplots(figsize=(9, 3))
 axis.hist(coordinate, bins=60, color=COLOURS[4])
 for edge in edges:
     axis.axvline(edge, color=INK, lw=1, ls="--")
-axis.set(xlabel=f"$h_{{i,{j}}}$ of the {len(members)} items of the concept", ylabel="items", title=f"{B} subranges (dashed) with {counts.min()} or {counts.max()} items each")
+axis.set(
+    xlabel=f"$h_{{i,{j}}}$ of the {len(members)} items of the concept",
+    ylabel="items",
+    title=f"{B} subranges (dashed) with {counts.min()} or {counts.max()} items each",
+)
 plt.show()
 
 # %% [markdown]
@@ -129,14 +156,22 @@ plt.show()
 # already gives the pairs the larger say. (The paper leaves $\gamma$ open; section 8 shows when 1 is too much.) The code multiplies all by $e^{-1/\tau}$, which changes no order and cannot overflow.
 
 # %%
-show(control.objective)
+show(trajectory.objective)
 without = lambda rows: normalise(np.delete(rows, j, axis=-1))[0]
-groups = [without(space.H[members[(coordinate > low) & (coordinate <= high)]]) for low, high in zip(edges[:-1], edges[1:])]
+groups = [
+    without(space.H[members[(coordinate > low) & (coordinate <= high)]])
+    for low, high in zip(edges[:-1], edges[1:])
+]
 tau, gamma = config.tau, 1.0
 chosen = np.array([group[0] for group in groups])  # any choice will do for the check
 near_start = sum(np.exp(row @ without(h) / tau) for row in chosen)
-near_each_other = sum(np.exp(chosen[t] @ chosen[s] / tau) for t, s in itertools.combinations(range(B), 2))
-assert np.isclose(control.objective(chosen, without(h), gamma, tau), (near_start + gamma * near_each_other) * np.exp(-1 / tau))
+near_each_other = sum(
+    np.exp(chosen[t] @ chosen[s] / tau) for t, s in itertools.combinations(range(B), 2)
+)
+assert np.isclose(
+    trajectory.objective(chosen, without(h), gamma, tau),
+    (near_start + gamma * near_each_other) * np.exp(-1 / tau),
+)
 
 # %% [markdown]
 # ## 5. Beam search
@@ -149,11 +184,11 @@ assert np.isclose(control.objective(chosen, without(h), gamma, tau), (near_start
 # $F_t$ may have better partners later.
 
 # %%
-show(control.beam_search)
+show(trajectory.beam_search)
 F = 0.0
 for t, row in enumerate(chosen):
     F += np.exp((row @ without(h) - 1) / tau) + gamma * np.exp((chosen[:t] @ row - 1) / tau).sum()
-assert np.isclose(F, control.objective(chosen, without(h), gamma, tau))
+assert np.isclose(F, trajectory.objective(chosen, without(h), gamma, tau))
 
 # %% [markdown]
 # How much does it miss? On 100 problems small enough to try every choice (4 subranges of 9 items: 6,561 choices), and on 60 walks as they are, against a beam a hundred times as wide:
@@ -169,17 +204,33 @@ for _ in range(100):
     pool = pool[np.argsort(space.H[pool, j_of])]
     leave_out = lambda rows: normalise(np.delete(rows, j_of, axis=-1))[0]
     small = [leave_out(space.H[pool[9 * t : 9 * t + 9]]) for t in range(4)]
-    _, best = control.exhaustive_search(small, leave_out(space.H[origin]), gamma, tau)
+    _, best = trajectory.exhaustive_search(small, leave_out(space.H[origin]), gamma, tau)
     for width in widths:
-        places, score = control.beam_search(small, leave_out(space.H[origin]), gamma, tau, width)
+        places, score = trajectory.beam_search(small, leave_out(space.H[origin]), gamma, tau, width)
         ratios[width].append(score / best)
 ratios = {width: np.array(found) for width, found in ratios.items()}
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-axes[0].bar([str(width) for width in widths], [(found > 1 - 1e-9).mean() for found in ratios.values()], color=COLOURS[0])
-axes[0].set(xlabel="beam width", ylabel="share of problems", ylim=(0, 1.05), title="how often the optimum is found")
-axes[1].bar([str(width) for width in widths], [found.min() for found in ratios.values()], color=COLOURS[1])
-axes[1].set(xlabel="beam width", ylabel="value of (12) / optimum", ylim=(0, 1.05), title="the worst of 100 problems")
+axes[0].bar(
+    [str(width) for width in widths],
+    [(found > 1 - 1e-9).mean() for found in ratios.values()],
+    color=COLOURS[0],
+)
+axes[0].set(
+    xlabel="beam width",
+    ylabel="share of problems",
+    ylim=(0, 1.05),
+    title="how often the optimum is found",
+)
+axes[1].bar(
+    [str(width) for width in widths], [found.min() for found in ratios.values()], color=COLOURS[1]
+)
+axes[1].set(
+    xlabel="beam width",
+    ylabel="value of (12) / optimum",
+    ylim=(0, 1.05),
+    title="the worst of 100 problems",
+)
 plt.show()
 assert all((found <= 1 + 1e-9).all() for found in ratios.values()), "never better than every choice"
 assert (ratios[20] > 1 - 1e-9).mean() > 0.8 > (ratios[1] > 1 - 1e-9).mean()
@@ -187,12 +238,19 @@ assert (ratios[20] > 1 - 1e-9).mean() > 0.8 > (ratios[1] > 1 - 1e-9).mean()
 reached, near = [], []  # of a wide beam's value: what width 20 reaches, and the first term's share
 for k_of, j_of, i in itertools.product(range(config.K), range(config.d), (7,)):
     origin = space.H[np.flatnonzero(space.concept == k_of)[i]]
-    wide, usual = (control.trajectory(space, origin, j_of, B, width=width) for width in (2000, 20))
-    rest, from_start = (normalise(np.delete(rows, j_of, axis=-1))[0] for rows in (space.H[wide.items], origin))
+    wide, usual = (
+        trajectory.trajectory(space, origin, j_of, B, width=width) for width in (2000, 20)
+    )
+    rest, from_start = (
+        normalise(np.delete(rows, j_of, axis=-1))[0] for rows in (space.H[wide.items], origin)
+    )
     reached.append(usual.score / wide.score)
-    near.append(control.objective(rest, from_start, 0.0, tau) / wide.score)
+    near.append(trajectory.objective(rest, from_start, 0.0, tau) / wide.score)
 reached, near = np.array(reached), np.array(near)
-print(f"{len(reached)} walks: width 20 reaches {reached.mean():.2f} of the value of width 2,000 on average, {reached.min():.2f} at worst, all of it in {(reached > 1 - 1e-9).mean():.0%}")
+print(
+    f"{len(reached)} walks: width 20 reaches {reached.mean():.2f} of the value of width 2,000 on"
+    f" average, {reached.min():.2f} at worst, all of it in {(reached > 1 - 1e-9).mean():.0%}"
+)
 print(f"the first term's share of the value: {near.mean():.2f} on average")
 assert 0.9 < reached.mean() < 1 and near.mean() < 0.3
 
@@ -206,38 +264,86 @@ assert 0.9 < reached.mean() < 1 and near.mean() < 0.3
 # The best of many is partly luck, so choose on ten of the starts and measure on the other ten.
 
 # %%
-show(control.trajectory)
+show(trajectory.trajectory)
 
 
-starts = {k: np.random.default_rng(k).permutation(np.flatnonzero(space.concept == k))[:20] for k in range(config.K)}
-retrieved = {(k, j): [control.trajectory(space, space.H[i], j, B).items for i in starts[k]] for k in range(config.K) for j in range(config.d)}
+starts = {
+    k: np.random.default_rng(k).permutation(np.flatnonzero(space.concept == k))[:20]
+    for k in range(config.K)
+}
+retrieved = {
+    (k, j): [trajectory.trajectory(space, space.H[i], j, B).items for i in starts[k]]
+    for k in range(config.K)
+    for j in range(config.d)
+}
 
 
 def choose_and_measure(table):
     """The mean rank correlations (K, d, 5) on the first ten starts, the dimension (K, 5) where each is largest, and what that gives on the other ten."""
-    mean = lambda k, j, which: np.mean([control.step_correlation(table[items]) for items in retrieved[k, j][which]], axis=0)  # (5,)
+    mean = lambda k, j, which: np.mean(
+        [trajectory.step_correlation(table[items]) for items in retrieved[k, j][which]], axis=0
+    )  # (5,)
     rho = np.array([[mean(k, j, slice(0, 10)) for j in range(config.d)] for k in range(config.K)])
     best = np.abs(rho).argmax(axis=1)
-    signs = np.sign(np.take_along_axis(rho, best[:, None], axis=1)[:, 0])  # positive: it moves as it did on the first ten
-    return rho, best, signs * np.array([[mean(k, best[k, t], slice(10, 20))[t] for t in range(5)] for k in range(config.K)])
+    signs = np.sign(
+        np.take_along_axis(rho, best[:, None], axis=1)[:, 0]
+    )  # positive: it moves as it did on the first ten
+    return (
+        rho,
+        best,
+        signs
+        * np.array(
+            [[mean(k, best[k, t], slice(10, 20))[t] for t in range(5)] for k in range(config.K)]
+        ),
+    )
 
 
 rho, best, signed = choose_and_measure(attributes)
-_, _, luck = choose_and_measure(np.random.default_rng(0).permutation(attributes))  # the control: attributes of other items
+_, _, luck = choose_and_measure(
+    np.random.default_rng(0).permutation(attributes)
+)  # the control: attributes of other items
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), width_ratios=(1.15, 1))
 image = axes[0].imshow(rho[k].T, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
 for (t, j_of), value in np.ndenumerate(rho[k].T):
-    axes[0].text(j_of, t, f"{value:.1f}", ha="center", va="center", fontsize=8, color="white" if abs(value) > 0.65 else INK)
+    axes[0].text(
+        j_of,
+        t,
+        f"{value:.1f}",
+        ha="center",
+        va="center",
+        fontsize=8,
+        color="white" if abs(value) > 0.65 else INK,
+    )
 axes[0].set_yticks(range(5), ATTRIBUTES)
-axes[0].set(xticks=range(config.d), xlabel="dimension j that is turned", title=f"concept of the {concept_name[k]}s: what rises or falls")
+axes[0].set(
+    xticks=range(config.d),
+    xlabel="dimension j that is turned",
+    title=f"concept of the {concept_name[k]}s: what rises or falls",
+)
 figure.colorbar(image, ax=axes[0], label="mean rank correlation with the step")
 for place, (what, found) in enumerate((("true attributes", signed), ("shuffled", luck))):
-    axes[1].plot(np.sort(found.ravel()), np.linspace(0, 1, found.size), color=COLOURS[place], ls=("-", "--")[place], lw=2, label=what)
-axes[1].set(xlabel="mean rank correlation on fresh starts", ylabel="share of the 30 pairs at or below", xlim=(-0.4, 1), title="the chosen knob of each concept and attribute")
+    axes[1].plot(
+        np.sort(found.ravel()),
+        np.linspace(0, 1, found.size),
+        color=COLOURS[place],
+        ls=("-", "--")[place],
+        lw=2,
+        label=what,
+    )
+axes[1].set(
+    xlabel="mean rank correlation on fresh starts",
+    ylabel="share of the 30 pairs at or below",
+    xlim=(-0.4, 1),
+    title="the chosen knob of each concept and attribute",
+)
 axes[1].legend(fontsize=8, loc="upper left")
 plt.show()
-print(f"30 pairs of concept and attribute: median correlation of the chosen knob on fresh starts {np.median(signed):.2f} (least {signed.min():.2f}), shuffled control {np.median(luck):.2f} (most {luck.max():.2f})")
+print(
+    "30 pairs of concept and attribute: median correlation of the chosen knob on fresh starts"
+    f" {np.median(signed):.2f} (least {signed.min():.2f}), shuffled control {np.median(luck):.2f}"
+    f" (most {luck.max():.2f})"
+)
 assert np.median(signed) > 0.6 and np.median(luck) < 0.35 and (signed > 0).mean() > 0.9
 
 # %% [markdown]
@@ -247,12 +353,16 @@ assert np.median(signed) > 0.6 and np.median(luck) < 0.35 and (signed > 0).mean(
 # ## 7. Strips
 
 # %%
-picture = lambda i: np.asarray(shop_pictures.draw(shop.CATEGORIES[category[i]], attributes[i]).resize((72, 72)))
+picture = lambda i: np.asarray(
+    shop_pictures.draw(shop.CATEGORIES[category[i]], attributes[i]).resize((72, 72))
+)
 
 
 def strips(rows, title):
     """Rows of (label, start or None, items)."""
-    figure, axes = plt.subplots(len(rows), B + 1, figsize=(0.82 * (B + 3), 0.9 * len(rows) + 0.5), squeeze=False)
+    figure, axes = plt.subplots(
+        len(rows), B + 1, figsize=(0.82 * (B + 3), 0.9 * len(rows) + 0.5), squeeze=False
+    )
     for line, (label, origin, items) in zip(axes, rows):
         for axis in line:
             axis.set(xticks=[], yticks=[])
@@ -272,10 +382,19 @@ rows = []
 for t in range(5):
     k_of = int(np.abs(signed[:, t]).argmax())
     j_of, origin = best[k_of, t], starts[k_of][12]
-    items = control.trajectory(space, space.H[origin], j_of, B).items
+    items = trajectory.trajectory(space, space.H[origin], j_of, B).items
     assert (np.diff(space.H[items, j_of]) > 0).all(), "coordinate j rises at every step"
     items = items if rho[k_of, j_of, t] > 0 else items[::-1]
-    rows.append((f"{ATTRIBUTES[t]}\n({concept_name[k_of]}, dim. {j_of},\nρ = {control.step_correlation(attributes[items])[t]:+.2f})", origin, items))
+    rows.append(
+        (
+            (
+                f"{ATTRIBUTES[t]}\n({concept_name[k_of]}, dim. {j_of},\nρ ="
+                f" {trajectory.step_correlation(attributes[items])[t]:+.2f})"
+            ),
+            origin,
+            items,
+        )
+    )
 strips(rows, "one knob turned, low to high in the attribute that it was chosen for")
 plt.show()
 
@@ -288,13 +407,22 @@ plt.show()
 alike = {"any item": [], "γ = 0": [], "γ = 1": []}
 for k_of in range(config.K):
     for origin in starts[k_of]:
-        one = {name: [] for name in alike}  # the walks from one start are averaged: they are not independent
+        one = {
+            name: [] for name in alike
+        }  # the walks from one start are averaged: they are not independent
         for j_of in range(0, config.d, 3):
             leave_out = lambda rows: normalise(np.delete(rows, j_of, axis=-1))[0]
-            path = control.trajectory(space, space.H[origin], j_of, B)
+            path = trajectory.trajectory(space, space.H[origin], j_of, B)
             pool = np.flatnonzero(space.concept == path.concept)
-            inside = [pool[(space.H[pool, j_of] > low) & (space.H[pool, j_of] <= high)] for low, high in zip(path.edges[:-1], path.edges[1:])]
-            choices = {"any item": [rng.choice(group) for group in inside], "γ = 0": control.trajectory(space, space.H[origin], j_of, B, gamma=0.0).items, "γ = 1": path.items}
+            inside = [
+                pool[(space.H[pool, j_of] > low) & (space.H[pool, j_of] <= high)]
+                for low, high in zip(path.edges[:-1], path.edges[1:])
+            ]
+            choices = {
+                "any item": [rng.choice(group) for group in inside],
+                "γ = 0": trajectory.trajectory(space, space.H[origin], j_of, B, gamma=0.0).items,
+                "γ = 1": path.items,
+            }
             for name, items in choices.items():
                 rest = leave_out(space.H[items])
                 one[name].append((rest @ rest.T)[np.triu_indices(len(items), 1)].mean())
@@ -302,12 +430,26 @@ for k_of in range(config.K):
             alike[name].append(np.mean(found))
 alike = {name: np.array(found) for name, found in alike.items()}
 figure, axis = plt.subplots(figsize=(6, 2.6))
-axis.barh(list(alike)[::-1], [found.mean() for found in alike.values()][::-1], color=[COLOURS[0], COLOURS[4], GREY])
-axis.set(xlabel="mean cosine of two retrieved items, coordinate j left out", xlim=(0, 1), title="which item of a subrange?", ylabel="choice by")
+axis.barh(
+    list(alike)[::-1],
+    [found.mean() for found in alike.values()][::-1],
+    color=[COLOURS[0], COLOURS[4], GREY],
+)
+axis.set(
+    xlabel="mean cosine of two retrieved items, coordinate j left out",
+    xlim=(0, 1),
+    title="which item of a subrange?",
+    ylabel="choice by",
+)
 plt.show()
 difference = alike["γ = 1"] - alike["γ = 0"]
-by_concept = difference.reshape(config.K, -1).mean(axis=1)  # starts of one concept share items: only concepts are independent
-print(f"γ = 1 minus γ = 0: {difference.mean():.3f} ± {by_concept.std(ddof=1) / config.K**0.5:.3f} (standard error over {config.K} concepts, {by_concept.min():.3f} to {by_concept.max():.3f})")
+by_concept = difference.reshape(config.K, -1).mean(
+    axis=1
+)  # starts of one concept share items: only concepts are independent
+print(
+    f"γ = 1 minus γ = 0: {difference.mean():.3f} ± {by_concept.std(ddof=1) / config.K**0.5:.3f}"
+    f" (standard error over {config.K} concepts, {by_concept.min():.3f} to {by_concept.max():.3f})"
+)
 assert by_concept.min() > 0
 assert alike["γ = 0"].mean() > alike["any item"].mean() + 0.1 and difference.mean() > 0
 
@@ -327,19 +469,31 @@ def browse(u, gamma, t=LIGHTNESS):
     """Test shopper u's concept; items from low to high in attribute t, and ρ; their mean cosine with her component, that of all items of the concept (both without dimension j)."""
     X = parts.test.fold_in[[u]]
     k = int(np.bincount(space.concept[X.indices], minlength=config.K).argmax())
-    j, mu = best[k, t], control.component(state.best, X, k, config)
+    j, mu = best[k, t], trajectory.component(state.best, X, k, config)
     assert np.isclose(np.linalg.norm(mu), 1, atol=1e-5) and (space.m @ mu).argmax() == k
-    items = control.trajectory(space, mu, j, B, gamma).items
+    items = trajectory.trajectory(space, mu, j, B, gamma).items
     items = items if rho[k, j, t] > 0 else items[::-1]
     near = normalise(np.delete(space.H, j, axis=1))[0] @ normalise(np.delete(mu, j))[0]
-    return k, items, control.step_correlation(attributes[items])[t], near[items].mean(), near[space.concept == k].mean()
+    return (
+        k,
+        items,
+        trajectory.step_correlation(attributes[items])[t],
+        near[items].mean(),
+        near[space.concept == k].mean(),
+    )
 
 
 close = {}
 for gamma_of in (0.0, 0.1, 1.0):
-    moved, near, anywhere = np.array([[browse(u, gamma_of, t)[2:] for t in range(5)] for u in range(50)]).mean(axis=1).T  # (50,) each: a figure a shopper
+    moved, near, anywhere = (
+        np.array([[browse(u, gamma_of, t)[2:] for t in range(5)] for u in range(50)]).mean(axis=1).T
+    )  # (50,) each: a figure a shopper
     close[gamma_of] = near - anywhere
-    print(f"γ = {gamma_of:<3g} cosine with her {near.mean():.2f}, of the whole concept {anywhere.mean():.2f}, difference {close[gamma_of].mean():+.3f} ± {close[gamma_of].std(ddof=1) / 50**0.5:.3f}; ρ {moved.mean():+.2f}")
+    print(
+        f"γ = {gamma_of:<3g} cosine with her {near.mean():.2f}, of the whole concept"
+        f" {anywhere.mean():.2f}, difference {close[gamma_of].mean():+.3f} ±"
+        f" {close[gamma_of].std(ddof=1) / 50**0.5:.3f}; ρ {moved.mean():+.2f}"
+    )
 assert close[0.1].mean() > 2 * close[1.0].mean()
 
 # %% [markdown]
@@ -361,13 +515,17 @@ plt.show()
 #
 # In a live notebook the next cell gives you the knobs. In a browser that only shows this page you see what it shows first.
 
+
 # %%
 def look(concept=0, dimension=0, start=0):
     """Turn a dimension of a concept, from one of its first ten items."""
     origin = np.flatnonzero(space.concept == concept)[start]
-    path = control.trajectory(space, space.H[origin], dimension, B)
-    moved = control.step_correlation(attributes[path.items])
-    strips([(names[origin], origin, path.items)], ",  ".join(f"{name} {value:+.1f}" for name, value in zip(ATTRIBUTES, moved)))
+    path = trajectory.trajectory(space, space.H[origin], dimension, B)
+    moved = trajectory.step_correlation(attributes[path.items])
+    strips(
+        [(names[origin], origin, path.items)],
+        ",  ".join(f"{name} {value:+.1f}" for name, value in zip(ATTRIBUTES, moved)),
+    )
     plt.show()
 
 
@@ -378,11 +536,15 @@ try:
     from ipywidgets import IntSlider, interact
 
     interact(
-        look, concept=[(name, k) for k, name in enumerate(concept_name)],
-        dimension=IntSlider(0, 0, config.d - 1), start=IntSlider(0, 0, 9),
-    )  # fmt: skip
+        look,
+        concept=[(name, k) for k, name in enumerate(concept_name)],
+        dimension=IntSlider(0, 0, config.d - 1),
+        start=IntSlider(0, 0, 9),
+    )
 except ImportError:
-    print("pip install ipywidgets to have knobs here; look(concept, dimension, start) works without")
+    print(
+        "pip install ipywidgets to have knobs here; look(concept, dimension, start) works without"
+    )
 
 # %% [markdown]
 # ## Exercises

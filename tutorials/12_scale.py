@@ -29,20 +29,11 @@ import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 from scipy import sparse
 
-from macrid import (
-    Config,
-    adam,
-    backend,
-    batch,
-    candidates,
-    decoder,
-    fit,
-    metrics,
-    model,
-    ops,
-    run,
-    shop,
-)
+from macrid import Config, backend, model, run_folder
+from macrid.data import shop
+from macrid.evaluation import metrics
+from macrid.model import candidates, decoder, ops
+from macrid.training import adam, batch, fit
 
 figure_style()
 
@@ -50,7 +41,10 @@ figure_style()
 def users(B, M, n, rng):
     """A batch of B users with n items each."""
     columns = np.concatenate([np.sort(rng.choice(M, n, replace=False)) for _ in range(B)])
-    return sparse.csr_array((np.ones(B * n, np.float32), columns.astype(np.int32), np.arange(0, B * n + 1, n)), shape=(B, M))
+    return sparse.csr_array(
+        (np.ones(B * n, np.float32), columns.astype(np.int32), np.arange(0, B * n + 1, n)),
+        shape=(B, M),
+    )
 
 
 # %% [markdown]
@@ -83,11 +77,15 @@ noise = batch.draw_noise(rng, X, config)
 
 terms, gradients = model.loss_and_gradients(parameters, X, noise, config, beta=0.2)
 there, noise_there = backend.to_device(xp, parameters), backend.to_device(xp, noise)
-terms_there, gradients_there = model.loss_and_gradients(there, X, noise_there, config, beta=0.2)  # the same call
+terms_there, gradients_there = model.loss_and_gradients(
+    there, X, noise_there, config, beta=0.2
+)  # the same call
 
 assert all(backend.array_module(gradient) is xp for gradient in gradients_there.values())
 for name in gradients:
-    assert np.allclose(backend.to_host(gradients_there[name]), gradients[name], rtol=1e-10, atol=1e-12)
+    assert np.allclose(
+        backend.to_host(gradients_there[name]), gradients[name], rtol=1e-10, atol=1e-12
+    )
 assert np.isclose(float(terms_there["loss"]), terms["loss"])
 try:
     np.tanh(there["H"]) if xp.__version__ == "stand-in" else there["H"] + parameters["H"]
@@ -95,7 +93,9 @@ try:
 except TypeError:
     refused = True
 assert refused, "host and device do not mix by accident"
-print("the second backend here:", "the stand-in" if xp.__version__ == "stand-in" else "CuPy on a GPU")
+print(
+    "the second backend here:", "the stand-in" if xp.__version__ == "stand-in" else "CuPy on a GPU"
+)
 
 # %% [markdown]
 # The gradients agree to the last digits. Three habits make it fast as well as right:
@@ -113,6 +113,7 @@ print("the second backend here:", "the stand-in" if xp.__version__ == "stand-in"
 # $$\underbrace{3\, B M d K}_{\text{decoder: logits, } \bar z, \bar h} \;+\; \underbrace{3\, M d K}_{\text{prototypes: } s, \bar h, \bar m} \;+\; \underbrace{3\, B K d \cdot 2d}_{f_\mathrm{nn} \text{ without a hidden layer}} .$$
 #
 # (The encoder's product with $X$ is sparse, $B n d K$ three times; Adam touches $2 M d$ numbers.) Do not believe it, count. This array notes every matrix product that it takes part in:
+
 
 # %%
 class Counted(np.ndarray):
@@ -139,9 +140,13 @@ def counted(B, M, K, d, n=5):
     own = Config(K=K, d=d, hidden_layers=0, precision="float32")
     rng = np.random.default_rng(0)
     X = users(B, M, n, rng)
-    start = {name: value.view(Counted) for name, value in model.initial_parameters(M, own, rng).items()}
+    start = {
+        name: value.view(Counted) for name, value in model.initial_parameters(M, own, rng).items()
+    }
     noise = batch.draw_noise(rng, X, own)
-    noise = dataclasses.replace(noise, epsilon=noise.epsilon.view(Counted), gumbel=noise.gumbel.view(Counted))
+    noise = dataclasses.replace(
+        noise, epsilon=noise.epsilon.view(Counted), gumbel=noise.gumbel.view(Counted)
+    )
     Counted.total = 0
     model.loss_and_gradients(start, X, noise, own, 0.2)
     return Counted.total
@@ -150,7 +155,10 @@ def counted(B, M, K, d, n=5):
 for B, M, K, d in ((20, 300, 3, 10), (7, 500, 2, 16), (32, 200, 4, 8)):
     formula = 3 * B * M * d * K + 3 * M * d * K + 3 * B * K * d * 2 * d
     found = counted(B, M, K, d)
-    print(f"B = {B}, M = {M}, K = {K}, d = {d}: {found:,} multiplications counted, {formula:,} by the formula, {3 * B * M * d * K / formula:.0%} of them the decoder's")
+    print(
+        f"B = {B}, M = {M}, K = {K}, d = {d}: {found:,} multiplications counted, {formula:,} by the"
+        f" formula, {3 * B * M * d * K / formula:.0%} of them the decoder's"
+    )
     assert found == formula
 
 # %% [markdown]
@@ -159,14 +167,32 @@ for B, M, K, d in ((20, 300, 3, 10), (7, 500, 2, 16), (32, 200, 4, 8)):
 
 # %%
 text = Path("../benchmarks/README.md").read_text(encoding="utf-8")
-rows = re.findall(r"^\| step, (\w) \| ([\d,]+) \|[^|]+\|[^|]+\|[^|]+\| ([\d.]+) \| ([\d.]+) \|", text, re.MULTILINE)
+rows = re.findall(
+    r"^\| step, (\w) \| ([\d,]+) \|[^|]+\|[^|]+\|[^|]+\| ([\d.]+) \| ([\d.]+) \|",
+    text,
+    re.MULTILINE,
+)
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), sharey=True)
 for axis, what in zip(axes, "BKdM"):
-    sizes, ours, plain = np.array([(float(size.replace(",", "")), float(ratio), float(ratio) * float(twin)) for of, size, ratio, twin in rows if of == what]).T
+    sizes, ours, plain = np.array(
+        [
+            (float(size.replace(",", "")), float(ratio), float(ratio) * float(twin))
+            for of, size, ratio, twin in rows
+            if of == what
+        ]
+    ).T
     axis.loglog(sizes, plain, "s--", color=COLOURS[1], label="plain twin")
     axis.loglog(sizes, ours, "o-", color=COLOURS[0], label="macrid")
     axis.axhline(1, color=INK, lw=1)
-    axis.set(xlabel={"B": "B, users of a batch", "K": "K, concepts", "d": "d, dimensions", "M": "M, items"}[what], ylim=(0.8, 12))
+    axis.set(
+        xlabel={
+            "B": "B, users of a batch",
+            "K": "K, concepts",
+            "d": "d, dimensions",
+            "M": "M, items",
+        }[what],
+        ylim=(0.8, 12),
+    )
     axis.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], fontsize=8)
     axis.minorticks_off()
 axes[0].set_yticks([1, 2, 4, 8], ["1: the floor", "2", "4", "8"])
@@ -198,7 +224,9 @@ def peak(what, M, B=100, K=4, d=16, n=20):
     tracemalloc.start()
     if what == "plain":
         z, _ = ops.normalise(rng.standard_normal((B, K, d)).astype(np.float32))
-        _, pullback = decoder.log_likelihood_plain(z, parameters["H"], np.full((M, K), 1 / K, np.float32), X, 0.1)
+        _, pullback = decoder.log_likelihood_plain(
+            z, parameters["H"], np.full((M, K), 1 / K, np.float32), X, 0.1
+        )
         pullback(1.0)
     else:
         noise = batch.draw_noise(rng, X, own)
@@ -210,14 +238,39 @@ def peak(what, M, B=100, K=4, d=16, n=20):
 
 
 peak("full", 1000)  # the first call also fills caches
-sizes = {"plain": (1000, 3000, 10_000, 30_000), "full": (1000, 3000, 10_000, 30_000, 100_000), "sampled": (1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000)}
+sizes = {
+    "plain": (1000, 3000, 10_000, 30_000),
+    "full": (1000, 3000, 10_000, 30_000, 100_000),
+    "sampled": (1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000),
+}
 memory = {what: np.array([peak(what, M) for M in several]) for what, several in sizes.items()}
 figure, axis = plt.subplots(figsize=(8, 4))
-labels = {"plain": "every array in full (decoder alone)", "full": "full softmax, in tiles", "sampled": "sampled softmax, 1,000 candidates"}
+labels = {
+    "plain": "every array in full (decoder alone)",
+    "full": "full softmax, in tiles",
+    "sampled": "sampled softmax, 1,000 candidates",
+}
 for place, (what, several) in enumerate(sizes.items()):
-    axis.loglog(several, memory[what], color=COLOURS[place], marker="so^"[place], ls=("--", "-", "-.")[place], label=labels[what])
-axis.loglog(sizes["plain"], 5 * 4e-6 * 100 * 4 * np.array(sizes["plain"]), color=GREY, ls=":", label="five (B, K, M) arrays")
-axis.set(xlabel="items in the catalogue, M", ylabel="peak memory of a step, MB", title="beyond parameters and Adam's moments (B = 100, K = 4, d = 16)")
+    axis.loglog(
+        several,
+        memory[what],
+        color=COLOURS[place],
+        marker="so^"[place],
+        ls=("--", "-", "-.")[place],
+        label=labels[what],
+    )
+axis.loglog(
+    sizes["plain"],
+    5 * 4e-6 * 100 * 4 * np.array(sizes["plain"]),
+    color=GREY,
+    ls=":",
+    label="five (B, K, M) arrays",
+)
+axis.set(
+    xlabel="items in the catalogue, M",
+    ylabel="peak memory of a step, MB",
+    title="beyond parameters and Adam's moments (B = 100, K = 4, d = 16)",
+)
 axis.legend(fontsize=9)
 plt.show()
 assert memory["plain"][-1] > 3 * memory["full"][3] and memory["plain"][-1] / memory["plain"][0] > 20
@@ -241,15 +294,22 @@ for drawn in (40, 12):
     chosen, weights = candidates.draw(np.random.default_rng(1), X, own)
     mine = np.isin(chosen, X.indices)
     assert (weights[mine] == 1).all() and np.allclose(weights[~mine], 40 / drawn)
-    noise_of_subset = dataclasses.replace(noise, gumbel=noise.gumbel[chosen], candidates=chosen, weight=weights)
+    noise_of_subset = dataclasses.replace(
+        noise, gumbel=noise.gumbel[chosen], candidates=chosen, weight=weights
+    )
     some = model.loss_and_gradients(parameters, X, noise_of_subset, own, 0.2)[0]["loss"]
-    print(f"{len(chosen)} of 40 items as candidates: loss {some:.4f}, full softmax {terms['loss']:.4f}")
+    print(
+        f"{len(chosen)} of 40 items as candidates: loss {some:.4f}, full softmax"
+        f" {terms['loss']:.4f}"
+    )
     assert drawn < 40 or np.isclose(some, terms["loss"])
 total, several = np.zeros(40), np.random.default_rng(2)
 for _ in range(2000):
     chosen, weights = candidates.draw(several, X, own)
     total[chosen] += weights
-assert np.abs(total / 2000 - 1).max() < 4 * np.sqrt((40 / 12 - 1) / 2000), "each item counts once on average, within four standard errors"
+assert np.abs(total / 2000 - 1).max() < 4 * np.sqrt((40 / 12 - 1) / 2000), (
+    "each item counts once on average, within four standard errors"
+)
 
 # %% [markdown]
 # Adam then moves only the rows of $\mathbf h$ and $\mathbf t$ that took part; the others keep their values *and* their moments. (Dense Adam sees a zero gradient there, and would move them on by old momentum.)
@@ -262,27 +322,42 @@ moved = {name: value.copy() for name, value in parameters.items()}
 adam.update(moved, few, adam.start(moved), 1, own, noise_of_step.candidates)
 assert few["H"].shape == (len(noise_of_step.candidates), own.d), "a gradient of a few rows"
 untouched = ~np.isin(np.arange(40), noise_of_step.candidates)
-assert (moved["H"][untouched] == parameters["H"][untouched]).all() and (moved["H"][~untouched] != parameters["H"][~untouched]).any()
+assert (moved["H"][untouched] == parameters["H"][untouched]).all() and (
+    moved["H"][~untouched] != parameters["H"][~untouched]
+).any()
 
 # %% [markdown]
 # What does it cost in accuracy? The shop is far too small to need it, and that is the point: there the full softmax is at hand to compare with.
 
 # %%
 base = Config(**shop.OPTIONS).replace(max_epochs=60, patience=60)
-made = run.load_data(base)
-parts, targets = run.prepare(made, base)
-features, _ = run.item_features(made, parts.items, base)
+made = run_folder.load_data(base)
+parts, targets = run_folder.prepare(made, base)
+features, _ = run_folder.item_features(made, parts.items, base)
 results = {}
 for drawn in (0, 300, 100):
     own = base.replace(candidates=drawn)
     state = fit.fit(parts, own, targets, fit.start(parts, own, features, targets))
-    results[drawn] = metrics.evaluate_ranking(lambda X, n: model.rank(state.best, X, own, n)[0], parts.test)
-brought = np.mean([len(np.unique(parts.train[start : start + 100].indices)) for start in range(0, parts.train.shape[0], 100)])
+    results[drawn] = metrics.evaluate_ranking(
+        lambda X, n: model.rank(state.best, X, own, n)[0], parts.test
+    )
+brought = np.mean(
+    [
+        len(np.unique(parts.train[start : start + 100].indices))
+        for start in range(0, parts.train.shape[0], 100)
+    ]
+)
 print(f"items that a batch of 100 users brings itself: {brought:,.0f} of {len(parts.items):,}")
 assert 1000 < brought < 1100
 for drawn, found in results.items():
-    line, against = metrics.summary(found)["ndcg@100"], metrics.paired(found, results[0])["ndcg@100"]
-    print(f"{drawn or 'all':>4} candidates: NDCG@100 {line['mean']:.3f} ± {line['stderr']:.3f}, minus the full softmax {against['mean']:+.3f} ± {against['stderr']:.3f} (paired)")
+    line, against = (
+        metrics.summary(found)["ndcg@100"],
+        metrics.paired(found, results[0])["ndcg@100"],
+    )
+    print(
+        f"{drawn or 'all':>4} candidates: NDCG@100 {line['mean']:.3f} ± {line['stderr']:.3f}, minus"
+        f" the full softmax {against['mean']:+.3f} ± {against['stderr']:.3f} (paired)"
+    )
 for drawn in (300, 100):
     against = metrics.paired(results[drawn], results[0])["ndcg@100"]
     assert against["mean"] > -3 * against["stderr"]
@@ -303,7 +378,9 @@ show(model.rank)
 scores = rng.standard_normal(1000)
 top = lambda places, n: places[np.argsort(-scores[places])[:n]]
 first, second = np.arange(600), np.arange(600, 1000)
-assert (top(np.arange(1000), 20) == top(np.concatenate([top(first, 20), top(second, 20)]), 20)).all()
+assert (
+    top(np.arange(1000), 20) == top(np.concatenate([top(first, 20), top(second, 20)]), 20)
+).all()
 
 whole = model.rank(state.best, parts.test.fold_in, own, 20)[0]
 tiles = model.rank(state.best, parts.test.fold_in, own, 20, items_at_a_time=64)[0]
@@ -321,11 +398,25 @@ assert (whole == tiles).all()
 # %%
 parts_of_batch = []
 for rows in (slice(0, 3), slice(3, 8)):
-    masks = None if noise.dropout is None else [mask[rows.start * config.K : rows.stop * config.K] for mask in noise.dropout]
+    masks = (
+        None
+        if noise.dropout is None
+        else [mask[rows.start * config.K : rows.stop * config.K] for mask in noise.dropout]
+    )
     own_noise = dataclasses.replace(noise, epsilon=noise.epsilon[rows], dropout=masks)
-    parts_of_batch.append(((rows.stop - rows.start) / 8, model.loss_and_gradients(parameters, X[rows], own_noise, config, 0.2)[1]))
+    parts_of_batch.append(
+        (
+            (rows.stop - rows.start) / 8,
+            model.loss_and_gradients(parameters, X[rows], own_noise, config, 0.2)[1],
+        )
+    )
 for name, gradient in gradients.items():
-    assert np.allclose(sum(share * of_part[name] for share, of_part in parts_of_batch), gradient, rtol=1e-9, atol=1e-12)
+    assert np.allclose(
+        sum(share * of_part[name] for share, of_part in parts_of_batch),
+        gradient,
+        rtol=1e-9,
+        atol=1e-12,
+    )
 
 # %% [markdown]
 # The categorical term is a mean over items, not users; every process has all of it, and since the shares add up to one, so does it.

@@ -1,6 +1,8 @@
-"""Twelve planted bugs for notebook 8. Do not read on before you have looked for them with the checker.
+"""Twelve planted bugs for notebook 8. Do not read on before you have looked for them with the
+checker.
 
-Each is a function of macrid with a line or two changed. `planted` puts it in the function's place for a while.
+Each is a function of macrid with a line or two changed. `planted` puts it in the function's place
+for a while.
 """
 
 import inspect
@@ -9,7 +11,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from macrid import encoder, model, ops, prototypes
+from macrid import model
+from macrid.model import encoder, ops, prototypes
 
 BUGS = {
     "A": (prototypes.concept_logits, ("ds = ds / tau", "pass")),
@@ -22,7 +25,13 @@ BUGS = {
     "H": (ops.tanh, ("1 - y * y", "1 - x * x")),
     "I": (ops.softmax, ("y * (dy - row_dot(y, dy)[..., None])", "y * dy")),
     "J": (encoder.sample, ("noise * -0.5", "noise * -1.0")),
-    "K": (ops.softmax, ("return y * (dy - row_dot(y, dy)[..., None])", "return np.multiply(y, dy - row_dot(y, dy)[..., None], out=y)")),
+    "K": (
+        ops.softmax,
+        (
+            "return y * (dy - row_dot(y, dy)[..., None])",
+            "return np.multiply(y, dy - row_dot(y, dy)[..., None], out=y)",
+        ),
+    ),
     "L": (encoder.sample, ("b * -0.5", "b * 0.5"), ("noise * -0.5", "noise * 0.5")),
 }
 
@@ -33,11 +42,21 @@ def planted(letter):
     original, *changes = BUGS[letter]
     source = inspect.getsource(original)
     for old, new in changes:
-        assert source.count(old) == 1, f"{original.__name__} has changed; bug {letter} needs another place"
+        assert source.count(old) == 1, (
+            f"{original.__name__} has changed; bug {letter} needs another place"
+        )
         source = source.replace(old, new)
-    names = {**vars(sys.modules[original.__module__]), "np": np, "bug_rng": np.random.default_rng(0)}
+    names = {
+        **vars(sys.modules[original.__module__]),
+        "np": np,
+        "bug_rng": np.random.default_rng(0),
+    }
     exec(source, names)
-    places = [module for module in (ops, prototypes, encoder, model) if getattr(module, original.__name__, None) is original]
+    places = [
+        module
+        for module in (ops, prototypes, encoder, model)
+        if getattr(module, original.__name__, None) is original
+    ]
     try:
         for module in places:
             setattr(module, original.__name__, names[original.__name__])

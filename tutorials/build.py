@@ -1,8 +1,11 @@
-"""Execute the notebooks from scratch: `python tutorials/build.py [NAME ...]`, NAME such as 08 or 08_backpropagation.
+"""Execute the notebooks from scratch: `python tutorials/build.py [NAME ...]`, NAME such as 08 or
+08_backpropagation.
 
-NN_*.py (jupytext, py:percent) is what is written by hand; the paired NN_*.ipynb, made here, holds the outputs, so that it
-reads well in a browser. Its first figure (or that of THUMBNAIL_FROM) becomes images/NN_*.png, the thumbnail of the index. Nothing that differs from
-run to run is kept: no times, no random ids, no state of widgets; nor anything of MovieLens, which is not ours to publish. `--check` writes nothing and fails on an error.
+NN_*.py (jupytext, py:percent) is what is written by hand; the paired NN_*.ipynb, made here, holds
+the outputs, so that it reads well in a browser. Its first figure (or that of THUMBNAIL_FROM)
+becomes images/NN_*.png, the thumbnail of the index. Nothing that differs from run to run is kept:
+no times, no random ids, no state of widgets; nor anything of MovieLens, which is not ours to
+publish. `--check` writes nothing and fails on an error.
 """
 
 import argparse
@@ -25,7 +28,11 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 THUMBNAIL = (320, 200)
-THUMBNAIL_FROM = {"04_kl": 1, "05_prototypes": 1, "06_encoder": 1}  # which figure, counted from 0, where it is not the first
+THUMBNAIL_FROM = {
+    "04_kl": 1,
+    "05_prototypes": 1,
+    "06_encoder": 1,
+}  # which figure, counted from 0, where it is not the first
 
 
 def sources(names=()):
@@ -34,32 +41,52 @@ def sources(names=()):
     wanted = [Path(name).stem for name in names]
     for name in wanted:
         if not any(path.stem.startswith(name) for path in found):
-            sys.exit(f"{name}: no such notebook; there are {', '.join(path.stem for path in found)}")
-    return [path for path in found if not wanted or any(path.stem.startswith(name) for name in wanted)]
+            sys.exit(
+                f"{name}: no such notebook; there are {', '.join(path.stem for path in found)}"
+            )
+    return [
+        path for path in found if not wanted or any(path.stem.startswith(name) for name in wanted)
+    ]
 
 
 def executed(path):
-    """The notebook of a .py file with the outputs of a fresh kernel, started in this folder. Raises CellExecutionError."""
+    """The notebook of a .py file with the outputs of a fresh kernel, started in this folder. Raises
+    CellExecutionError.
+    """
     notebook = jupytext.read(path)
     notebook.metadata = nbformat.from_dict(METADATA)
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number:02d}", nbformat.from_dict({})
-    environment = {**os.environ, "MACRID_MOVIELENS": "none", "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))}
+    environment = {
+        **os.environ,
+        "MACRID_MOVIELENS": "none",
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])
+        ),
+    }
     client = NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(HERE)}},
-        record_timing=False, coalesce_streams=True,
-    )  # fmt: skip
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(HERE)}},
+        record_timing=False,
+        coalesce_streams=True,
+    )
     client.execute(env=environment)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [tidy(output) for output in cell.outputs if WIDGET not in output.get("data", {})]
+            cell.outputs = [
+                tidy(output) for output in cell.outputs if WIDGET not in output.get("data", {})
+            ]
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
 
 def tidy(output):
-    """An output without addresses in memory or the LaTeX twin of a source listing, its picture in at most 256 colours."""
+    """An output without addresses in memory or the LaTeX twin of a source listing, its picture in
+    at most 256 colours.
+    """
     data = output.get("data", {})
     if "image/png" in data:
         data["image/png"] = base64.b64encode(smaller(base64.b64decode(data["image/png"]))).decode()
@@ -75,14 +102,22 @@ def smaller(png, colours=256):
     from PIL import Image
 
     out = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(
+        out, "PNG", optimize=True
+    )
     return min(png, out.getvalue(), key=len)
 
 
 def pictures(notebook):
     """The PNGs among a notebook's outputs, as bytes."""
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    return [base64.b64decode(output.data["image/png"]) for output in outputs if "image/png" in output.get("data", {})]
+    outputs = [
+        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+    ]
+    return [
+        base64.b64decode(output.data["image/png"])
+        for output in outputs
+        if "image/png" in output.get("data", {})
+    ]
 
 
 def thumbnail(png):
@@ -98,7 +133,9 @@ def thumbnail(png):
 
 def main():
     """Execute what is asked for and write it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="notebooks by number or name; all if left out")
     parser.add_argument("--check", action="store_true", help="execute without writing")
     flags = parser.parse_args()
@@ -111,7 +148,9 @@ def main():
         found = pictures(notebook)
         if found:
             (HERE / "images").mkdir(exist_ok=True)
-            (HERE / "images" / f"{path.stem}.png").write_bytes(thumbnail(found[THUMBNAIL_FROM.get(path.stem, 0)]))
+            (HERE / "images" / f"{path.stem}.png").write_bytes(
+                thumbnail(found[THUMBNAIL_FROM.get(path.stem, 0)])
+            )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""What the notebooks share: `show` prints macrid's own source, `figure_style` sets the look of the figures."""
+"""What the notebooks share: `show` prints macrid's own source, `figure_style` sets the look of the
+figures.
+"""
 
 import inspect
 
 import matplotlib.pyplot as plt
 from IPython.display import Code, display
 
-from macrid.interpret.figures import COLOURS
+from macrid.interpret.drawing import COLOURS
 
 INK, GREY = "#333333", "#999999"
 
@@ -20,7 +22,13 @@ def figure_style():
     """Okabe and Ito's colours, safe for colour-blind eyes; legible type; small files."""
     plt.rcParams.update(
         {
-            "figure.dpi": 80, "savefig.dpi": 80, "font.size": 10, "axes.prop_cycle": plt.cycler(color=COLOURS),
-            "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "figure.constrained_layout.use": True,
+            "figure.dpi": 80,
+            "savefig.dpi": 80,
+            "font.size": 10,
+            "axes.prop_cycle": plt.cycler(color=COLOURS),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "legend.frameon": False,
+            "figure.constrained_layout.use": True,
         }
-    )  # fmt: skip
+    )

@@ -1,12 +1,16 @@
 """What the model is compared with, all with one interface.
 
-    baseline = EASE.fit(X, validation)    X (N, M) SciPy CSR 0/1 of the training users; validation: a `split.HeldOut`
-    baseline.scores(X)                    -> (B, M), higher is better, for users of X (B, M): for `macrid.metrics.evaluate`
+    baseline = EASE.fit(X, validation)    X (N, M) SciPy CSR 0/1 of the training users; validation:
+    a `split.HeldOut`
+    baseline.scores(X)                    -> (B, M), higher is better, for users of X (B, M): for
+    `macrid.metrics.evaluate`
     baseline.save(path)                   one npz file
-    EASE.load(path)                       into NumPy arrays; `backend.to_device(xp, ...)` brings them to a device
+    EASE.load(path)                       into NumPy arrays; `backend.to_device(xp, ...)` brings
+    them to a device
 
-`fit` takes the options of each by keyword, with the defaults of its paper; and `seed`, `xp` (where it computes) and
-`on_epoch(epoch, figures)`. Those that are trained stop by NDCG@100 on `validation`; the others need neither.
+`fit` takes the options of each by keyword, with the defaults of its paper; and `seed`, `xp` (where
+it computes) and `on_epoch(epoch, figures)`. Those that are trained stop by NDCG@100 on
+`validation`; the others need neither.
 """
 
 from macrid.baselines.dgcf import DGCF
@@ -14,6 +18,6 @@ from macrid.baselines.ease import EASE
 from macrid.baselines.itemknn import ItemKNN
 from macrid.baselines.multivae import MultiDAE, MultiVAE
 from macrid.baselines.popularity import Popularity
-from macrid.baselines.ridge import Ridge
+from macrid.training.ridge import Ridge
 
 __all__ = ["DGCF", "EASE", "ItemKNN", "MultiDAE", "MultiVAE", "Popularity", "Ridge"]

@@ -1,28 +1,32 @@
 r"""DGCF, "Disentangled Graph Collaborative Filtering" (Wang et al., SIGIR 2020).
 
-Users and items are the nodes of one graph, adoptions its edges, each in both directions. Every node has K chunks of d/K
-numbers, one for each intent. A layer sums a node's neighbours chunk by chunk; then each edge asks which intent it stands
-for: a neighbour whose chunk agrees with that sum counts for more in it the next time (`route`). Users and items are
-compared by the inner product of their chunks, trained by pairs (`bpr`), and the chunks are kept independent
-(`distance_correlation`).
+Users and items are the nodes of one graph, adoptions its edges, each in both directions. Every node
+has K chunks of d/K numbers, one for each intent. A layer sums a node's neighbours chunk by chunk;
+then each edge asks which intent it stands for: a neighbour whose chunk agrees with that sum counts
+for more in it the next time (`route`). Users and items are compared by the inner product of their
+chunks, trained by pairs (`bpr`), and the chunks are kept independent (`distance_correlation`).
 
     U, H   (K, N, d/K), (K, M, d/K)   the parameters: the chunks of users and items before the graph
     x, y   (K, n, d/K)                what a layer takes and gives; users above items, n = N + M
-    s, a   (K, E)                     the logits of the edges and their softmax over the intents; E counts both directions
+    s, a   (K, E)                     the logits of the edges and their softmax over the intents; E
+           counts both directions
     e      (K, n, d/K)                x of the first layer + y of every layer: what is compared
 
 What the paper leaves open, or the authors' code has otherwise:
 
-- Gradients pass through the routing, logits and degrees and all, as in the authors' code. The alternative, logits as
-  constants, would save about a third of a step, and nothing would learn to be routed well.
-- A sum and a neighbour are brought to unit length before they are compared, and each direction of an edge has its own
-  logits, as in the authors' code. The logits start anew in every layer, layers are added, and all pairs of intents are made
-  independent, as in the paper; the code goes on with the logits, averages the layers, and takes neighbouring pairs.
-- Paper and code test on the users of training. Here a user is new. She enters the graph by her items: edges lead to her from
-  the trained items, none from her, so that nothing changes for others, and her neighbours are routed as in training. Her own
-  chunks before the graph are not known; they are zero, where U starts.
-- So that training fits this, the edges of a batch, those to be predicted, are not in the graph of that batch. Otherwise
-  the item to be predicted is among the neighbours of the user already.
+- Gradients pass through the routing, logits and degrees and all, as in the authors' code. The
+  alternative, logits as constants, would save about a third of a step, and nothing would learn to
+  be routed well.
+- A sum and a neighbour are brought to unit length before they are compared, and each direction of
+  an edge has its own logits, as in the authors' code. The logits start anew in every layer, layers
+  are added, and all pairs of intents are made independent, as in the paper; the code goes on with
+  the logits, averages the layers, and takes neighbouring pairs.
+- Paper and code test on the users of training. Here a user is new. She enters the graph by her
+  items: edges lead to her from the trained items, none from her, so that nothing changes for
+  others, and her neighbours are routed as in training. Her own chunks before the graph are not
+  known; they are zero, where U starts.
+- So that training fits this, the edges of a batch, those to be predicted, are not in the graph of
+  that batch. Otherwise the item to be predicted is among the neighbours of the user already.
 """
 
 from dataclasses import dataclass
@@ -31,11 +35,11 @@ import numpy as np
 from scipy import sparse
 
 from macrid.backend import array_module, scalar, to_device
-from macrid.baselines import saved
-from macrid.baselines.training import train
+from macrid.baselines.epochs import train
 from macrid.config import Config
 from macrid.errors import UserError
-from macrid.ops import normalise, row_dot, softmax, tanh
+from macrid.model.ops import normalise, row_dot, softmax, tanh
+from macrid.training import saved
 
 FEWEST_BATCHES = 5  # an epoch has at least as many: never is more than a fifth of the graph hidden
 FLOOR = 1e-8  # under the roots of distances and covariances, as in the authors' code
@@ -43,7 +47,9 @@ FLOOR = 1e-8  # under the roots of distances and covariances, as in the authors'
 
 @dataclass(frozen=True)
 class DGCF:
-    """What is left of the graph for users who enter it: what each layer took from the items, and the items themselves."""
+    """What is left of the graph for users who enter it: what each layer took from the items, and
+    the items themselves.
+    """
 
     inputs: np.ndarray  # (L, K, M, d/K)
     scales: np.ndarray  # (L, T, K, M), degree^(-1/2) of each item at each iteration
@@ -51,24 +57,54 @@ class DGCF:
 
     @classmethod
     def fit(
-        cls, X, validation=None, *, K=4, d=64, layers=1, iterations=2, l2=1e-3, independence=0.01, sample=100, learning_rate=0.01,
-        batch_size=4096, max_epochs=200, patience=20, precision="float32", seed=0, xp=np, on_epoch=None,
-    ):  # fmt: skip
-        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation NDCG@100 is kept.
+        cls,
+        X,
+        validation=None,
+        *,
+        K=4,
+        d=64,
+        layers=1,
+        iterations=2,
+        l2=1e-3,
+        independence=0.01,
+        sample=100,
+        learning_rate=0.01,
+        batch_size=4096,
+        max_epochs=200,
+        patience=20,
+        precision="float32",
+        seed=0,
+        xp=np,
+        on_epoch=None,
+    ):
+        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation NDCG@100
+        is kept.
 
         K, d          intents, and numbers of all chunks together: K divides d
-        layers        how many steps of the graph a node looks out; `iterations` of the routing in each (1: no routing)
+        layers        how many steps of the graph a node looks out; `iterations` of the routing in
+                      each (1: no routing)
         l2            weight of the squared chunks before the graph, of the nodes of a batch
-        independence  weight of the distance correlation between intents, of `sample` users and `sample` items
-        batch_size    adoptions a step, each with an item that the user does not have (the authors: 1024)
+        independence  weight of the distance correlation between intents, of `sample` users and
+                      `sample` items
+        batch_size    adoptions a step, each with an item that the user does not have (the authors:
+                      1024)
         validation    a `split.HeldOut`; without it all epochs are run and the last one is kept
         patience      stop after this many epochs without a better validation figure
         on_epoch      is called with the epoch and a dict of its loss terms and validation figure
         """
         if min(K, layers, iterations) < 1 or d < K or d % K:
-            raise UserError(f"K is {K}, d {d}, layers {layers}, iterations {iterations}; expected at least 1 each, and d a multiple of K")
+            raise UserError(
+                f"K is {K}, d {d}, layers {layers}, iterations {iterations}; expected at least 1"
+                " each, and d a multiple of K"
+            )
         options = Config(
-            learning_rate=learning_rate, l2=0.0, batch_size=batch_size, max_epochs=max_epochs, patience=patience, precision=precision, seed=seed
+            learning_rate=learning_rate,
+            l2=0.0,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            patience=patience,
+            precision=precision,
+            seed=seed,
         )
         X = sparse.csr_array(X)
         X.sort_indices()
@@ -100,7 +136,9 @@ class DGCF:
         return users @ self.items.transpose(0, 2, 1).reshape(K * width, M)
 
     def users(self, X):
-        """The chunks (K, B, d/K) of the users of X (B, M) SciPy CSR, as their items' edges make them."""
+        """The chunks (K, B, d/K) of the users of X (B, M) SciPy CSR, as their items' edges make
+        them.
+        """
         xp = array_module(self.items)
         graph = to_device(xp, _graph(*edges(X), X.shape, self.items.shape[0]))
         e = 0.0
@@ -123,7 +161,8 @@ class Graph:
 
     head, tail  (E,) indices of nodes
     reverse     (E,) where each edge's opposite stands; None if there are none
-    copies      (K heads, K tails) CSR of ones: K copies of the graph, so that one sparse product serves all intents
+    copies      (K heads, K tails) CSR of ones: K copies of the graph, so that one sparse product
+                serves all intents
     """
 
     head: np.ndarray
@@ -176,12 +215,15 @@ def _graph(head, tail, shape, K, reverse=None):
     indices = (copy * shape[1] + tail).reshape(-1)
     dtype = np.int32 if K * max(E, *shape) < 2**31 else np.int64
     ones = np.ones(K * E, bool)
-    copies = sparse.csr_array((ones, indices.astype(dtype), indptr.astype(dtype)), shape=(K * shape[0], K * shape[1]))
+    copies = sparse.csr_array(
+        (ones, indices.astype(dtype), indptr.astype(dtype)), shape=(K * shape[0], K * shape[1])
+    )
     return Graph(head, tail, reverse, copies, K)
 
 
 def epoch_batches(X, K, sample, options, rng):
-    """Yield the `Batch`es of an epoch: every adoption of X (N, M) SciPy CSR, columns sorted, is in one of them.
+    """Yield the `Batch`es of an epoch: every adoption of X (N, M) SciPy CSR, columns sorted, is in
+    one of them.
 
     Users who have every item teach nothing: there is none to compare with.
     """
@@ -193,19 +235,28 @@ def epoch_batches(X, K, sample, options, rng):
             hidden = np.zeros(len(users), bool)
             hidden[part] = True
             graph = make_graph(users[~hidden], items[~hidden], N, M, K)
-            nodes = np.concatenate([users[hidden], N + items[hidden], N + draw_negatives(rng, X, users[hidden])])
+            nodes = np.concatenate(
+                [users[hidden], N + items[hidden], N + draw_negatives(rng, X, users[hidden])]
+            )
             ones = np.ones(len(nodes), options.dtype)
-            gather = sparse.csr_array((ones, (nodes, np.arange(len(nodes)))), shape=(N + M, len(nodes)))
+            gather = sparse.csr_array(
+                (ones, (nodes, np.arange(len(nodes)))), shape=(N + M, len(nodes))
+            )
             counts = np.bincount(nodes, minlength=N + M).astype(options.dtype)
-            chosen = [rng.choice(N, min(N, sample), replace=False), N + rng.choice(M, min(M, sample), replace=False)]
+            chosen = [
+                rng.choice(N, min(N, sample), replace=False),
+                N + rng.choice(M, min(M, sample), replace=False),
+            ]
             yield Batch(graph, nodes, gather, counts, np.concatenate(chosen))
 
 
 def draw_negatives(rng, X, users):
-    r"""An item that she does not have for each of `users` (B,), uniformly: X (N, M) SciPy CSR, columns sorted.
+    r"""An item that she does not have for each of `users` (B,), uniformly: X (N, M) SciPy CSR,
+    columns sorted.
 
-    A user has items c_0 < c_1 < ... . Of those she has not, the r-th (from 0) is r + j, where j counts the c_t with
-    c_t - t <= r: each such item stands before it. All users' c_t - t form one ascending list, so one search finds all j.
+    A user has items c_0 < c_1 < ... . Of those she has not, the r-th (from 0) is r + j, where j
+    counts the c_t with c_t - t <= r: each such item stands before it. All users' c_t - t form one
+    ascending list, so one search finds all j.
     """
     M = X.shape[1]
     user, item = edges(X)
@@ -215,19 +266,25 @@ def draw_negatives(rng, X, users):
 
 
 def initial_parameters(N, M, K, d, options):
-    """U (K, N, d/K) and H (K, M, d/K): normal, of Glorot's deviation for an (N, d) and an (M, d) matrix."""
+    """U (K, N, d/K) and H (K, M, d/K): normal, of Glorot's deviation for an (N, d) and an (M, d)
+    matrix.
+    """
     rng = np.random.default_rng([options.seed, 0])
-    draw = lambda n: (rng.standard_normal((K, n, d // K)) * (2 / (n + d)) ** 0.5).astype(options.dtype)
+    draw = lambda n: (rng.standard_normal((K, n, d // K)) * (2 / (n + d)) ** 0.5).astype(
+        options.dtype
+    )
     return {"U": draw(N), "H": draw(M)}
 
 
 def loss_and_gradients(parameters, batch, layers, iterations, l2, independence):
-    r"""The loss of a `Batch` and its gradients: a function of its arguments alone, none of which it changes.
+    r"""The loss of a `Batch` and its gradients: a function of its arguments alone, none of which it
+    changes.
 
-        loss = 1/B sum ln(1 + exp(-(e_u . e_i - e_u . e_j))) + independence dCor + l2/(2B) sum of x^2
+        loss = 1/B sum ln(1 + exp(-(e_u . e_i - e_u . e_j))) + independence dCor + l2/(2B) sum of
+        x^2
 
-    over B users u with an item i that they have and an item j that they do not have; x are U and H of these nodes.
-    Returns ({"loss", "ranking", "independence"}, {"U", "H"}).
+    over B users u with an item i that they have and an item j that they do not have; x are U and H
+    of these nodes. Returns ({"loss", "ranking", "independence"}, {"U", "H"}).
     """
     xp, N = array_module(parameters["H"]), parameters["U"].shape[1]
     B = batch.nodes.size // 3
@@ -244,11 +301,15 @@ def loss_and_gradients(parameters, batch, layers, iterations, l2, independence):
     de[:, batch.sample] += pull_correlation(independence)
     dx = pull_graph(de)
     dx += (l2 / B) * counts * x
-    return {"loss": loss, "ranking": ranking, "independence": correlation}, {"U": dx[:, :N], "H": dx[:, N:]}
+    return {"loss": loss, "ranking": ranking, "independence": correlation}, {
+        "U": dx[:, :N],
+        "H": dx[:, N:],
+    }
 
 
 def represent(x, graph, layers, iterations):
-    r"""e = x + sum of the layers' outputs; each layer routes what the last one gave. x (K, n, d/K) -> e (K, n, d/K).
+    r"""e = x + sum of the layers' outputs; each layer routes what the last one gave. x (K, n, d/K)
+    -> e (K, n, d/K).
 
     Returns (e, the layers' inputs, their scales (T, K, n)) and the pullback from de to dx.
     """
@@ -270,12 +331,14 @@ def represent(x, graph, layers, iterations):
 
 
 def route(x, graph, iterations):
-    r"""A layer: sum the neighbours, ask each edge for its intent, and sum again. x (K, n, d/K) -> y (K, n, d/K).
+    r"""A layer: sum the neighbours, ask each edge for its intent, and sum again. x (K, n, d/K) -> y
+    (K, n, d/K).
 
-        s^0 = 0      y^t = propagate(s^t, x)      s^(t+1)_kht = s^t_kht + y^t_kh/|y^t_kh| . tanh(x_kt/|x_kt|)
+        s^0 = 0      y^t = propagate(s^t, x)      s^(t+1)_kht = s^t_kht + y^t_kh/|y^t_kh| .
+                     tanh(x_kt/|x_kt|)
 
-    for t = 0 .. iterations - 1. The first sum is that of `smooth`. Returns (y, scales (T, K, n)), where scales tell how
-    a node was weighted for its degree, and the pullback from dy to dx.
+    for t = 0 .. iterations - 1. The first sum is that of `smooth`. Returns (y, scales (T, K, n)),
+    where scales tell how a node was weighted for its degree, and the pullback from dy to dx.
     """
     xp = array_module(x)
     (y, scale), pull_smooth = smooth(x, graph)
@@ -305,13 +368,15 @@ def route(x, graph, iterations):
 
 
 def propagate(s, x, graph):
-    r"""Sum the neighbours of each node, chunk by chunk, with the weights that the logits of the edges give.
+    r"""Sum the neighbours of each node, chunk by chunk, with the weights that the logits of the
+    edges give.
 
-        a_k = softmax over k of s_k      D_kh = sum_t a_kht      y_kh = sum_t a_kht / sqrt(D_kh D_kt) x_kt
+        a_k = softmax over k of s_k      D_kh = sum_t a_kht      y_kh = sum_t a_kht / sqrt(D_kh
+        D_kt) x_kt
 
-    s (K, E), x (K, n, d/K) -> y (K, n, d/K), and D^(-1/2) (K, n), which is 0 for a node without edges. With
-    g = D^(-1/2), z = g x and v = A z it is y = g v. So dg = v . dy + x . dz, and dD = -g^3 dg / 2 goes to all edges of
-    a head.
+    s (K, E), x (K, n, d/K) -> y (K, n, d/K), and D^(-1/2) (K, n), which is 0 for a node without
+    edges. With g = D^(-1/2), z = g x and v = A z it is y = g v. So dg = v . dy + x . dz, and dD =
+    -g^3 dg / 2 goes to all edges of a head.
     """
     a, pull_softmax = softmax(s.T)
     a = a.T
@@ -329,9 +394,11 @@ def propagate(s, x, graph):
 
 
 def smooth(x, graph):
-    r"""`propagate` before anything is known: all logits equal, so y_kh = sum_t x_kt / sqrt(n_h n_t), n: a node's edges.
+    r"""`propagate` before anything is known: all logits equal, so y_kh = sum_t x_kt / sqrt(n_h
+    n_t), n: a node's edges.
 
-    It is linear and symmetric, so it is its own pullback. Returns y and (n/K)^(-1/2) (K, n), as `propagate` would.
+    It is linear and symmetric, so it is its own pullback. Returns y and (n/K)^(-1/2) (K, n), as
+    `propagate` would.
     """
     xp = array_module(x)
     a = xp.full((graph.K, graph.head.size), 1 / graph.K, dtype=x.dtype)
@@ -344,9 +411,11 @@ def smooth(x, graph):
 
 
 def edge_sum(w, x, graph):
-    r"""y_kh = sum over the edges of head h of w_ke x_k,tail(e): w (K, E), x (K, n, d/K) -> (K, n, d/K).
+    r"""y_kh = sum over the edges of head h of w_ke x_k,tail(e): w (K, E), x (K, n, d/K) -> (K, n,
+    d/K).
 
-    dw is an `edge_dot` and dx an `edge_sum` over the opposite edges: the two ops are each other's derivatives.
+    dw is an `edge_dot` and dx an `edge_sum` over the opposite edges: the two ops are each other's
+    derivatives.
     """
 
     def pullback(dy):
@@ -365,9 +434,11 @@ def edge_dot(y, x, graph):
 
 
 def bpr(u, i, j):
-    r"""Bayesian personalised ranking (Rendle et al., 2009): the mean of ln(1 + exp(-m)), m = u . i - u . j.
+    r"""Bayesian personalised ranking (Rendle et al., 2009): the mean of ln(1 + exp(-m)), m = u . i
+    - u . j.
 
-    u, i, j (K, B, d/K) -> scalar; the inner products run over all chunks. dm = -1 / (1 + exp(m)) / B.
+    u, i, j (K, B, d/K) -> scalar; the inner products run over all chunks. dm = -1 / (1 + exp(m)) /
+    B.
     """
     xp = array_module(u)
     difference = i - j
@@ -383,24 +454,34 @@ def bpr(u, i, j):
 
 
 def distance_correlation(x):
-    r"""sum over k < l of the distance correlation of chunks k and l (Szekely et al., 2007) over S nodes: x (K, S, w) -> scalar.
+    r"""sum over k < l of the distance correlation of chunks k and l (Szekely et al., 2007) over S
+    nodes: x (K, S, w) -> scalar.
 
         D_kab = |x_ka - x_kb|      Z_k = D_k less its row and column means, plus its mean
-        V_kl = mean of Z_k Z_l     dCor_kl = sqrt(V_kl / sqrt(V_kk V_ll)),   0 only where independent
+        V_kl = mean of Z_k Z_l     dCor_kl = sqrt(V_kl / sqrt(V_kk V_ll)),   0 only where
+                                   independent
 
-    dCor_kl depends on ln V alone, by 1/2 for V_kl and by -1/4 for V_kk and V_ll. Centring is a symmetric projection that Z
-    has passed, so dD = dZ, a combination of the Z; and D_ab pulls x_a away from x_b by dD_ab / D_ab.
+    dCor_kl depends on ln V alone, by 1/2 for V_kl and by -1/4 for V_kk and V_ll. Centring is a
+    symmetric projection that Z has passed, so dD = dZ, a combination of the Z; and D_ab pulls x_a
+    away from x_b by dD_ab / D_ab.
     """
     xp = array_module(x)
     K, S, _ = x.shape
     squares = row_dot(x, x)  # (K, S)
     D = squares[:, :, None] + squares[:, None, :] - 2 * (x @ x.transpose(0, 2, 1))
     D = xp.sqrt(xp.maximum(D, 0) + FLOOR)  # (K, S, S)
-    Z = D - D.mean(axis=1, keepdims=True) - D.mean(axis=2, keepdims=True) + D.mean(axis=(1, 2), keepdims=True)
+    Z = (
+        D
+        - D.mean(axis=1, keepdims=True)
+        - D.mean(axis=2, keepdims=True)
+        + D.mean(axis=(1, 2), keepdims=True)
+    )
     Z = Z.reshape(K, S * S)
     V = xp.maximum(Z @ Z.T / S**2, 0) + FLOOR  # (K, K)
     own = xp.diag(V)
-    dCor = xp.sqrt(V / xp.sqrt(own[:, None] * own)) * (1 - xp.eye(K, dtype=x.dtype))  # (K, K), each pair twice
+    dCor = xp.sqrt(V / xp.sqrt(own[:, None] * own)) * (
+        1 - xp.eye(K, dtype=x.dtype)
+    )  # (K, K), each pair twice
 
     def pullback(dvalue):
         dV = dCor / (2 * V)  # both halves of the symmetric V_kl

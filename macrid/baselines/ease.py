@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from macrid.backend import array_module, to_device
-from macrid.baselines import saved
+from macrid.training import saved
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,9 @@ class EASE:
 
     @classmethod
     def fit(cls, X, validation=None, *, regularisation=200.0, seed=0, xp=np, on_epoch=None):
-        """Invert the (M, M) Gram matrix of X (N, M) SciPy CSR: M^3 operations of `xp` and M^2 numbers in memory."""
+        """Invert the (M, M) Gram matrix of X (N, M) SciPy CSR: M^3 operations of `xp` and M^2
+        numbers in memory.
+        """
         G = to_device(xp, (X.T @ X).toarray().astype(float))
         diagonal = xp.arange(G.shape[0])
         G[diagonal, diagonal] += regularisation

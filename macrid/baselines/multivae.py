@@ -1,16 +1,21 @@
-r"""MultiDAE and MultiVAE, "Variational Autoencoders for Collaborative Filtering" (Liang et al., 2018).
+r"""MultiDAE and MultiVAE, "Variational Autoencoders for Collaborative Filtering" (Liang et al.,
+2018).
 
-A user's items, as a row of length one, pass through a multilayer perceptron to a code of `latent` numbers, and through
-another one to logits of all items. The items that she has are one multinomial draw from their softmax:
+A user's items, as a row of length one, pass through a multilayer perceptron to a code of `latent`
+numbers, and through another one to logits of all items. The items that she has are one multinomial
+draw from their softmax:
 
     x~_u = dropout(x_u / ||x_u||)                    h_u = encoder(x~_u)
     MultiDAE   z_u = tanh(h_u)
-    MultiVAE   z_u ~ N(mu_u, sigma_u^2),   (mu_u, b_u) = h_u,   sigma_u = exp(-b_u / 2),   prior N(0, 1)
+    MultiVAE   z_u ~ N(mu_u, sigma_u^2),   (mu_u, b_u) = h_u,   sigma_u = exp(-b_u / 2),   prior
+               N(0, 1)
 
-    loss = -sum_i x_ui ln softmax(decoder(z_u))_i + beta KL(N(mu_u, sigma_u^2) || N(0, 1)) + l2 ||weights||^2
+    loss = -sum_i x_ui ln softmax(decoder(z_u))_i + beta KL(N(mu_u, sigma_u^2) || N(0, 1)) + l2
+    ||weights||^2
 
-the first two averaged over the users of a batch. What macrid adds to MultiVAE is the concepts; what it leaves out is the
-layers as wide as all items: parameters here are E, e (M wide, of the first layer), q.., and p.., the last M wide.
+the first two averaged over the users of a batch. What macrid adds to MultiVAE is the concepts; what
+it leaves out is the layers as wide as all items: parameters here are E, e (M wide, of the first
+layer), q.., and p.., the last M wide.
 """
 
 from dataclasses import dataclass, field
@@ -18,14 +23,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from macrid.backend import array_module, scalar, to_device
-from macrid.baselines import saved
-from macrid.baselines.training import train
+from macrid.baselines.epochs import train
 from macrid.config import Config
-from macrid.decoder import positives
-from macrid.encoder import f_nn, kl_divergence, sample
 from macrid.errors import UserError
-from macrid.fit import annealed_beta
-from macrid.ops import row_dot, tanh
+from macrid.model.decoder import positives
+from macrid.model.encoder import f_nn, kl_divergence, sample
+from macrid.model.ops import row_dot, tanh
+from macrid.training import saved
+from macrid.training.fit import annealed_beta
 
 
 @dataclass(frozen=True)
@@ -36,25 +41,49 @@ class MultiDAE:
 
     @classmethod
     def fit(
-        cls, X, validation=None, *, hidden=(), latent=200, item_dropout=0.5, l2=0.01 / 500, learning_rate=1e-3, batch_size=500,
-        max_epochs=200, patience=200, precision="float32", seed=0, xp=np, on_epoch=None,
-    ):  # fmt: skip
-        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation NDCG@100 is kept.
+        cls,
+        X,
+        validation=None,
+        *,
+        hidden=(),
+        latent=200,
+        item_dropout=0.5,
+        l2=0.01 / 500,
+        learning_rate=1e-3,
+        batch_size=500,
+        max_epochs=200,
+        patience=200,
+        precision="float32",
+        seed=0,
+        xp=np,
+        on_epoch=None,
+    ):
+        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation NDCG@100
+        is kept.
 
-        hidden        widths of the layers between the items and the code; the decoder has them in reverse
+        hidden        widths of the layers between the items and the code; the decoder has them in
+                      reverse
         item_dropout  share of a user's items that the encoder does not see
         l2            the authors' .01 divided by their batch of 500
         validation    a `split.HeldOut`; without it all epochs are run and the last one is kept
-        patience      stop after this many epochs without a better validation figure (the authors: never)
+        patience      stop after this many epochs without a better validation figure (the authors:
+                      never)
         on_epoch      is called with the epoch and a dict of its loss terms and validation figure
 
-        The defaults are the authors' for ML-20M. With few users smaller batches learn more in as many epochs: on MovieLens
-        ml-latest-small (ten folds over 531 users, split seed 98765) NDCG@100 is .350 ± .008, .367 with batch_size=100.
+        The defaults are the authors' for ML-20M. With few users smaller batches learn more in as
+        many epochs: on MovieLens ml-latest-small (ten folds over 531 users, split seed 98765)
+        NDCG@100 is .350 ± .008, .367 with batch_size=100.
         """
         options = Config(
-            item_dropout=item_dropout, learning_rate=learning_rate, l2=0.0, batch_size=batch_size, max_epochs=max_epochs, patience=patience,
-            precision=precision, seed=seed,
-        )  # fmt: skip
+            item_dropout=item_dropout,
+            learning_rate=learning_rate,
+            l2=0.0,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            patience=patience,
+            precision=precision,
+            seed=seed,
+        )
         start = initial_parameters(X.shape[1], hidden, latent, False, options)
         return cls(_train(cls, start, X, validation, options, l2, xp, on_epoch))
 
@@ -74,19 +103,44 @@ class MultiVAE:
 
     @classmethod
     def fit(
-        cls, X, validation=None, *, hidden=(600,), latent=200, item_dropout=0.5, beta=0.2, anneal_steps=40_000, l2=0.0, learning_rate=1e-3,
-        batch_size=500, max_epochs=200, patience=200, precision="float32", seed=0, xp=np, on_epoch=None,
-    ):  # fmt: skip
+        cls,
+        X,
+        validation=None,
+        *,
+        hidden=(600,),
+        latent=200,
+        item_dropout=0.5,
+        beta=0.2,
+        anneal_steps=40_000,
+        l2=0.0,
+        learning_rate=1e-3,
+        batch_size=500,
+        max_epochs=200,
+        patience=200,
+        precision="float32",
+        seed=0,
+        xp=np,
+        on_epoch=None,
+    ):
         """As `MultiDAE.fit`, and: beta grows linearly from 0 to `beta` over `anneal_steps` updates.
 
-        The authors' beta is min(.2, step / 200,000), which is .2 after 40,000 updates. Their layer of 600 is too much for
-        a few hundred users: give hidden=() and batch_size=100 there. On MovieLens ml-latest-small (ten folds over 531
-        users, split seed 98765) NDCG@100 is then .359 ± .008, .330 with hidden=(600,), and .328 with all defaults.
+        The authors' beta is min(.2, step / 200,000), which is .2 after 40,000 updates. Their layer
+        of 600 is too much for a few hundred users: give hidden=() and batch_size=100 there. On
+        MovieLens ml-latest-small (ten folds over 531 users, split seed 98765) NDCG@100 is then .359
+        ± .008, .330 with hidden=(600,), and .328 with all defaults.
         """
         options = Config(
-            item_dropout=item_dropout, learning_rate=learning_rate, l2=0.0, batch_size=batch_size, max_epochs=max_epochs, patience=patience,
-            precision=precision, seed=seed, beta=beta, anneal_steps=anneal_steps,
-        )  # fmt: skip
+            item_dropout=item_dropout,
+            learning_rate=learning_rate,
+            l2=0.0,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            patience=patience,
+            precision=precision,
+            seed=seed,
+            beta=beta,
+            anneal_steps=anneal_steps,
+        )
         start = initial_parameters(X.shape[1], hidden, latent, True, options)
         return cls(_train(cls, start, X, validation, options, l2, xp, on_epoch))
 
@@ -100,7 +154,8 @@ class MultiVAE:
 
 @dataclass(frozen=True)
 class Noise:
-    """The random numbers of one step: what the encoder sees of each item, and what z is sampled with.
+    """The random numbers of one step: what the encoder sees of each item, and what z is sampled
+    with.
 
     items     (nonzeros of X,) 0 or 1 / (1 - item_dropout), on the host
     epsilon   (B, latent) standard normal, or None for MultiDAE
@@ -111,10 +166,11 @@ class Noise:
 
 
 def initial_parameters(M, hidden, latent, sampled, options):
-    r"""Glorot for the weights, a normal of deviation .001 without its tails for the biases, as the authors have them.
+    r"""Glorot for the weights, a normal of deviation .001 without its tails for the biases, as the
+    authors have them.
 
-    Returns a dict: E (M, q_1), e (q_1,), then qW0, qb0, .. to the code (`latent`, or twice that if it is sampled: mu and
-    b), and pW0, pb0, .. from `latent` through `hidden` in reverse to M.
+    Returns a dict: E (M, q_1), e (q_1,), then qW0, qb0, .. to the code (`latent`, or twice that if
+    it is sampled: mu and b), and pW0, pb0, .. from `latent` through `hidden` in reverse to M.
     """
     if min([latent, *hidden]) < 1:
         raise UserError(f"hidden is {hidden} and latent {latent}, expected layers of at least 1")
@@ -138,9 +194,11 @@ def initial_parameters(M, hidden, latent, sampled, options):
 
 
 def loss_and_gradients(parameters, X, noise, beta=0.0, l2=0.0):
-    r"""The loss of a batch X (B, M) SciPy CSR and its gradients: a function of its arguments alone, none of which it changes.
+    r"""The loss of a batch X (B, M) SciPy CSR and its gradients: a function of its arguments alone,
+    none of which it changes.
 
-    Returns ({"loss", "reconstruction", "kl"}, a dict with the parameters' keys); the terms as in `macrid.model`.
+    Returns ({"loss", "reconstruction", "kl"}, a dict with the parameters' keys); the terms as in
+    `macrid.model`.
     """
     p = parameters
     h, pull_encoder = encode(p, X, noise.items)  # (B, latent) or (B, 2 latent)
@@ -164,7 +222,8 @@ def loss_and_gradients(parameters, X, noise, beta=0.0, l2=0.0):
 
 
 def encode(parameters, X, noise=None):
-    r"""The encoder: h from the rows of X (B, M) SciPy CSR, made to length one and then multiplied by `noise` (nonzeros,).
+    r"""The encoder: h from the rows of X (B, M) SciPy CSR, made to length one and then multiplied
+    by `noise` (nonzeros,).
 
     The pullback takes dh and returns the dict of the encoder's gradients.
     """
@@ -189,9 +248,11 @@ def encode(parameters, X, noise=None):
 
 
 def sparse_linear(X, W, b):
-    r"""y = X W + b for a sparse X (B, M) SciPy CSR, W (M, q), b (q,): only rows of W that X has items of take part.
+    r"""y = X W + b for a sparse X (B, M) SciPy CSR, W (M, q), b (q,): only rows of W that X has
+    items of take part.
 
-    dW = X^T dy,  db = sum over rows of dy; X is data. The plain twin is `macrid.ops.linear` with a dense X.
+    dW = X^T dy,  db = sum over rows of dy; X is data. The plain twin is `macrid.ops.linear` with a
+                  dense X.
     """
     X, XT = to_device(array_module(W), (X, X.T))
     y = X @ W
@@ -204,7 +265,8 @@ def sparse_linear(X, W, b):
 
 
 def gaussian(h, epsilon):
-    r"""From h = (mu, b) side by side (B, 2d) to a sample z (B, d) and KL(N(mu, exp(-b)) || N(0, 1)).
+    r"""From h = (mu, b) side by side (B, 2d) to a sample z (B, d) and KL(N(mu, exp(-b)) || N(0,
+    1)).
 
     `macrid.encoder.sample` and `kl_divergence` with sigma0 = 1; mu is used twice, and b too.
     """
@@ -221,9 +283,11 @@ def gaussian(h, epsilon):
 
 
 def multinomial(logits, X):
-    r"""sum_i x_ui ln softmax(logits_u)_i, averaged over the users: logits (B, M), X (B, M) SciPy CSR -> scalar.
+    r"""sum_i x_ui ln softmax(logits_u)_i, averaged over the users: logits (B, M), X (B, M) SciPy
+    CSR -> scalar.
 
-    With n_u = sum_i x_ui,   dlogits_ui = (x_ui - n_u softmax(logits_u)_i) / B:   a multiple of the exponentials for each
+    With n_u = sum_i x_ui,   dlogits_ui = (x_ui - n_u softmax(logits_u)_i) / B:   a multiple of the
+                             exponentials for each
     user, and a sparse part.
     """
     xp = array_module(logits)
@@ -259,14 +323,20 @@ def multinomial_plain(logits, X):
 
 
 def draw_noise(rng, X, code, options):
-    """Draw the `Noise` of one step for a batch X (B, M), on the host; `code` is the length of a sample, or 0 for MultiDAE."""
+    """Draw the `Noise` of one step for a batch X (B, M), on the host; `code` is the length of a
+    sample, or 0 for MultiDAE.
+    """
     kept = rng.random(X.nnz, dtype=options.dtype) >= options.item_dropout
     items = kept.astype(options.dtype) / (1 - options.item_dropout)
-    return Noise(items, rng.standard_normal((X.shape[0], code), dtype=options.dtype) if code else None)
+    return Noise(
+        items, rng.standard_normal((X.shape[0], code), dtype=options.dtype) if code else None
+    )
 
 
 def _train(cls, parameters, X, validation, options, l2, xp, on_epoch):
-    """Epochs of Adam steps; returns the parameters of the best validation figure, or the last ones without validation."""
+    """Epochs of Adam steps; returns the parameters of the best validation figure, or the last ones
+    without validation.
+    """
     code = parameters["pW0"].shape[0] if cls is MultiVAE else 0
 
     def batches(rng):
@@ -278,7 +348,9 @@ def _train(cls, parameters, X, validation, options, l2, xp, on_epoch):
     def step(own, batch, updates):
         return loss_and_gradients(own, *batch, annealed_beta(updates, options), l2)
 
-    return train(cls.__name__, to_device(xp, parameters), batches, step, cls, validation, options, on_epoch)
+    return train(
+        cls.__name__, to_device(xp, parameters), batches, step, cls, validation, options, on_epoch
+    )
 
 
 def _layers(parameters, part):

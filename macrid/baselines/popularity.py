@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from macrid.backend import array_module, to_device
-from macrid.baselines import saved
+from macrid.training import saved
 
 
 @dataclass(frozen=True)

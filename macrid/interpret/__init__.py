@@ -1,1 +1,3 @@
-"""What a trained model has learned: concepts against categories, dimensions against attributes, figures."""
+"""What a trained model has learned: concepts against categories, dimensions against attributes,
+figures.
+"""

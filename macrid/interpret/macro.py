@@ -9,8 +9,8 @@ DUPLICATE = 0.9  # the cosine of two prototypes
 def match(assigned, category):
     r"""The one-to-one matching of concepts to categories that agrees on most items (Kuhn, 1955).
 
-    assigned, category (M,) whole numbers from 0 -> dict concept: category. If there are more of one than of the other,
-    the rest stays unmatched.
+    assigned, category (M,) whole numbers from 0 -> dict concept: category. If there are more of one
+    than of the other, the rest stays unmatched.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -26,12 +26,16 @@ def confusion(assigned, category):
 
 
 def concept_scores(C, category):
-    r"""How well concepts agree with categories. C (M, K) assignment, category (M,) -> dict of floats.
+    r"""How well concepts agree with categories. C (M, K) assignment, category (M,) -> dict of
+    floats.
 
-    accuracy     share of items whose concept is matched to their category, after the optimal matching
-    ari          adjusted Rand index (Hubert and Arabie, 1985): 1 for equal partitions, 0 on average for random ones
+    accuracy     share of items whose concept is matched to their category, after the optimal
+                 matching
+    ari          adjusted Rand index (Hubert and Arabie, 1985): 1 for equal partitions, 0 on average
+                 for random ones
     nmi          mutual information over the mean of the two entropies (Strehl and Ghosh, 2002)
-    largest      share of items in the largest concept: 1 is mode collapse (section 4.3.2), 1/K is balance
+    largest      share of items in the largest concept: 1 is mode collapse (section 4.3.2), 1/K is
+                 balance
     """
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -47,15 +51,18 @@ def concept_scores(C, category):
 
 
 def confidence(X, C):
-    r"""Confidence of a user's components, section 4.3: sum_i x_ui c_ik. X (B, M) CSR, C (M, K) -> (B, K)."""
+    r"""Confidence of a user's components, section 4.3: sum_i x_ui c_ik. X (B, M) CSR, C (M, K) ->
+    (B, K).
+    """
     return np.asarray(X @ C)
 
 
 def intention_scores(X, C, category, intentions):
     r"""Do a user's strongest components name her true intentions?
 
-    For a user with n intentions, the share of her n most confident components that are matched to one of them.
-    X (B, M) CSR her items, C (M, K), category (M,), intentions (B, G) shares -> (B,), one figure a user.
+    For a user with n intentions, the share of her n most confident components that are matched to
+    one of them. X (B, M) CSR her items, C (M, K), category (M,), intentions (B, G) shares -> (B,),
+    one figure a user.
     """
     matching = match(C.argmax(axis=1), category)
     strongest = np.argsort(-confidence(X, C), axis=1, kind="stable")
@@ -67,13 +74,16 @@ def intention_scores(X, C, category, intentions):
 
 
 def match_greedily(m, H, categories):
-    r"""Section 4.3's matching: the nearest pair of a prototype and a category's centre first, then the nearest of the rest.
+    r"""Section 4.3's matching: the nearest pair of a prototype and a category's centre first, then
+    the nearest of the rest.
 
-    m (K, d) and H (M, d), unit rows for a model with cosines; categories (M, G) 0/1 CSR -> dict concept: category. The
-    centre is the mean of a category's items, each shared out among its categories; categories without items match nothing.
-    `match` is the optimal matching, by counts.
+    m (K, d) and H (M, d), unit rows for a model with cosines; categories (M, G) 0/1 CSR -> dict
+    concept: category. The centre is the mean of a category's items, each shared out among its
+    categories; categories without items match nothing. `match` is the optimal matching, by counts.
     """
-    weight = categories.multiply(1 / np.maximum(categories.sum(axis=1), 1)[:, None]).T.tocsr()  # (G, M)
+    weight = categories.multiply(
+        1 / np.maximum(categories.sum(axis=1), 1)[:, None]
+    ).T.tocsr()  # (G, M)
     total = np.asarray(weight.sum(axis=1)).ravel()
     centres = (weight @ H) / np.maximum(total, 1e-12)[:, None]  # (G, d)
     distance = np.linalg.norm(m[:, None] - centres, axis=2)  # (K, G)
@@ -93,13 +103,17 @@ def frequent(categories, n):
 
 
 def single_category(categories, among):
-    r"""One category an item, as Figures 2 to 4 need: categories (M, G) 0/1 CSR -> (M,) column numbers; -1 for an item of none, or several, of `among`."""
+    r"""One category an item, as Figures 2 to 4 need: categories (M, G) 0/1 CSR -> (M,) column
+    numbers; -1 for an item of none, or several, of `among`.
+    """
     inside = categories[:, among].toarray() > 0  # (M, n)
     return np.where(inside.sum(axis=1) == 1, among[inside.argmax(axis=1)], -1)
 
 
 def strongest(X, C, n=2):
-    r"""The n components of each user with the highest confidence, section 4.3: (B, n) concepts, strongest first."""
+    r"""The n components of each user with the highest confidence, section 4.3: (B, n) concepts,
+    strongest first.
+    """
     return np.argsort(-confidence(X, C), axis=1, kind="stable")[:, :n]
 
 
@@ -116,6 +130,17 @@ def troubles(m, C):
     found = []
     for k in range(len(m)):
         twins = [other for other in np.flatnonzero(cosine[k] > DUPLICATE) if other != k]
-        dead = [f"Almost unused: it holds {share[k]:.1%} of the items. K may be too large."] if share[k] < DEAD else []
-        found.append(dead + [f"Nearly the same as concept {other}: their prototypes' cosine is {cosine[k, other]:.2f}." for other in twins])
+        dead = (
+            [f"Almost unused: it holds {share[k]:.1%} of the items. K may be too large."]
+            if share[k] < DEAD
+            else []
+        )
+        found.append(
+            dead
+            + [
+                f"Nearly the same as concept {other}: their prototypes' cosine is"
+                f" {cosine[k, other]:.2f}."
+                for other in twins
+            ]
+        )
     return found

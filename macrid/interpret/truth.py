@@ -4,9 +4,9 @@ import numpy as np
 
 from macrid import model
 from macrid.backend import to_host
+from macrid.evaluation.metrics import summary
 from macrid.interpret import macro, micro
-from macrid.metrics import summary
-from macrid.ops import normalise
+from macrid.model.ops import normalise
 
 MOST_USERS = 2000  # independence is measured on this many training users at most
 
@@ -21,7 +21,9 @@ def shop_scores(shop, split, parameters, config):
     C = to_host(model.concepts(parameters, config))
     category, attributes = shop.truth.category[split.items], shop.truth.attributes[split.items]
     H, _ = normalise(to_host(parameters["H"]))
-    named = macro.intention_scores(split.test.fold_in, C, category, shop.truth.intentions[split.test.users])
+    named = macro.intention_scores(
+        split.test.fold_in, C, category, shop.truth.intentions[split.test.users]
+    )
     return {
         "macro": macro.concept_scores(C, category),
         "intentions": summary({"named": named})["named"],
@@ -30,9 +32,11 @@ def shop_scores(shop, split, parameters, config):
 
 
 def independence_scores(split, parameters, config, seed=0):
-    r"""Independence of dimensions, section 4.4.1, of three things that the paper's figure might mean.
+    r"""Independence of dimensions, section 4.4.1, of three things that the paper's figure might
+    mean.
 
-    mu, z   of the posterior's means and of samples from it, over training users, averaged over the K components
+    mu, z   of the posterior's means and of samples from it, over training users, averaged over the
+            K components
     h       of the unit rows of H over items
     Each with its finite-sample ceiling: what independent normal dimensions would give.
     """
@@ -48,10 +52,15 @@ def some_users(split, seed):
 
 
 def independence_of(mu, sigma, H, rng):
-    """Independence of mu and z ~ N(mu, sigma^2), (B, K, d), and of H (M, d), with their ceilings; a dict of floats."""
+    """Independence of mu and z ~ N(mu, sigma^2), (B, K, d), and of H (M, d), with their ceilings; a
+    dict of floats.
+    """
     z = mu + sigma * rng.standard_normal(mu.shape)
     average = lambda Z: float(np.mean([micro.independence(Z[:, k]) for k in range(Z.shape[1])]))  # noqa: E731
     return {
-        "mu": average(mu), "z": average(z), "users_ceiling": micro.independence_ceiling(len(mu)),
-        "h": micro.independence(H), "items_ceiling": micro.independence_ceiling(len(H)),
-    }  # fmt: skip
+        "mu": average(mu),
+        "z": average(z),
+        "users_ceiling": micro.independence_ceiling(len(mu)),
+        "h": micro.independence(H),
+        "items_ceiling": micro.independence_ceiling(len(H)),
+    }

@@ -1,8 +1,10 @@
-"""A strict stand-in for CuPy, computed by NumPy: it refuses what CuPy refuses, so that tests without a GPU mean something.
+"""A strict stand-in for CuPy, computed by NumPy: it refuses what CuPy refuses, so that tests
+without a GPU mean something.
 
-Refused, as CuPy does: names that CuPy lacks, host arrays where device arrays are due, conversion to a NumPy array other
-than by `.get()` or `asnumpy`. Stricter than CuPy: NumPy's own functions do not take these arrays. Reductions give 0-d
-arrays, not numbers. `reads` counts what would make the host wait for the device.
+Refused, as CuPy does: names that CuPy lacks, host arrays where device arrays are due, conversion to
+a NumPy array other than by `.get()` or `asnumpy`. Stricter than CuPy: NumPy's own functions do not
+take these arrays. Reductions give 0-d arrays, not numbers. `reads` counts what would make the host
+wait for the device.
 """
 
 import builtins  # any and bool below are CuPy's
@@ -20,8 +22,24 @@ finfo, iinfo, dtype, result_type = numpy.finfo, numpy.iinfo, numpy.dtype, numpy.
 for _name in names.TYPES:
     globals()[_name] = getattr(numpy, _name, None)  # None: a name younger than this NumPy
 
-WAITING = {"nonzero", "flatnonzero", "argwhere", "unique", "bincount", "array_equal", "allclose", "isin", "setdiff1d", "intersect1d"}
-NO_SUCH_OPTION = {"unique": {"sorted"}, "sum": {"where", "initial"}, "max": {"where", "initial"}, "min": {"where", "initial"}}
+WAITING = {
+    "nonzero",
+    "flatnonzero",
+    "argwhere",
+    "unique",
+    "bincount",
+    "array_equal",
+    "allclose",
+    "isin",
+    "setdiff1d",
+    "intersect1d",
+}
+NO_SUCH_OPTION = {
+    "unique": {"sorted"},
+    "sum": {"where", "initial"},
+    "max": {"where", "initial"},
+    "min": {"where", "initial"},
+}
 
 
 def _read():
@@ -67,7 +85,9 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
 
     def __array_function__(self, *arguments, **options):
-        raise TypeError("a function of NumPy was given a device array: ask array_module for the right one")
+        raise TypeError(
+            "a function of NumPy was given a device array: ask array_module for the right one"
+        )
 
     shape = property(lambda self: self._host.shape)
     dtype = property(lambda self: self._host.dtype)
@@ -148,17 +168,27 @@ for _name in "lt le gt ge eq ne neg pos abs invert".split():
 def _method(name):
     def call(self, *arguments, **options):
         if "out" in options and options["out"] is not None:
-            getattr(self._host, name)(*_unwrap(arguments), **{key: _unwrap(value) for key, value in options.items()})
+            getattr(self._host, name)(
+                *_unwrap(arguments), **{key: _unwrap(value) for key, value in options.items()}
+            )
             return options["out"]
         refused = NO_SUCH_OPTION.get(name, set()) & set(options)
         if refused:
             raise TypeError(f"{name}() got an unexpected keyword argument {refused}")
-        return _wrap(getattr(self._host, name)(*_unwrap(arguments), **{key: _unwrap(value) for key, value in options.items()}))
+        return _wrap(
+            getattr(self._host, name)(
+                *_unwrap(arguments), **{key: _unwrap(value) for key, value in options.items()}
+            )
+        )
 
     return call
 
 
-for _name in "sum max min mean std var prod all any argmax argmin argsort cumsum astype copy reshape ravel transpose fill take clip".split():
+METHODS = """
+sum max min mean std var prod all any argmax argmin argsort cumsum astype copy reshape ravel
+transpose fill take clip
+""".split()
+for _name in METHODS:
     setattr(ndarray, _name, _method(_name))
 
 
@@ -171,7 +201,9 @@ def _function(name):
         refused = NO_SUCH_OPTION.get(name, set()) & set(options)
         if refused:
             raise TypeError(f"{name}() got an unexpected keyword argument {refused}")
-        result = real(*_unwrap(arguments), **{key: _unwrap(value) for key, value in options.items()})
+        result = real(
+            *_unwrap(arguments), **{key: _unwrap(value) for key, value in options.items()}
+        )
         return options["out"] if options.get("out") is not None else _wrap(result)
 
     return call
@@ -233,7 +265,15 @@ cuda = types.SimpleNamespace(
     Device=_Device,
     Stream=types.SimpleNamespace(null=types.SimpleNamespace(synchronize=lambda: None)),
     runtime=types.SimpleNamespace(
-        CUDARuntimeError=_CUDARuntimeError, getDeviceCount=lambda: 1, runtimeGetVersion=lambda: 0, driverGetVersion=lambda: 0,
-        getDeviceProperties=lambda device: {"name": b"stand-in", "totalGlobalMem": 0, "major": 0, "minor": 0},
+        CUDARuntimeError=_CUDARuntimeError,
+        getDeviceCount=lambda: 1,
+        runtimeGetVersion=lambda: 0,
+        driverGetVersion=lambda: 0,
+        getDeviceProperties=lambda device: {
+            "name": b"stand-in",
+            "totalGlobalMem": 0,
+            "major": 0,
+            "minor": 0,
+        },
     ),
-)  # fmt: skip
+)

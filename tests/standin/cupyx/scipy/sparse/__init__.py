@@ -1,4 +1,6 @@
-"""The stand-in of cupyx.scipy.sparse: products of a CSR matrix with a dense one or another CSR matrix."""
+"""The stand-in of cupyx.scipy.sparse: products of a CSR matrix with a dense one or another CSR
+matrix.
+"""
 
 import cupy
 import numpy
@@ -33,7 +35,9 @@ class _Matrix:
 
 
 class csr_matrix(_Matrix):
-    """CSR, made from a SciPy matrix or from device arrays (data, indices, indptr), which does not wait for the device."""
+    """CSR, made from a SciPy matrix or from device arrays (data, indices, indptr), which does not
+    wait for the device.
+    """
 
     def __init__(self, matrix, shape=None):
         if isinstance(matrix, tuple):

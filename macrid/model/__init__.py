@@ -1,0 +1,34 @@
+"""The paper, and nothing that knows of files: Algorithm 1 in the order of its lines.
+
+plain.py        the whole model on one page, to read first
+ops             values and pullbacks: tanh, linear, normalise, softmax, cross-entropy
+prototypes      equation (6): items are routed to concepts
+encoder         equation (9): a user's items become a Gaussian for each concept
+decoder         equations (7) and (8): how likely the user adopts each item
+candidates      the same over some items only, line 29
+objective       equations (5) and (11), line 34: the loss and its gradients
+scoring         at test time: concepts, representations, ranked items
+semantics       equations (10) and (11): starting from pictures, taught by categories
+ranking         the k best of many scores
+gradcheck       is a gradient right? central differences
+"""
+
+from macrid.model.objective import (
+    elbo,
+    initial_parameters,
+    loss_and_gradients,
+    parameter_shapes,
+)
+from macrid.model.scoring import concepts, predict, rank, ranker, represent
+
+__all__ = [
+    "concepts",
+    "elbo",
+    "initial_parameters",
+    "loss_and_gradients",
+    "parameter_shapes",
+    "predict",
+    "rank",
+    "ranker",
+    "represent",
+]

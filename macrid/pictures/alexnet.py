@@ -1,0 +1,323 @@
+r"""4096-d features of pictures from an AlexNet ONNX file (Krizhevsky et al., 2012), as section 3.4
+uses them.
+
+AlexNet has five convolutions and three fully connected layers; the features v_i are what the last
+but one fully connected layer gives after its ReLU. Any ONNX file with that shape will do: the layer
+is found in the graph, not by name.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from macrid.errors import UserError
+from macrid.files import cache_folder, replacing
+
+FULL_WIDTH = 4096
+CROP = 224
+RANDOM_KEY = (  # metadata of a file with random weights: never taken for a trained one
+    "macrid.random"
+)
+CONVENTIONS = ("caffe", "torchvision")
+CAFFE_MEAN_BGR = np.array([104.007, 116.669, 122.679], np.float32)
+TORCHVISION_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+TORCHVISION_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+class AlexNet:
+    """Features of pictures by an AlexNet file: `AlexNet(path).features(squares)`.
+
+    convention   how pixels enter, 'caffe' or 'torchvision' (see `normalised`); guessed from the
+                 graph if None
+    width        numbers a picture: 4096, less for a random network of reduced width
+    batch        the batch size fixed in the file, or None
+    random       None, or a sentence that says that the weights are random
+    sha256       of the file
+    """
+
+    def __init__(self, path, convention=None):
+        import onnx
+
+        os.environ.setdefault(
+            "ORT_DISABLE_TELEMETRY", "1"
+        )  # read as it is imported; otherwise it keeps an id in ~/.cache/Microsoft and reports to Microsoft
+        import onnxruntime
+
+        self.path = Path(path)
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be read ({error.strerror}); give an AlexNet ONNX file, see"
+                " data_scripts/alexnet.py"
+            ) from None
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        try:
+            model = onnx.load_model_from_string(content)
+        except Exception as error:  # protobuf's DecodeError is not public
+            raise UserError(
+                f"{path}: is not an ONNX file ({type(error).__name__}); see data_scripts/alexnet.py"
+            ) from None
+        del content
+        self.random = next(
+            (entry.value for entry in model.metadata_props if entry.key == RANDOM_KEY), None
+        )
+        name, self.width = feature_layer(model, path)
+        self.convention = convention or guess_convention(model, path)
+        if self.convention not in CONVENTIONS:
+            raise UserError(
+                f"the convention is '{convention}', expected one of {', '.join(CONVENTIONS)}"
+            )
+        weights = {tensor.name for tensor in model.graph.initializer}
+        inputs = [value for value in model.graph.input if value.name not in weights]
+        shape = (
+            [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim]
+            if len(inputs) == 1
+            else None
+        )
+        if shape is None or len(shape) != 4 or shape[1:] not in ([3, CROP, CROP], [3, 0, 0]):
+            raise UserError(
+                f"{path}: takes {len(inputs)} inputs, the first of shape {shape}; expected one of"
+                f" (batch, 3, {CROP}, {CROP})"
+            )
+        self.input, self.batch = inputs[0].name, shape[0] or None
+        del model.graph.output[:]  # what lies behind the features is then not computed
+        model.graph.output.append(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = (
+            1  # macrid.features runs several batches side by side instead
+        )
+        try:
+            self.session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's exceptions have no common public base
+            raise UserError(
+                f"{path}: onnxruntime cannot run it ({str(error).splitlines()[0]}); use another"
+                " AlexNet file"
+            ) from None
+
+    def features(self, squares):
+        """Features (n, width) float32 of pictures `squares` (n, 224, 224, 3) uint8 RGB."""
+        pixels = normalised(squares, self.convention)
+        if self.batch is None:
+            return self.session.run(None, {self.input: pixels})[0].reshape(len(pixels), -1)
+        rows = []
+        for start in range(0, len(pixels), self.batch):
+            part = pixels[start : start + self.batch]
+            padded = np.concatenate(
+                [part, np.zeros((self.batch - len(part), *part.shape[1:]), np.float32)]
+            )
+            rows.append(
+                self.session.run(None, {self.input: padded})[0].reshape(self.batch, -1)[: len(part)]
+            )
+        return np.concatenate(rows)
+
+
+def normalised(squares, convention):
+    r"""Pixels (n, 224, 224, 3) uint8 RGB as the network takes them, (n, 3, 224, 224) float32.
+
+    caffe        BGR, 0 to 255, minus (104.007, 116.669, 122.679)
+    torchvision  RGB, 0 to 1, minus (.485, .456, .406), divided by (.229, .224, .225)
+    """
+    value = np.arange(256, dtype=np.float32)[:, None]
+    if convention == "caffe":
+        order, table = (2, 1, 0), value - CAFFE_MEAN_BGR
+    else:
+        order, table = (0, 1, 2), (value / 255 - TORCHVISION_MEAN) / TORCHVISION_DEVIATION
+    return np.stack(
+        [table[:, c].take(squares[..., order[c]]) for c in range(3)], axis=1
+    )  # a byte has 256 values: look them up
+
+
+def square(picture):
+    """The centre of a Pillow picture, (224, 224, 3) uint8: its short side is scaled to 256, then
+    224 are cropped.
+
+    It is first cut to its centre square, which changes nothing inside the crop and bounds the
+    memory of long pictures.
+    """
+    from PIL import Image
+
+    short = min(picture.size)
+    left, top = (picture.width - short) // 2, (picture.height - short) // 2
+    picture = picture.crop((left, top, left + short, top + short)).resize(
+        (256, 256), Image.Resampling.BILINEAR
+    )
+    margin = (256 - CROP) // 2
+    return np.asarray(picture.crop((margin, margin, margin + CROP, margin + CROP)), np.uint8)
+
+
+def feature_layer(model, path):
+    """The name and width of the last but one fully connected layer's output after its ReLU, in an
+    ONNX model.
+
+    A fully connected layer is a Gemm or a MatMul whose second operand is a constant matrix. Raises
+    UserError that says what was found where the model is no AlexNet.
+    """
+    shapes = constant_shapes(model)
+    nodes = model.graph.node
+    layers = [
+        node
+        for node in nodes
+        if node.op_type in ("Gemm", "MatMul") and len(shapes.get(node.input[1], ())) == 2
+    ]
+    convolutions = sum(node.op_type == "Conv" for node in nodes)
+    sizes = [shapes[node.input[1]] for node in layers]
+    width = sizes[-2][0] if len(sizes) > 1 else 0
+    is_random = any(entry.key == RANDOM_KEY for entry in model.metadata_props)
+    if (
+        convolutions != 5
+        or len(layers) < 2
+        or sizes[-2] != (width, width)
+        or (width != FULL_WIDTH and not is_random)
+    ):
+        found = ", ".join(f"{p} x {q}" for p, q in sizes) or "none"
+        raise UserError(
+            f"{path}: is no AlexNet: found {convolutions} convolutions and fully connected layers"
+            f" {found}; expected 5 convolutions and a last but one layer of {FULL_WIDTH} x"
+            f" {FULL_WIDTH}; see data_scripts/alexnet.py"
+        )
+    name = layers[-2].output[0]
+    while True:  # through the bias of a MatMul, and reshapes, to the ReLU
+        after = next((node for node in nodes if name in node.input), None)
+        if after is None or after.op_type not in (
+            "Add",
+            "Relu",
+            "Identity",
+            "Reshape",
+            "Flatten",
+            "Squeeze",
+        ):
+            raise UserError(
+                f"{path}: its last but one layer is followed by"
+                f" {after.op_type if after else 'nothing'}, expected a Relu"
+            )
+        name = after.output[0]
+        if after.op_type == "Relu":
+            return name, width
+
+
+def constant_shapes(model):
+    """The shapes of a graph's constants by name: initializers, Constant and ConstantOfShape nodes,
+    and their transposes.
+    """
+    from onnx import numpy_helper
+
+    values = {tensor.name: tensor for tensor in model.graph.initializer}
+    shapes = {name: tuple(tensor.dims) for name, tensor in values.items()}
+    for node in model.graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == "Constant" and "value" in attributes:
+            values[node.output[0]] = attributes["value"].t
+            shapes[node.output[0]] = tuple(attributes["value"].t.dims)
+        elif node.op_type == "ConstantOfShape" and node.input[0] in values:
+            shapes[node.output[0]] = tuple(
+                int(size) for size in numpy_helper.to_array(values[node.input[0]])
+            )
+        elif node.op_type == "Transpose" and len(shapes.get(node.input[0], ())) == 2:
+            shapes[node.output[0]] = shapes[node.input[0]][::-1]
+        elif node.op_type in ("Identity", "Cast", "DequantizeLinear") and node.input[0] in shapes:
+            shapes[node.output[0]] = shapes[node.input[0]]
+    return shapes
+
+
+def guess_convention(model, path):
+    """'caffe' for a graph with LRN and an unpadded first convolution, 'torchvision' for one without
+    LRN and padded by two.
+    """
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    pads = next(
+        (list(attribute.ints) for attribute in first.attribute if attribute.name == "pads"), [0] * 4
+    )
+    lrn = any(node.op_type == "LRN" for node in model.graph.node)
+    if lrn and pads == [0] * 4:
+        return "caffe"
+    if not lrn and pads == [2] * 4:
+        return "torchvision"
+    raise UserError(
+        f"{path}: its input convention cannot be told from the graph; give --convention"
+        f" {' or '.join(CONVENTIONS)}"
+    )
+
+
+def cached_random(seed=0, width=1024):
+    """An `AlexNet` with random weights, written once into the cache folder: the offline default of
+    the shop.
+    """
+    path = cache_folder() / f"alexnet-random-{seed}-{width}.onnx"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            write_random(file, seed, width)
+    return AlexNet(path)
+
+
+def write_random(file, seed=0, width=FULL_WIDTH):
+    """Write an AlexNet (torchvision's shape, without the classes' layer trained) with random He
+    weights to an open binary file.
+
+    `width` is the fully connected layers'; convolutions are thinner in proportion. He et al.
+    (2015): weights are normal with variance 2 / fan-in, biases zero. The file says in its metadata
+    that it is random.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    if not 16 <= width <= FULL_WIDTH:
+        raise UserError(f"the width is {width}, expected 16 to {FULL_WIDTH}")
+    rng = np.random.default_rng(seed)
+    channels = [3] + [max(4, full * width // FULL_WIDTH) for full in (64, 192, 384, 256, 256)]
+    nodes, weights = [], []
+
+    def layer(op, last, shape, **attributes):
+        number = len(weights) // 2 + 1
+        fan_in = int(np.prod(shape[1:]))
+        W = rng.standard_normal(shape, dtype=np.float32) * np.float32((2 / fan_in) ** 0.5)
+        weights.extend(
+            (
+                numpy_helper.from_array(W, f"W{number}"),
+                numpy_helper.from_array(np.zeros(shape[0], np.float32), f"b{number}"),
+            )
+        )
+        nodes.append(
+            helper.make_node(op, [last, f"W{number}", f"b{number}"], [f"a{number}"], **attributes)
+        )
+        return f"a{number}"
+
+    def then(op, last, name, **attributes):
+        nodes.append(helper.make_node(op, [last], [name], **attributes))
+        return name
+
+    x = "picture"
+    for number, (side, stride, pad) in enumerate(
+        ((11, 4, 2), (5, 1, 2), (3, 1, 1), (3, 1, 1), (3, 1, 1)), start=1
+    ):
+        shape = (channels[number], channels[number - 1], side, side)
+        x = then(
+            "Relu",
+            layer("Conv", x, shape, kernel_shape=[side] * 2, strides=[stride] * 2, pads=[pad] * 4),
+            f"r{number}",
+        )
+        if number in (1, 2, 5):
+            x = then("MaxPool", x, f"p{number}", kernel_shape=[3, 3], strides=[2, 2])
+    x = then("Flatten", x, "flat")
+    x = then("Relu", layer("Gemm", x, (width, channels[-1] * 36), transB=1), "fc6")
+    x = then("Relu", layer("Gemm", x, (width, width), transB=1), "fc7")
+    x = layer("Gemm", x, (10, width), transB=1)
+    graph = helper.make_graph(
+        nodes,
+        "AlexNet with random weights",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["batch", 3, CROP, CROP])],
+        [helper.make_tensor_value_info(x, TensorProto.FLOAT, ["batch", 10])],
+        weights,
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="macrid"
+    )
+    helper.set_model_props(model, {RANDOM_KEY: f"random He weights, seed {seed}, width {width}"})
+    file.write(model.SerializeToString())

@@ -1,0 +1,264 @@
+"""A run folder: config.json, history.jsonl, metrics.json, checkpoint.npz; opened, resumed, loaded."""
+
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from macrid import backend as backends
+from macrid import config, data, files
+from macrid.data import shop, splits
+from macrid.errors import UserError
+from macrid.model import semantics
+from macrid.pictures import alexnet, features
+from macrid.training import checkpoint
+
+PATHS = {
+    "data": "shop",
+    "pictures": "",
+    "features": "",
+    "alexnet": "random",
+}  # options that are paths, with the word that is none
+OWN_FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz", "model.npz")
+
+
+def choose(path, given, resume, overwrite):
+    """The configuration for the options `given` (a dict) and the run folder `path`, which must be
+    free to use.
+
+    A folder that holds a run is refused unless `overwrite`, or `resume`, which takes the options
+    from it: any that are given must agree, but for those that say when to stop, where files lie,
+    and the backend. Paths are absolute, so that the run can be used from any folder. Nothing is
+    written yet: see `create`.
+    """
+    folder = Path(path)
+    files.check_folder(folder)
+    if not (folder / "config.json").is_file():
+        if resume:
+            raise UserError(
+                f"no run to resume in {folder}; check --out, or leave --resume out to begin one"
+                " there"
+            )
+        strangers = (
+            []
+            if not folder.exists()
+            else sorted(entry.name for entry in folder.iterdir() if not _ours(entry.name))
+        )
+        if strangers and not overwrite:
+            raise UserError(f"{folder}: holds '{strangers[0]}' but no run; give --out a new folder")
+        return absolute(fresh(given))
+    if resume:
+        saved = load_config(folder)
+        for name, value in given.items():
+            found = getattr(saved, name, value)
+            if _lasting(name, found) != _lasting(name, value):
+                raise UserError(
+                    f"{folder}: was made with {name} = {found}, not {value}; leave it out, or give"
+                    " --overwrite"
+                )
+        return _present(folder, absolute(saved.replace(**given)))
+    if not overwrite:
+        state = "a finished run" if (folder / "metrics.json").is_file() else "an unfinished run"
+        raise UserError(
+            f"{folder}: holds {state}; give --resume to continue it, --overwrite to replace it, or"
+            " another --out"
+        )
+    return absolute(fresh(given))
+
+
+@contextmanager
+def held(path):
+    """Hold the run folder, made if it is missing, for this process alone; a second training in it
+    is a UserError.
+    """
+    folder = Path(path)
+    existed = folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(folder, wait=False))
+        except BlockingIOError:
+            raise UserError(
+                f"{folder}: another training is at work in it; wait for it, or give another --out"
+            ) from None
+        try:
+            yield
+        finally:
+            if not existed and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def create(path, settings):
+    """Make the run folder, free of an earlier run's files, with its config.json."""
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if _ours(entry.name):
+            entry.unlink()
+    save_config(folder, settings)
+
+
+def save_config(folder, settings):
+    """Write the configuration of a run folder."""
+    files.save_json(Path(folder) / "config.json", asdict(settings))
+
+
+def load_config(folder):
+    """The configuration of a run folder."""
+    path = Path(folder) / "config.json"
+    values = files.load_json(path)
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: is damaged (not an object); train again with --overwrite")
+    return config.from_dict(values, where=str(path))
+
+
+def absolute(settings):
+    """The same configuration with absolute paths: it holds from any folder."""
+    paths = {name: getattr(settings, name) for name in PATHS}
+    found = {
+        name: os.path.abspath(path) for name, path in paths.items() if path not in ("", PATHS[name])
+    }
+    file, colon, column = settings.categories.rpartition(":")
+    return settings.replace(
+        **found, categories=(os.path.abspath(file) if file else "") + colon + column
+    )
+
+
+def _present(folder, settings):
+    """The `settings` of the run `folder`, provided that the data that they name are there."""
+    file, _, column = settings.categories.rpartition(":")
+    missing = {f"--categories FILE:{column}": file} if file and not os.path.exists(file) else {}
+    if settings.data != "shop" and not os.path.exists(settings.data):
+        missing = {"--data PATH": settings.data} | missing
+    if missing:
+        gone, flags = ", ".join(map(os.path.abspath, missing.values())), " ".join(missing)
+        raise UserError(
+            f"{gone}: is not there, and {folder} needs it; put it back, or say where it is: python"
+            f" -m macrid.train --resume --out {folder} {flags}"
+        )
+    return settings
+
+
+def _lasting(name, value):
+    """What of an option's value stays when a run goes on: nothing of where files lie, of categories
+    the column, of most all.
+    """
+    if name == "categories":
+        return value.rpartition(":")[2]
+    return None if name in checkpoint.MAY_DIFFER else value
+
+
+def load_data(settings):
+    """The interactions that a configuration names."""
+    if settings.data == "shop":
+        for name in ("columns", "min_rating", "categories"):
+            if getattr(settings, name) not in ("", None):
+                raise UserError(
+                    f"{name} is given, but the shop has columns and categories of its own; leave it"
+                    " out, or give data (--data FILE)"
+                )
+        return shop.make()
+    return data.load(
+        settings.data,
+        settings.min_rating,
+        settings.min_user_items,
+        settings.categories,
+        settings.columns,
+    )
+
+
+def prepare(interactions, settings):
+    """The split, and the targets that teach the concepts (None if there is nothing to teach)."""
+    split = splits.split(interactions, settings.split, settings.split_seed)
+    return split, semantics.targets(interactions, split, settings)
+
+
+def item_features(interactions, items, settings, progress=None):
+    """Picture features of the training `items` (columns of X): (values (M, p), known (M,)) and
+    lines that describe them.
+
+    From --features, or from pictures through AlexNet: those are kept in the cache folder, so that
+    they are made once. (None, []) where the start needs none.
+    """
+    if settings.start != "pictures":
+        return None, []
+    if settings.features:
+        found = features.load(settings.features)
+    else:
+        pictures = _pictures(interactions, settings)
+        found = features.cached(_alexnet(settings), pictures, progress)
+    rows = found.rows(interactions.items[items])
+    known = rows >= 0
+    if not known.any():
+        raise UserError(
+            f"{settings.features or settings.pictures}: has a picture of none of the items; are its"
+            f" names the ids of {settings.data}?"
+        )
+    lines = [
+        *features.report(found, most=3),
+        (
+            f"          {known.sum():,} of {len(items):,} items have a picture; the others start at"
+            " random"
+        ),
+    ]
+    return (found.features[np.maximum(rows, 0)], known), lines
+
+
+def _alexnet(settings):
+    if not settings.alexnet:
+        raise UserError(
+            "--pictures needs --alexnet FILE (see data_scripts/alexnet.py), or --alexnet random for"
+            " untrained weights"
+        )
+    return (
+        alexnet.cached_random()
+        if settings.alexnet == "random"
+        else alexnet.AlexNet(settings.alexnet)
+    )
+
+
+def _pictures(interactions, settings):
+    if settings.pictures:
+        return features.in_folder(settings.pictures)
+    if isinstance(interactions, shop.Shop):
+        return list(zip(interactions.items.tolist(), shop.draw_pictures(interactions)))
+    raise UserError("--start pictures needs --features FILE, or --pictures DIR with --alexnet FILE")
+
+
+def load(folder, backend=None):
+    """A trained run: (Config, Interactions, Split, State), its parameters in the memory of
+    `backend` (the run's, or another).
+
+    The configuration's K is that of the best parameters: less than `load_config` says where
+    adaptive_K dropped some.
+    """
+    settings = _present(folder, load_config(folder))
+    settings = settings.replace(backend=backend) if backend else settings
+    xp = backends.load(settings.backend, settings.precision)
+    interactions = load_data(settings)
+    split, _ = prepare(interactions, settings)
+    state = checkpoint.load(Path(folder) / "checkpoint.npz", settings, split)
+    state.best = backends.to_device(xp, state.best)
+    settings = settings.replace(K=len(state.best["m"]))
+    return settings, interactions, split, state
+
+
+def fresh(given):
+    """The configuration of a new run; the shop has defaults of its own."""
+    defaults = shop.OPTIONS if given.get("data", "shop") == "shop" else {}
+    if given.get("pictures") or given.get("features"):
+        defaults = {**defaults, "start": "pictures"}
+    settings = config.from_dict(defaults | given)
+    for name in ("pictures", "features"):
+        if getattr(settings, name) and settings.start != "pictures":
+            raise UserError(
+                f"--{name} is given but --start is '{settings.start}'; leave --start out, or the"
+                f" {name}"
+            )
+    return settings
+
+
+def _ours(name):
+    return name.removesuffix(".part") in OWN_FILES

@@ -1,0 +1,175 @@
+r"""Training over several processes: each takes a share of every batch's users, and the gradients
+are summed by MPI.
+
+The loss of a batch is a mean over its users, so with B_r of its B users in process r
+
+    dloss/dtheta = sum_r (B_r / B) dloss_r/dtheta
+
+and n processes do with a batch of n * batch_size what one would do, up to rounding. All of them
+draw the same noise and take the rows of their users, and all make the same update, so the
+parameters stay equal without being sent.
+"""
+
+import os
+import sys
+import traceback
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from macrid import backend
+from macrid.data.splits import HeldOut
+from macrid.errors import UserError
+
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")  # what mpiexec tells its processes
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes that train together; `comm` is mpi4py's communicator, or None for one process
+    alone.
+    """
+
+    comm: object = None
+
+    @property
+    def rank(self):
+        return 0 if self.comm is None else self.comm.rank
+
+    @property
+    def size(self):
+        return 1 if self.comm is None else self.comm.size
+
+    def share(self, X, noise, K):
+        """This process's rows of a batch X (B, M) and of its `Noise`, and the weight of its loss,
+        B_r / B.
+
+        Consecutive users, as many as the others' or one more. A batch of fewer users than processes
+        is done by all.
+        """
+        if X.shape[0] < self.size or self.size == 1:
+            return X, noise, 1 / self.size
+        rows = self._rows(X.shape[0])
+        cut = lambda values, one=1: (
+            None if values is None else values[rows.start * one : rows.stop * one]
+        )  # noqa: E731
+        dropout = None if noise.dropout is None else [cut(mask, K) for mask in noise.dropout]
+        items = (
+            None if noise.items is None else noise.items[X.indptr[rows.start] : X.indptr[rows.stop]]
+        )
+        noise = replace(noise, epsilon=cut(noise.epsilon), dropout=dropout, items=items)
+        return X[rows.start : rows.stop], noise, (rows.stop - rows.start) / X.shape[0]
+
+    def evaluate(self, figures_of, part):
+        """`figures_of(part)` of a `HeldOut` part, {"ndcg@100": (n,), ...}, each process scoring its
+        share of the users.
+        """
+        if len(part.users) < self.size or self.size == 1:
+            return figures_of(part)
+        rows = self._rows(len(part.users))
+        own = figures_of(
+            HeldOut(
+                part.users[rows],
+                part.fold_in[rows.start : rows.stop],
+                part.held_out[rows.start : rows.stop],
+            )
+        )
+        return {name: np.concatenate(self.comm.allgather(values)) for name, values in own.items()}
+
+    def sum(self, gradients, weight):
+        """The dict sum_r weight_r gradients_r, in every process. Arrays of a device go through the
+        host, unless MACRID_MPI_CUDA=1 says that this MPI takes them as they are."""
+        if self.size == 1:
+            return gradients
+        direct = os.environ.get("MACRID_MPI_CUDA") == "1"
+        total = {}
+        for name, gradient in gradients.items():
+            xp = backend.array_module(gradient)
+            buffer = (
+                gradient * weight
+                if direct
+                else np.ascontiguousarray(backend.to_host(gradient)) * gradient.dtype.type(weight)
+            )
+            backend.synchronise(xp)
+            self.comm.Allreduce(self._in_place, buffer)
+            total[name] = (
+                backend.to_device(xp, buffer) if backend.array_module(buffer) is np else buffer
+            )
+        return total
+
+    def totals(self, numbers):
+        """The sums of a dict of numbers over the processes."""
+        if self.size == 1:
+            return numbers
+        values = np.array([float(value) for value in numbers.values()])
+        self.comm.Allreduce(self._in_place, values)
+        return dict(zip(numbers, values.tolist()))
+
+    def agree(self, parameters):
+        """Overwrite a dict of host arrays with those of process 0."""
+        if self.size > 1:
+            for name in sorted(parameters):
+                self.comm.Bcast(parameters[name])
+
+    def wait(self):
+        """Until all processes have come here."""
+        if self.size > 1:
+            self.comm.Barrier()
+
+    def _rows(self, B):
+        return slice(B * self.rank // self.size, B * (self.rank + 1) // self.size)
+
+    @property
+    def _in_place(self):
+        from mpi4py import MPI
+
+        return MPI.IN_PLACE
+
+
+ALONE = Team()
+
+
+def team():
+    """The processes that mpiexec started with this one; `ALONE` without it, and then mpi4py is not
+    imported.
+    """
+    if max((int(os.environ.get(name, "1")) for name in SIZES), default=1) < 2:
+        return ALONE
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise UserError(
+            f"mpiexec started several processes, but mpi4py cannot be loaded ({error}); pip install"
+            ' "macrid[mpi]"'
+        ) from None
+    if MPI.COMM_WORLD.size < 2:
+        raise UserError(
+            "mpiexec started several processes, but mpi4py sees one: it was built for another MPI;"
+            " use that MPI's own mpiexec"
+        )
+    return Team(MPI.COMM_WORLD)
+
+
+def run(team, work):
+    """Call `work()`; with several processes, a mistake or a fault in one ends them all, with one
+    message.
+    """
+    if team.size == 1:
+        return work()
+    try:
+        return work()
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        team.comm.Abort(2)
+    except KeyboardInterrupt as error:
+        print(f"error: {error or 'interrupted'}", file=sys.stderr, flush=True)
+        team.comm.Abort(2)
+    except BaseException:
+        traceback.print_exc()
+        print(
+            f"error: process {team.rank} of {team.size} failed; the others were ended; continue"
+            " with --resume",
+            file=sys.stderr,
+            flush=True,
+        )
+        team.comm.Abort(1)

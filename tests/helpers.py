@@ -1,0 +1,119 @@
+"""What several tests share: tiny arrays, a tiny model, what a refusal looks like, the stand-in for CuPy."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from macrid import backend
+from macrid.config import Config
+from macrid.errors import UserError
+from macrid.model import initial_parameters
+from macrid.training.batch import draw_noise
+
+ROOT = Path(__file__).parents[1]
+STANDIN = ROOT / "tests" / "standin"
+SMALL = Config(
+    K=2, d=16, hidden_units=16, batch_size=20, max_epochs=6, dropout=0.1, anneal_steps=20
+)
+
+
+def users(rows, M):
+    """CSR (len(rows), M) float64 of users with these items."""
+    X = np.zeros((len(rows), M))
+    for u, items in enumerate(rows):
+        X[u, list(items)] = 1
+    return sparse.csr_array(X)
+
+
+class Tiny:
+    """A model of B, K, d, M = 3, 2, 5, 7 in float64, one user without items, and its noise."""
+
+    def __init__(self, rng, rows=((0, 2, 5), (), (1, 2, 3, 6)), M=7, **options):
+        chosen = {
+            "K": 2,
+            "d": 5,
+            "hidden_layers": 1,
+            "hidden_units": 4,
+            "init_deviation": 1.0,
+            "dropout": 0.3,
+            "precision": "float64",
+        }
+        self.config = Config(**{**chosen, **options})
+        self.X = users(rows, M)
+        self.parameters = initial_parameters(M, self.config, rng)
+        for name, p in self.parameters.items():
+            if name[0] == "b":
+                p += rng.standard_normal(p.shape) * 0.3  # zero biases would hide mistakes
+        self.noise = draw_noise(rng, self.X, self.config, np.arange(M))
+        targets = np.zeros((M, self.config.K))
+        targets[np.arange(M), rng.integers(0, self.config.K, M)] = 1
+        targets[0] *= M == 1  # an item without a category
+        targets[1:2] = 1 / self.config.K  # an item of several
+        self.targets = targets
+
+
+def refused(process, *words):
+    """Status 2, one line that says what and what to do, no traceback."""
+    assert process.returncode == 2, process.stderr
+    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1, process.stderr
+    for word in words:
+        assert str(word) in process.stderr
+
+
+def contents(folder):
+    """All that a run's result is: history, metrics and every array of the checkpoint."""
+    with np.load(folder / "checkpoint.npz") as file:
+        arrays = {name: file[name].tobytes() for name in file.files}
+    return (folder / "history.jsonl").read_text(), (folder / "metrics.json").read_text(), arrays
+
+
+def same(first, second):
+    assert first.history == second.history
+    assert (first.step, first.best_epoch, first.best_score) == (
+        second.step,
+        second.best_epoch,
+        second.best_score,
+    )
+    for name in first.parameters:
+        np.testing.assert_array_equal(first.parameters[name], second.parameters[name])
+        np.testing.assert_array_equal(first.best[name], second.best[name])
+        np.testing.assert_array_equal(first.moments[name], second.moments[name])
+
+
+def standin(monkeypatch):
+    """Import the stand-in in place of CuPy, for one test."""
+    found = [name for name in sys.modules if name.split(".")[0] in ("cupy", "cupyx")]
+    for name in {*found, "cupy", "cupy.names", "cupyx", "cupyx.scipy", "cupyx.scipy.sparse"}:
+        monkeypatch.setitem(
+            sys.modules, name, None
+        )  # to be put back, or to be forgotten, after the test
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(str(STANDIN))
+    return importlib.import_module("cupy")
+
+
+def no_gpu():
+    """Why CuPy cannot be used here; None if it can."""
+    try:
+        backend.load("cupy")
+    except UserError as error:
+        return str(error)
+
+
+NO_GPU = no_gpu()
+
+
+def close(device, host, tolerance=1e-10):
+    """Both backends agree, array by array."""
+    for name, expected in host.items():
+        found = backend.to_host(device[name])
+        np.testing.assert_allclose(
+            found,
+            expected,
+            rtol=tolerance,
+            atol=tolerance * max(1.0, np.abs(expected).max(initial=0.0)),
+            err_msg=name,
+        )

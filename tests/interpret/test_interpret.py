@@ -1,0 +1,137 @@
+"""Scores of disentanglement on representations whose answer is known: perfect, random, rotated."""
+
+import numpy as np
+import pytest
+from helpers import users
+
+from macrid.interpret import macro, micro
+
+
+@pytest.fixture
+def category(rng):
+    return rng.integers(0, 4, 400)
+
+
+def test_concepts_that_are_the_categories_renamed_are_perfect(category):
+    C = np.eye(4)[(category + 1) % 4]
+    scores = macro.concept_scores(C, category)
+    assert scores["accuracy"] == scores["ari"] == pytest.approx(1) and scores[
+        "nmi"
+    ] == pytest.approx(1)
+    assert macro.match(C.argmax(axis=1), category) == {k: (k - 1) % 4 for k in range(4)}
+
+
+def test_random_concepts_score_near_nothing(category, rng):
+    scores = macro.concept_scores(rng.random((400, 4)), category)
+    assert scores["accuracy"] < 0.4 and abs(scores["ari"]) < 0.05 and scores["nmi"] < 0.05
+
+
+def test_collapse_shows(category):
+    scores = macro.concept_scores(np.eye(4)[np.zeros(400, int)], category)
+    assert (
+        scores["largest"] == 1
+        and scores["ari"] == 0
+        and scores["nmi"] == pytest.approx(0, abs=1e-12)
+    )
+
+
+def test_more_concepts_than_categories_leaves_some_unmatched(category):
+    halves = category + 4 * (np.arange(400) % 2)  # each category in two concepts
+    scores = macro.concept_scores(np.eye(8)[halves], category)
+    assert 0.45 < scores["accuracy"] < 0.6
+
+
+def test_confidence_and_intentions():
+    C = np.eye(3)[[0, 0, 1, 1, 2, 2]]
+    category = np.array([2, 2, 0, 0, 1, 1])  # concept 0 is category 2, and so on
+    X = users([(0, 1, 2), (4,)], 6)
+    np.testing.assert_array_equal(macro.confidence(X, C), [[2, 1, 0], [0, 0, 1]])
+    intentions = np.array(
+        [[0.5, 0, 0.5], [0.5, 0.5, 0]]
+    )  # the second user has bought nothing of category 0 yet
+    np.testing.assert_array_equal(macro.intention_scores(X, C, category, intentions), [1.0, 0.5])
+    np.testing.assert_array_equal(
+        macro.intention_scores(X[[1]], C, category, np.array([[1.0, 0, 0]])), [0.0]
+    )
+
+
+def rotation(d, rng):
+    return np.linalg.qr(rng.standard_normal((d, d)))[0]
+
+
+@pytest.fixture
+def factors(rng):
+    return rng.random((2000, 3))
+
+
+def test_perfect_codes(factors, rng):
+    """One dimension for each factor, one idle: every score is near 1."""
+    Z = np.column_stack(
+        [factors[:, 2], -factors[:, 0], rng.random(2000) * 1e-3, factors[:, 1] ** 3]
+    )
+    assert micro.mutual_information_gap(Z, factors) > 0.9
+    assert micro.separated_attribute_predictability(Z, factors) > 0.85  # R^2 of v^3 with v is .84
+    scores = micro.dci(Z, factors)
+    assert min(scores.values()) > 0.97
+
+
+def test_random_codes(factors, rng):
+    Z = rng.standard_normal((2000, 4))
+    assert micro.mutual_information_gap(Z, factors) < 0.02
+    assert micro.separated_attribute_predictability(Z, factors) < 0.01
+    scores = micro.dci(Z, factors)
+    assert (
+        scores["informativeness"] < 0.01
+        and scores["disentanglement"] < 0.1
+        and scores["completeness"] < 0.1
+    )
+
+
+def test_rotated_codes_know_everything_and_separate_nothing(factors, rng):
+    Z = np.column_stack([(factors - 0.5) @ rotation(3, np.random.default_rng(3))])
+    scores = micro.dci(Z, factors)
+    perfect = micro.dci(factors, factors)
+    assert (
+        scores["informativeness"] > 0.8
+        and scores["disentanglement"] < 0.7 * perfect["disentanglement"]
+    )
+    assert micro.mutual_information_gap(Z, factors) < 0.5 * micro.mutual_information_gap(
+        factors, factors
+    )
+
+
+def test_a_factor_in_two_dimensions_has_no_gap(factors):
+    Z = np.column_stack([factors, factors])
+    assert micro.mutual_information_gap(Z, factors) == pytest.approx(0, abs=1e-12)
+    assert micro.separated_attribute_predictability(Z, factors) == pytest.approx(0, abs=1e-12)
+    assert micro.dci(Z, factors)["completeness"] < 0.7 < micro.dci(Z, factors)["disentanglement"]
+
+
+def test_a_single_factor_has_scores(factors):
+    found = micro.dci(factors, factors[:, [1]])
+    assert (
+        found["disentanglement"] == 1
+        and found["completeness"] > 0.9
+        and found["informativeness"] > 0.9
+    )
+
+
+def test_independence_and_its_ceiling(rng):
+    Z = rng.standard_normal((425, 200))
+    assert micro.independence(Z) == pytest.approx(micro.independence_ceiling(425), abs=0.001)
+    assert micro.independence_ceiling(425) == pytest.approx(0.961, abs=0.0005)
+    assert micro.independence(np.column_stack([Z[:, 0], -Z[:, 0]])) == pytest.approx(0)
+    by_hand = 1 - abs(np.corrcoef(Z[:, 0], Z[:, 1])[0, 1])
+    assert micro.independence(Z[:, :2]) == pytest.approx(by_hand)
+
+
+def test_attribute_scores_look_inside_each_concept(factors, rng):
+    """The same dimensions mean other attributes in another concept: over all items mixed up, within
+    a concept clear.
+    """
+    category = np.arange(2000) % 2
+    Z = np.where(category[:, None] == 0, factors, factors[:, [1, 2, 0]])
+    inside = micro.attribute_scores(Z, category, category, factors)
+    assert inside["mig"] > 0.8 and inside["items"] == 2000
+    assert micro.mutual_information_gap(Z, factors) < 0.2
+    assert micro.attribute_scores(Z[:20], category[:20], category[:20], factors[:20])["mig"] is None

@@ -1,0 +1,226 @@
+"""The objective (5) with (11): each term alone, then the whole, and again after some steps of Adam."""
+
+import numpy as np
+import pytest
+
+from macrid import model
+from macrid.model import encoder
+from macrid.model.gradcheck import TOLERANCE, check, negative_control
+from macrid.training import adam
+from macrid.training.batch import draw_noise
+
+TERMS = {
+    "reconstruction": "equations (2), (7), (8)",
+    "kl": "equation (5)",
+    "categorical": "equation (11)",
+}
+
+
+def check_model(t, beta, targets=None):
+    """Every coordinate of every parameter, and the negative control. A failure says which terms of
+    the loss, line 34, have a wrong gradient.
+    """
+    __tracebackhide__ = True
+
+    def loss(**parameters):
+        return model.elbo(parameters, t.X, t.noise, t.config, beta, targets)[0]["loss"]
+
+    _, gradients = model.loss_and_gradients(t.parameters, t.X, t.noise, t.config, beta, targets)
+    assert gradients.keys() == t.parameters.keys()
+    try:
+        check(loss, t.parameters, gradients)
+    except AssertionError as error:
+        raise AssertionError(
+            f"{error} Term by term: {'; '.join(term_by_term(t, targets))}"
+        ) from None
+    negative_control(loss, t.parameters, gradients)
+
+
+def term_by_term(t, targets):
+    """For each term of the loss: the parameters whose gradients of it are wrong. As the loss is
+    linear in its weights, a term's gradient is a difference.
+    """
+    gradients = lambda beta, targets: model.loss_and_gradients(
+        t.parameters, t.X, t.noise, t.config, beta, targets
+    )[1]
+    bare = gradients(0.0, None)
+    alone = {
+        "reconstruction": {name: -g for name, g in bare.items()},
+        "kl": {name: g - bare[name] for name, g in gradients(1.0, None).items()},
+        "categorical": {
+            name: (g - bare[name]) / max(t.config.category_weight, 1e-9)
+            for name, g in gradients(0.0, targets).items()
+        },
+    }
+    for term, where in TERMS.items():
+        value = lambda term=term, **parameters: model.elbo(
+            parameters, t.X, t.noise, t.config, 0.0, targets
+        )[0][term]
+        errors = check(value, t.parameters, alone[term], tolerance=np.inf)
+        wrong = [name for name, error in errors.items() if not error < TOLERANCE]
+        yield f"{term}, {where}: {'wrong for ' + ', '.join(wrong) if wrong else 'right'}"
+
+
+def test_a_wrong_gradient_is_traced_to_its_term(tiny, monkeypatch):
+    """With 1/B left out of the KL's gradient, the message accuses the KL and acquits the other
+    terms.
+    """
+    right = encoder.kl_divergence
+
+    def without_mean(mu, b, sigma0):
+        value, pullback = right(mu, b, sigma0)
+        return value, lambda dvalue: pullback(dvalue * len(mu))
+
+    monkeypatch.setattr(model, "kl_divergence", without_mean)
+    t = tiny(category_weight=0.5)
+    with pytest.raises(
+        AssertionError,
+        match=(
+            r"reconstruction, equations \(2\), \(7\), \(8\): right; kl, equation \(5\): wrong for"
+            r" W1, .*categorical, equation \(11\): right"
+        ),
+    ):
+        check_model(t, beta=0.7, targets=t.targets)
+
+
+def test_reconstruction_alone(tiny):
+    check_model(tiny(), beta=0.0)
+
+
+def test_kl_with_a_large_weight(tiny):
+    check_model(tiny(), beta=50.0)
+
+
+def test_categories_with_a_large_weight(tiny):
+    t = tiny(category_weight=30.0)
+    check_model(t, beta=0.0, targets=t.targets)
+
+
+OPTIONS = {
+    "default": {},
+    "inner product": {"similarity": "inner"},
+    "no hidden layer": {"hidden_layers": 0},
+    "three hidden layers": {"hidden_layers": 3},
+    "means of any length": {"unit_mu": False},
+    "item dropout": {"item_dropout": 0.4},
+    "no noise in the concepts": {"gumbel_noise": False},
+    "a cool Gumbel-Softmax": {"gumbel_temperature": 0.5},
+    "one concept": {"K": 1},
+    "one user of one item": {"rows": ((4,),)},
+    "one item": {"rows": ((0,), ()), "M": 1},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_the_whole_objective(tiny, options):
+    t = tiny(category_weight=0.5, **options)
+    check_model(t, beta=0.7, targets=t.targets)
+
+
+def test_the_whole_objective_after_some_steps_of_adam(tiny, rng):
+    t = tiny(category_weight=0.5, learning_rate=0.05)
+    moments = adam.start(t.parameters)
+    for step in range(1, 6):
+        noise = draw_noise(rng, t.X, t.config)
+        _, gradients = model.loss_and_gradients(t.parameters, t.X, noise, t.config, 0.7, t.targets)
+        adam.update(t.parameters, gradients, moments, step, t.config)
+    check_model(t, beta=0.7, targets=t.targets)
+
+
+def test_the_loss_is_the_sum_of_its_terms_and_a_function_of_its_arguments(tiny):
+    t = tiny(category_weight=0.5)
+    before = {name: p.copy() for name, p in t.parameters.items()}
+    terms, gradients = model.loss_and_gradients(
+        t.parameters, t.X, t.noise, t.config, 0.7, t.targets
+    )
+    again, gradients_again = model.loss_and_gradients(
+        t.parameters, t.X, t.noise, t.config, 0.7, t.targets
+    )
+    assert terms == again
+    assert terms["loss"] == pytest.approx(
+        -terms["reconstruction"] + 0.7 * terms["kl"] + 0.5 * terms["categorical"], rel=1e-14
+    )
+    for name, p in t.parameters.items():
+        np.testing.assert_array_equal(p, before[name])
+        np.testing.assert_array_equal(gradients[name], gradients_again[name])
+
+
+def test_the_pullback_is_linear(tiny):
+    t = tiny()
+    _, pullback = model.elbo(t.parameters, t.X, t.noise, t.config, 0.7)
+    once, thrice = pullback(1.0), pullback(3.0)
+    for name in once:
+        np.testing.assert_allclose(thrice[name], 3 * once[name], rtol=1e-12, atol=1e-15)
+
+
+def test_the_bound_is_a_bound(tiny, rng):
+    """Equation (3) on a tiny model: the ELBO's mean stays below ln p(x), which is equation (1) by
+    telling the story.
+    """
+    t = tiny(rows=((0, 2, 5),), dropout=0.0, gumbel_noise=False, sigma0=0.5, tau=0.5)
+    elbos, weights = [], []
+    for _ in range(4000):
+        noise = draw_noise(rng, t.X, t.config)
+        terms, _ = model.elbo(t.parameters, t.X, noise, t.config, beta=1.0)
+        mu, sigma = model.represent(t.parameters, t.X, t.config)
+        z = mu + sigma * noise.epsilon
+        ln_q = (-0.5 * noise.epsilon**2 - np.log(sigma)).sum()
+        ln_p = (-0.5 * (z / 0.5) ** 2 - np.log(0.5)).sum()
+        elbos.append(-terms["loss"])
+        weights.append(terms["reconstruction"] + ln_p - ln_q)
+    weights = np.array(weights)
+    born = model.normalise(0.5 * rng.standard_normal((50_000, *mu.shape[1:])))[
+        0
+    ]  # z from the prior
+    P, _ = model.scores(
+        born,
+        model.normalise(t.parameters["H"])[0],
+        model.concepts(t.parameters, t.config),
+        t.config.tau,
+    )
+    told = (P / P.sum(axis=1, keepdims=True))[:, [0, 2, 5]].prod(
+        axis=1
+    )  # p(x | z, C), equation (2)
+    error = told.std() / told.mean() / 50_000**0.5  # of ln p(x)
+    assert np.log(told.mean()) - np.mean(elbos) > 4 * error  # the gap, KL(q || true posterior)
+    assert np.mean(weights) == pytest.approx(
+        np.mean(elbos), abs=4 * np.std(weights) / 4000**0.5
+    )  # same bound, sampled KL
+
+
+def test_at_test_time_nothing_is_random_and_fold_in_alone_decides(tiny):
+    t = tiny()
+    scores = model.predict(t.parameters, t.X, t.config)
+    assert scores.shape == (3, 7) and (scores > 0).all()
+    np.testing.assert_array_equal(scores, model.predict(t.parameters, t.X, t.config))
+    np.testing.assert_allclose(
+        scores[[2]], model.predict(t.parameters, t.X[[2]], t.config), rtol=1e-12
+    )
+
+
+def test_hard_concepts_route_each_item_to_one_prototype(tiny):
+    t = tiny(K=2)
+    C = model.concepts(t.parameters, t.config.replace(hard_concepts=True))
+    soft = model.concepts(t.parameters, t.config)
+    np.testing.assert_array_equal(C.sum(axis=1), 1)
+    np.testing.assert_array_equal(C.argmax(axis=1), soft.argmax(axis=1))
+
+
+def test_initial_parameters_are_seeded_and_of_the_asked_size(tiny):
+    t = tiny(hidden_layers=2)
+    shapes = {name: p.shape for name, p in t.parameters.items()}
+    assert shapes == {
+        "H": (7, 5),
+        "T": (7, 5),
+        "m": (2, 5),
+        "W0": (5, 4),
+        "b0": (4,),
+        "W1": (4, 4),
+        "b1": (4,),
+        "W2": (4, 10),
+        "b2": (10,),
+    }
+    first, second = (
+        model.initial_parameters(7, t.config, np.random.default_rng(3)) for _ in range(2)
+    )
+    assert all((first[name] == second[name]).all() for name in first)

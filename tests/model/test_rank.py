@@ -1,0 +1,95 @@
+"""Ranking in tiles with a running best n equals ranking all scores at once."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from helpers import Tiny
+
+from macrid import model
+from macrid.config import Config
+from macrid.model.ranking import above, top_k
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "inner"])
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_tiles_change_nothing(tiny, size, similarity):
+    t = tiny(M=11, similarity=similarity)
+    scores = model.predict(t.parameters, t.X, t.config)
+    scores[t.X.nonzero()] = -np.inf
+    items, values = model.rank(t.parameters, t.X, t.config, 5, items_at_a_time=size)
+    np.testing.assert_array_equal(items, top_k(scores, 5))
+    expected = np.log(np.take_along_axis(scores, items, axis=1))
+    np.testing.assert_allclose(
+        values - values[:, :1], expected - expected[:, :1], rtol=1e-9, atol=1e-9
+    )
+
+
+def test_equal_scores_go_to_the_first_item(tiny):
+    t = tiny(M=11)
+    t.parameters["H"][:] = t.parameters["H"][0]
+    items, _ = model.rank(t.parameters, t.X, t.config, 4, exclude_seen=False, items_at_a_time=3)
+    np.testing.assert_array_equal(items, [[0, 1, 2, 3]] * 3)
+
+
+def test_what_is_above_a_bound_in_each_row():
+    scores = np.array([[3.0, 1, 2, 3], [0, 0, 0, 0], [5, 6, 7, 8]])
+    np.testing.assert_array_equal(
+        above(scores, np.array([1.0, 0, 7])), [[0, 2, 3], [-1] * 3, [3, -1, -1]]
+    )
+    assert above(scores, np.full(3, 9.0)).shape == (3, 0)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "inner"])
+def test_the_best_of_many_tiles_are_the_best_of_all(rng, similarity):
+    """Few items pass the n-th best so far; where a catalogue is in order of liking, all of each
+    tile do, or none.
+    """
+    t = Tiny(rng, ((0, 2, 5), (), (1, 2, 3, 6)), M=400, similarity=similarity)
+    for order in (
+        np.arange(400),
+        np.argsort(t.parameters["H"][:, 0]),
+        np.argsort(-t.parameters["H"][:, 0]),
+    ):
+        parameters = {**t.parameters, "H": t.parameters["H"][order]}
+        whole, expected = model.rank(parameters, t.X, t.config, 7, items_at_a_time=400)
+        items, values = model.rank(parameters, t.X, t.config, 7, items_at_a_time=9)
+        np.testing.assert_array_equal(items, whole)
+        np.testing.assert_allclose(values, expected)
+
+
+def test_seen_items_come_last_or_not(tiny):
+    t = tiny()
+    seen = t.X.toarray() > 0
+    items, values = model.rank(t.parameters, t.X, t.config, 7, items_at_a_time=2)
+    assert (np.isneginf(values) == np.take_along_axis(seen, items, axis=1)).all()
+    assert (np.sort(items, axis=1) == np.arange(7)).all() and (
+        values[:, 1:] <= values[:, :-1]
+    ).all()
+    _, values = model.rank(t.parameters, t.X, t.config, 7, exclude_seen=False, items_at_a_time=2)
+    assert np.isfinite(values).all()
+
+
+def test_inner_products_far_apart_in_different_tiles(tiny):
+    """Each tile has its own shift; exponents of hundreds still compare rightly."""
+    t = tiny(similarity="inner", M=11)
+    t.parameters["H"] *= np.linspace(1, 20, 11)[:, None]
+    whole, whole_values = model.rank(t.parameters, t.X, t.config, 3, items_at_a_time=100)
+    tiled, values = model.rank(t.parameters, t.X, t.config, 3, items_at_a_time=2)
+    np.testing.assert_array_equal(tiled, whole)
+    np.testing.assert_allclose(values, whole_values)
+    assert np.abs(values).max() > 100
+
+
+def test_no_array_of_users_by_items_is_made(rng):
+    from helpers import users
+
+    config, M, B = Config(K=2, d=4, hidden_layers=0), 200_000, 500
+    parameters = model.initial_parameters(M, config, rng)
+    X = users([(0, 1)] * B, 3)
+    X = type(X)((X.data.astype(np.float32), X.indices, X.indptr), shape=(B, M))
+    tracemalloc.start()
+    items, _ = model.rank(parameters, X, config, 10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert items.shape == (B, 10) and peak < 0.4 * B * M * 4
