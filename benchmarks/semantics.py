@@ -92,7 +92,7 @@ def one(data, variant, number):
         epoch for epoch, figure in enumerate(validation, 1) if figure >= 0.9 * max(validation)
     )
     C = model.concepts(state.best, settings)
-    if isinstance(interactions, shop.Shop):
+    if interactions.truth is not None:
         from macrid.interpret.macro import concept_scores
 
         accuracy = concept_scores(C, interactions.truth.category[split.items])["accuracy"]

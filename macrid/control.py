@@ -10,9 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from macrid import backend, files, model, run_folder, terminal
-from macrid.data import shop
 from macrid.errors import UserError
-from macrid.interpret import drawing, knobs, macro, maps, trajectory
+from macrid.interpret import drawing, knobs, macro, trajectory
 from macrid.model.ops import normalise
 
 SHOWN = 10  # dimensions in the table
@@ -65,14 +64,14 @@ def main(argv=None):
     _check(flags)
     settings, interactions, split, state = run_folder.load(flags.run, flags.backend)
     ids = interactions.items[split.items]
-    names = ids if interactions.titles is None else interactions.titles[split.items]
+    names = interactions.item_titles(split.items)
     space = trajectory.space(state.best, settings)
     h, first, seen, start = _start(
         flags, settings, interactions, split, state.best, space, ids, names
     )
     pictures = knobs.pictures(settings, interactions, split, flags.pictures) if flags.out else {}
     k = int((space.m @ h).argmax())
-    truth = interactions.truth if isinstance(interactions, shop.Shop) else None
+    truth = interactions.truth
 
     j = flags.dimension
     if j is None:
@@ -112,7 +111,7 @@ def main(argv=None):
             ", ".join(f"{name} {r:+.2f}" for name, r in zip(truth.attribute_names, rho)),
         )
     if flags.out:
-        kinds = maps.kinds(interactions, split)
+        kinds = interactions.item_categories(split.items)
         shown = [
             (pictures.get(i), str(names[i]), kinds[i], value, i == first)
             for i, value in zip(found.items, found.values)

@@ -46,7 +46,7 @@ def main(argv=None):
     loaded = settings, interactions, split, state = run_folder.load(flags.run, flags.backend)
     if flags.concepts:
         print(
-            *concept_lines(maps.learned(*loaded).concepts, maps.titles(interactions, split)),
+            *concept_lines(maps.learned(*loaded).concepts, interactions.item_titles(split.items)),
             sep="\n",
         )
         return

@@ -195,7 +195,7 @@ def _strips(loaded, pictures):
         knobs.traits(interactions, split),
         knobs.pictures(settings, interactions, split, pictures),
     )
-    titles, kinds = maps.titles(interactions, split), maps.kinds(interactions, split)
+    titles, kinds = interactions.item_titles(split.items), interactions.item_categories(split.items)
     entry = lambda i: (paths.get(int(i)), titles[i], kinds[i])  # noqa: E731
     rows = []
     for concept in concepts:

@@ -88,7 +88,7 @@ def gather(loaded, pictures=None, quiet=True):
         1000 * (places - places.min(axis=0)) / np.maximum(np.ptp(places, axis=0), 1e-12)
     ).astype(int)
     titles, paths = (
-        maps.titles(interactions, split),
+        interactions.item_titles(split.items),
         knobs.pictures(settings, interactions, split, pictures),
     )
     categories = None if interactions.categories is None else interactions.categories[split.items]

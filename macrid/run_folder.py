@@ -222,8 +222,8 @@ def _alexnet(settings):
 def _pictures(interactions, settings):
     if settings.pictures:
         return features.in_folder(settings.pictures)
-    if isinstance(interactions, shop.Shop):
-        return list(zip(interactions.items.tolist(), shop.draw_pictures(interactions)))
+    if interactions.has_pictures:
+        return list(interactions.picture_paths().items())
     raise UserError("--start pictures needs --features FILE, or --pictures DIR with --alexnet FILE")
 
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from macrid import backend as backends
 from macrid import files, recommender, run_folder, terminal
 from macrid.baselines import EASE, Popularity
-from macrid.data import checks, shop
+from macrid.data import checks
 from macrid.errors import UserError
 from macrid.evaluation.metrics import evaluate, evaluate_ranking, summary
 from macrid.interpret import truth
@@ -165,7 +165,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
         say(*terminal.system_table(systems, "macrid"), "")
     results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)
-    if isinstance(interactions, shop.Shop):
+    if interactions.truth is not None:
         results |= truth.shop_scores(interactions, split, state.best, settings)
         say(*truth_table(results), "")
     own = recommender.from_state(state, settings, interactions, split)

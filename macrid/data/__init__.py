@@ -1,6 +1,7 @@
 """From a ratings file, or a table in memory, to a `Split`: who adopted what.
 
-loading         `Interactions`: users by items, with ids, titles and categories
+adoptions       `Interactions`: users by items, with ids, titles, categories and pictures
+loading         reads them from a ratings file, a MovieLens folder or lists in memory
 ratings_file    CSV and TSV: the columns, ids and ratings of each row
 checks          what may be wrong with data that can be read
 splits          `Split`: training users, and held-out users with some items hidden
@@ -8,19 +9,19 @@ shop            made data with a known truth, which needs no download
 shop_pictures   the shop's pictures, drawn
 """
 
+from macrid.data.adoptions import Interactions, Truth, with_categories
 from macrid.data.loading import (
-    Interactions,
     categorised,
     from_pairs,
     load,
     read_categories,
     read_movielens,
     read_table,
-    with_categories,
 )
 
 __all__ = [
     "Interactions",
+    "Truth",
     "categorised",
     "from_pairs",
     "load",

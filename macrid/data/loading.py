@@ -2,39 +2,13 @@
 outside.
 """
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy import sparse
 
 from macrid.data import checks, ratings_file
+from macrid.data.adoptions import Interactions, csr_of_ones, with_categories
 from macrid.errors import UserError
-
-
-@dataclass(frozen=True)
-class Interactions:
-    """N users by M items, 0/1, with what is known about them.
-
-    X           (N, M) CSR float32; a row's items stand in the order of the file, rows and columns
-                in order of first appearance
-    users       (N,) ids from outside, as text
-    items       (M,) ids from outside, as text
-    titles      (M,) text to show for an item, or None
-    categories  (M, G) CSR 0/1, several or none for an item, or None
-    category_names  G names
-    pictures    M paths or None each, or None
-    report      what was read, "columns" in words, and what was dropped, counts
-    """
-
-    X: sparse.csr_array
-    users: np.ndarray
-    items: np.ndarray
-    titles: np.ndarray | None = None
-    categories: sparse.csr_array | None = None
-    category_names: tuple = ()
-    pictures: list | None = None
-    report: dict = field(default_factory=dict)
 
 
 def load(path, min_rating=None, min_user_items=5, categories="", columns=None):
@@ -118,28 +92,6 @@ def read_movielens(folder, min_rating=None, min_user_items=5, columns=None):
     )
 
 
-def with_categories(interactions, names, titles=None):
-    """The same interactions with category names: `names` lists those of each item, some lists may
-    be empty.
-    """
-    order = sorted({name for of_item in names for name in of_item})
-    column = {name: j for j, name in enumerate(order)}
-    indptr = np.cumsum([0] + [len(set(of_item)) for of_item in names])
-    indices = np.array(
-        [column[name] for of_item in names for name in sorted(set(of_item))], dtype=np.int32
-    )
-    ones = np.ones(len(indices), np.float32)
-    categories = sparse.csr_array((ones, indices, indptr), shape=(len(names), len(order)))
-    return Interactions(
-        **{
-            **vars(interactions),
-            "categories": categories,
-            "category_names": tuple(order),
-            "titles": interactions.titles if titles is None else titles,
-        }
-    )
-
-
 def read_table(path, min_rating=None, min_user_items=5, columns=None):
     """Read a CSV or TSV of user,item[,rating[,timestamp]], with or without a header.
 
@@ -219,8 +171,7 @@ def _filtered(u, i, users, items, min_user_items, report, source, min_rating):
     N, M = int(keep.sum()), int(used.sum())
     order = np.argsort(u, kind="stable")  # rows keep the order of the file
     indptr = np.concatenate([[0], np.cumsum(np.bincount(u, minlength=N))])
-    ones = np.ones(len(u), np.float32)
-    X = sparse.csr_array((ones, i[order].astype(np.int32), indptr), shape=(N, M))
+    X = csr_of_ones(i[order], indptr, (N, M))
     users = np.array([name for name, good in zip(users, keep) if good])
     items = np.array([name for name, good in zip(items, used) if good])
     return Interactions(X, users, items, report=report)

@@ -27,18 +27,15 @@ Only sums, products, divisions and comparisons in fixed order are used, on the r
 PCG64, which NumPy guarantees: the same seed gives the same shop on every machine.
 """
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from macrid.data import shop_pictures
-from macrid.data.loading import Interactions, with_categories
+from macrid.data.adoptions import Interactions, Truth, csr_of_rows, with_categories
 from macrid.errors import UserError
-from macrid.files import cache_folder
 
-CATEGORIES = ("bag", "chair", "guitar", "lamp", "mug", "shoe")
+CATEGORIES = tuple(shop_pictures.SHAPES)
 SHARED = ("hue", "lightness", "size", "pattern")
 DETAIL = {
     "bag": "handle",
@@ -66,32 +63,6 @@ OPTIONS = {
 USERS_AT_A_TIME = 2000
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What stood behind the adoptions of a shop with N users, M items, G categories, J attributes.
-
-    category    (M,) the category of each item
-    attributes  (M, J) in [0, 1]; column J-1 means another detail in each category
-    intentions  (N, G) shares, rows sum to one
-    ideals      (N, G, J) the ideal attribute values inside each intention; weights (N, G, J) how
-                much each matters
-    """
-
-    category: np.ndarray
-    attributes: np.ndarray
-    attribute_names: tuple
-    intentions: np.ndarray
-    ideals: np.ndarray
-    weights: np.ndarray
-
-
-@dataclass(frozen=True)
-class Shop(Interactions):
-    """Interactions with the truth behind them."""
-
-    truth: Truth | None = None
-
-
 def make(
     users=2000,
     items=1500,
@@ -103,10 +74,10 @@ def make(
     shelf=20,
     pictures=False,
 ):
-    """Make a shop; see the story at the head of this file. Returns a `Shop`.
+    """Make a shop's `Interactions`, with the truth; see the story at the head of this file.
 
-    `pictures` draws each item once into the user's cache folder (checkpoint.cache_folder; about 4
-    ms an item). Impossible sizes are a UserError.
+    `pictures` draws each item once into the user's cache folder (about 4 ms an item).
+    Impossible sizes are a UserError.
     """
     G = len(CATEGORIES)
     if (
@@ -146,33 +117,20 @@ def make(
             taste,
             shelf,
         )
-    lengths = np.array([len(row) for row in rows])
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    indices = np.concatenate(rows).astype(np.int32)
-    X = sparse.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(users, items))
-
+    X = csr_of_rows(rows, items)
     truth = Truth(category, attributes, (*SHARED, "detail"), intentions, ideals, weights)
     names = [CATEGORIES[g] for g in category]
     ids = np.array([f"{name}-{i // G:03d}" for i, name in enumerate(names)])
-    interactions = Interactions(
+    made = Interactions(
         X,
         np.array([f"user-{u:04d}" for u in range(users)]),
         ids,
         titles=ids,
+        truth=truth,
         report={"rows": X.nnz},
     )
-    made = Shop(**vars(with_categories(interactions, [[name] for name in names])), truth=truth)
-    return replace(made, pictures=draw_pictures(made)) if pictures else made
-
-
-def draw_pictures(made):
-    """The paths of the pictures of a shop's items, drawn once into the user's cache folder."""
-    folder = (
-        cache_folder() / f"shop-{hashlib.sha256(made.truth.attributes.tobytes()).hexdigest()[:12]}"
-    )
-    return shop_pictures.write_all(
-        folder, [CATEGORIES[g] for g in made.truth.category], made.truth.attributes, made.items
-    )
+    made = with_categories(made, [[name] for name in names])
+    return replace(made, pictures=list(made.picture_paths().values())) if pictures else made
 
 
 def _uniform(stream, shape):

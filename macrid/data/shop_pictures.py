@@ -3,9 +3,12 @@ attributes.
 """
 
 import colorsys
+import hashlib
 import os
 import shutil
 from pathlib import Path
+
+from macrid.files import cache_folder
 
 SIDE = 128
 SUPERSAMPLE = 3  # drawn so many times larger, then averaged: smooth edges
@@ -56,6 +59,13 @@ def draw(category, attributes):
     )  # light falls from the left
     picture.paste(dark, mask=layers["front"])
     return picture.reduce(SUPERSAMPLE)
+
+
+def in_cache(category, attributes, ids):
+    """The paths of the pictures of a shop's items, drawn once into the user's cache folder."""
+    shop = hashlib.sha256(attributes.tobytes()).hexdigest()[:12]
+    categories = [list(SHAPES)[g] for g in category]
+    return write_all(cache_folder() / f"shop-{shop}", categories, attributes, ids)
 
 
 def write_all(folder, categories, attributes, ids):

@@ -322,11 +322,7 @@ def full_model(given):
         missing["categories"] = f"{config.data} has no categories; --categories names some"
     elif config.category_weight == 0:
         missing["categories"] = "--category-weight is 0"
-    if not (
-        isinstance(interactions, shop.Shop)
-        or config.features
-        or (config.pictures and config.alexnet)
-    ):
+    if not (interactions.has_pictures or config.features or (config.pictures and config.alexnet)):
         missing["pictures"] = (
             "no features of pictures were given; --features FILE, or --pictures DIR and --alexnet"
             " FILE"

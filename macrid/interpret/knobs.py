@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from macrid.data import shop
-from macrid.interpret import maps, trajectory
+from macrid.interpret import trajectory
 from macrid.pictures import features
 
 # a mean correlation below this is not worth a word; that of 12 random walks of 8 steps has
@@ -40,7 +39,7 @@ def traits(interactions, split):
     """
     known_by = np.asarray(split.train.sum(axis=0)).ravel()
     found = [Trait("popularity", "little known", "well known", known_by)]
-    if isinstance(interactions, shop.Shop):
+    if interactions.truth is not None:
         attributes = interactions.truth.attributes[split.items]
         return [
             Trait(name, f"low {name}", f"high {name}", attributes[:, j])
@@ -48,7 +47,7 @@ def traits(interactions, split):
         ] + found
     years = [
         re.search(r"\(((?:18|19|20)\d\d)\)\s*$", title)
-        for title in maps.titles(interactions, split)
+        for title in interactions.item_titles(split.items)
     ]
     years = np.array([float(year[1]) if year else np.nan for year in years])
     if np.isfinite(years).mean() > 0.5:
@@ -196,14 +195,6 @@ def pictures(settings, interactions, split, folder=None):
     --pictures, or drawn by the shop.
     """
     folder = folder or settings.pictures
-    if folder:
-        paths = dict(features.in_folder(folder))
-    elif isinstance(interactions, shop.Shop):
-        paths = dict(zip(interactions.items.tolist(), shop.draw_pictures(interactions)))
-    else:
-        return {}
-    return {
-        i: paths[name]
-        for i, name in enumerate(interactions.items[split.items].tolist())
-        if name in paths
-    }
+    paths = dict(features.in_folder(folder)) if folder else interactions.picture_paths()
+    ids = interactions.items[split.items].tolist()
+    return {i: paths[name] for i, name in enumerate(ids) if name in paths}

@@ -81,7 +81,7 @@ def learned(settings, interactions, split, state):
         categories,
         interactions.category_names,
         np.asarray(split.train.sum(axis=0)).ravel(),
-        titles(interactions, split),
+        interactions.item_titles(split.items),
     )
     category, matching = None, {}
     if categories is not None:
@@ -159,27 +159,6 @@ def _shares(categories):
     """
     n = int((np.asarray(categories.sum(axis=1)).ravel() > 0).sum())
     return np.asarray(categories.sum(axis=0)).ravel() / max(1, n), n
-
-
-def titles(interactions, split):
-    """What to call each training item: its title, else its id."""
-    return [
-        str(text)
-        for text in (interactions.items if interactions.titles is None else interactions.titles)[
-            split.items
-        ]
-    ]
-
-
-def kinds(interactions, split):
-    """The categories of each training item as words, "" where none is known."""
-    if interactions.categories is None:
-        return [""] * len(split.items)
-    categories = interactions.categories[split.items]
-    return [
-        ", ".join(interactions.category_names[g] for g in categories.indices[start:end])
-        for start, end in zip(categories.indptr, categories.indptr[1:])
-    ]
 
 
 def flatten(points, seed=0):
