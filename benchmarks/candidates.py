@@ -17,6 +17,7 @@ from scipy import sparse
 
 from macrid import backend, model
 from macrid.config import Config
+from macrid.model.objective import rows_of_step
 from macrid.training import adam, batch
 
 B, ITEMS = 400, 87
@@ -59,7 +60,7 @@ def measure(M, config, repeats):
     def step():
         noise = batch.draw_noise(rng, X, config)
         _, gradients = model.loss_and_gradients(parameters, X, noise, config, 0.2)
-        adam.update(parameters, gradients, moments, 1, config, noise.candidates)
+        adam.update(parameters, gradients, moments, 1, config, rows_of_step(noise))
 
     for _ in range(3):
         step()

@@ -40,7 +40,8 @@ def main():
     flags = arguments.parse_args()
     found, shuffled, gains = [], [], []
     for seed, folder in enumerate(flags.runs):
-        settings, made, split, state = run_folder.load(folder)
+        run = run_folder.load(folder)
+        settings, made, split, state = run.settings, run.interactions, run.split, run.state
         space, attributes = (
             trajectory.space(state.best, settings),
             made.truth.attributes[split.items],

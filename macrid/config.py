@@ -5,146 +5,178 @@ import difflib
 import math
 import tomllib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from macrid.errors import UserError
 
 
-def option(default, text, low=None, high=None, choices=None):
-    """A field with the sentence that `--help` shows and the values that make sense (bounds
-    included).
+def option(about, default, text, low=None, high=None, choices=None, may_change=False, no_path=None):
+    """A field that carries its own facts.
+
+    about       what it is about: "data", "split", "model", "training" or "machine"
+    text        the sentence that `--help` shows
+    low, high   the values that make sense, bounds included; `choices`, all of them
+    may_change  may it change when a run is resumed?
+    no_path     for a path: the word that is none
     """
-    return dataclasses.field(
-        default=default, metadata={"help": text, "low": low, "high": high, "choices": choices}
-    )
+    facts = {"about": about, "help": text, "low": low, "high": high, "choices": choices}
+    facts |= {"may_change": may_change, "no_path": no_path}
+    return dataclasses.field(default=default, metadata=facts)
+
+
+of_data, of_split, of_model, of_training, of_machine = (
+    partial(option, about) for about in ("data", "split", "model", "training", "machine")
+)
 
 
 @dataclass(frozen=True)
 class Config:
     """The configuration of one run. The names of the model's fields are the paper's symbols.
 
-    Impossible values raise `UserError` at construction, so a `Config` that exists is sound.
+    A field says itself what it is about, whether it is a path, and whether it may change when a run
+    is resumed (`option_names`). Impossible values raise `UserError` at construction, so a `Config`
+    that exists is sound.
     """
 
-    # data
-    data: str = option(
-        "shop", "'shop', a MovieLens folder, or a CSV/TSV of user,item[,rating[,timestamp]]"
+    data: str = of_data(
+        "shop",
+        "'shop', a MovieLens folder, or a CSV/TSV of user,item[,rating[,timestamp]]",
+        may_change=True,
+        no_path="shop",
     )
-    columns: str = option(
+    columns: str = of_data(
         None,
         "USER,ITEM[,RATING]: columns of --data, by name or by number from 1 (default: by known"
         " names)",
     )
-    min_rating: float = option(
+    min_rating: float = of_data(
         None, "a rating of at least this counts as an adoption (default: 4, if ratings go up to 5)"
     )
-    min_user_items: int = option(5, "users with fewer adoptions are dropped (the paper: 15)", low=1)
-    categories: str = option(
+    min_user_items: int = of_data(
+        5, "users with fewer adoptions are dropped (the paper: 15)", low=1
+    )
+    categories: str = of_data(
         "",
         "a column of --data with categories ('a|b' for several), or FILE:COLUMN of a table of"
         " items",
+        may_change=True,
     )
-    pictures: str = option("", "a folder of pictures named <item id>.jpg; the shop has its own")
-    features: str = option(
-        "", "a file of picture features from macrid.features, instead of --pictures and --alexnet"
+    pictures: str = of_data(
+        "",
+        "a folder of pictures named <item id>.jpg; the shop has its own",
+        may_change=True,
+        no_path="",
     )
-    alexnet: str = option(
-        "", "an AlexNet ONNX file for --pictures, or 'random' for untrained weights"
+    features: str = of_data(
+        "",
+        "a file of picture features from macrid.features, instead of --pictures and --alexnet",
+        may_change=True,
+        no_path="",
     )
-    split: str = option(
+    alexnet: str = of_data(
+        "",
+        "an AlexNet ONNX file for --pictures, or 'random' for untrained weights",
+        may_change=True,
+        no_path="random",
+    )
+    split: str = of_split(
         "holdout", "'holdout', 'kfold:F/N' or 'authors' (the paper's published procedure)"
     )
-    split_seed: int = option(
+    split_seed: int = of_split(
         98765, "seed of the split; independent of --seed, ignored by 'authors'", low=0
     )
-    # model
-    K: int = option(2, "number of concepts (prototypes)", low=1)
-    adaptive_K: float = option(
+    K: int = of_model(2, "number of concepts (prototypes)", low=1)
+    adaptive_K: float = of_model(
         0.0,
         "drop concepts less than this apart, Jensen-Shannon in bits, after an epoch (4.1.4);"
         " 0: off",
         low=0.0,
         high=1.0,
     )
-    d: int = option(200, "dimensions of a concept's representation", low=1)
-    tau: float = option(
+    d: int = of_model(200, "dimensions of a concept's representation", low=1)
+    tau: float = of_model(
         0.1, "temperature of both similarities, equations (6) and (8)", low=1e-3, high=100.0
     )
-    sigma0: float = option(0.115, "standard deviation of the prior, equation (9)", low=1e-6)
-    beta: float = option(0.2, "weight of the KL term, equation (5), after annealing", low=0.0)
-    gumbel_temperature: float = option(
+    sigma0: float = of_model(0.115, "standard deviation of the prior, equation (9)", low=1e-6)
+    beta: float = of_model(0.2, "weight of the KL term, equation (5), after annealing", low=0.0)
+    gumbel_temperature: float = of_model(
         1.0, "temperature of the Gumbel-Softmax, apart from tau", low=1e-3
     )
-    gumbel_noise: bool = option(
+    gumbel_noise: bool = of_model(
         True, "sample concepts in training (off: C = softmax(s), as in the 2019 code)"
     )
-    similarity: str = option(
+    similarity: str = of_model(
         "cosine", "'inner' is the ablation of section 4.3.2", choices=("cosine", "inner")
     )
-    unit_mu: bool = option(
+    unit_mu: bool = of_model(
         True, "mu = a / ||a||, equation (9) (off: mu = a, as in the authors' code)"
     )
-    hidden_layers: int = option(0, "hidden tanh layers of f_nn", low=0, high=3)
-    hidden_units: int = option(200, "width of a hidden layer of f_nn", low=1)
-    category_weight: float = option(
+    hidden_layers: int = of_model(0, "hidden tanh layers of f_nn", low=0, high=3)
+    hidden_units: int = of_model(200, "width of a hidden layer of f_nn", low=1)
+    category_weight: float = of_model(
         0.0, "weight of the mean cross-entropy to the categories, (11)", low=0.0
     )
-    linear_path: float = option(
+    linear_path: float = of_model(
         0.0,
         "least weight of a ridge regression added to the trained logits; 1: as much as the model"
         " (docs/linear.md)",
         low=0.0,
         high=100.0,
     )
-    hard_concepts: bool = option(
+    hard_concepts: bool = of_model(
         False, "at test time C is the mode, one-hot, as Algorithm 1 has it"
     )
-    # training
-    seed: int = option(0, "fixes the start, the order of users and all noise", low=0)
-    batch_size: int = option(100, "users a step", low=1)
-    learning_rate: float = option(4e-3, "Adam's step size", low=0.0)
-    l2: float = option(1e-7, "L2 regularisation: l2 * theta is added to the gradient", low=0.0)
-    decoupled_decay: float = option(
+    seed: int = of_training(0, "fixes the start, the order of users and all noise", low=0)
+    batch_size: int = of_training(100, "users a step", low=1)
+    learning_rate: float = of_training(4e-3, "Adam's step size", low=0.0)
+    l2: float = of_training(1e-7, "L2 regularisation: l2 * theta is added to the gradient", low=0.0)
+    decoupled_decay: float = of_training(
         0.0, "AdamW: theta shrinks by learning_rate * this, past Adam", low=0.0
     )
-    dropout: float = option(
+    dropout: float = of_training(
         0.2, "dropout before every layer of f_nn but the last", low=0.0, high=0.99
     )
-    item_dropout: float = option(
+    item_dropout: float = of_training(
         0.0, "share of a user's items hidden from the encoder", low=0.0, high=0.99
     )
-    candidates: int = option(
+    candidates: int = of_training(
         0, "sampled softmax: items drawn a step beside the batch's own; 0: the full softmax", low=0
     )
-    candidate_sampling: str = option(
+    candidate_sampling: str = of_training(
         "uniform", "how candidates are drawn", choices=("uniform", "popularity")
     )
-    anneal_steps: int = option(200, "updates over which beta grows linearly from 0", low=0)
-    start: str = option(
+    anneal_steps: int = of_training(200, "updates over which beta grows linearly from 0", low=0)
+    start: str = of_training(
         "random",
         "how h and m start: at random, or by (10) from 'pictures' or 'adoptions'",
         choices=("random", "adoptions", "pictures"),
     )
-    whiten: bool = option(
+    whiten: bool = of_training(
         True, "scale principal components to init_deviation (off: (10) to the letter)"
     )
-    init_deviation: float = option(0.02, "standard deviation of h, t and m at the start", low=1e-9)
-    max_epochs: int = option(200, "most epochs", low=1)
-    patience: int = option(
-        15, "stop after this many epochs without a better validation NDCG@100", low=1
+    init_deviation: float = of_training(
+        0.02, "standard deviation of h, t and m at the start", low=1e-9
     )
-    # machine
-    backend: str = option(
+    max_epochs: int = of_training(200, "most epochs", low=1, may_change=True)
+    patience: int = of_training(
+        15,
+        "stop after this many epochs without a better validation NDCG@100",
+        low=1,
+        may_change=True,
+    )
+    backend: str = of_machine(
         "numpy",
         "'numpy', 'cupy' (a GPU), or 'auto': CuPy where it works",
+        may_change=True,
         choices=("numpy", "cupy", "auto"),
     )
-    random: str = option(
+    random: str = of_machine(
         "host",
         "where noise is drawn: 'host', the same for every backend, or 'device'",
         choices=("host", "device"),
     )
-    precision: str = option(
+    precision: str = of_machine(
         "float32",
         "tf32: tensor cores (GPU); float64 is for checking",
         choices=("float32", "tf32", "float64"),
@@ -155,18 +187,41 @@ class Config:
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
 
     @property
-    def dtype(self):
+    def cosine(self) -> bool:
+        """Are vectors compared by the cosine, equations (6) and (8), not by the inner product?"""
+        return self.similarity == "cosine"
+
+    @property
+    def dtype(self) -> str:
         """The type of all arrays: tf32 is a way to multiply float32."""
         return "float64" if self.precision == "float64" else "float32"
 
-    def replace(self, **changes):
+    def replace(self, **changes) -> "Config":
         """A copy with some fields changed; an unknown name is a `UserError`."""
         return from_dict({**dataclasses.asdict(self), **changes})
 
 
-def from_dict(values, where="the configuration"):
+def option_names(about: str | None = None, may_change: bool = False, paths: bool = False) -> list:
+    """The names of the options that are `about` this, may change on resume, or are paths."""
+    facts = {field.name: field.metadata for field in dataclasses.fields(Config)}
+    return [
+        name
+        for name, fact in facts.items()
+        if (about is None or fact["about"] == about)
+        and (not may_change or fact["may_change"])
+        and (not paths or fact["no_path"] is not None)
+    ]
+
+
+def is_path(name: str, value: str) -> bool:
+    """Is this value of an option a path, and not the word for none, such as 'shop'?"""
+    no_path = Config.__dataclass_fields__[name].metadata["no_path"]
+    return no_path is not None and value not in ("", no_path)
+
+
+def from_dict(values: dict, where: str = "the configuration") -> Config:
     """Build a `Config` from a plain dict; `where` names the source in errors."""
-    names = {field.name for field in dataclasses.fields(Config)}
+    names = option_names()
     for name in values:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
@@ -178,7 +233,7 @@ def from_dict(values, where="the configuration"):
         raise UserError(f"{where}: {error}") from None
 
 
-def read_toml(path):
+def read_toml(path) -> dict:
     """Read the options of a TOML file (flat `name = value` lines) as a dict."""
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))

@@ -62,14 +62,15 @@ def main(argv=None):
     if flags.gamma is None:
         flags.gamma = trajectory.USER_GAMMA if flags.item is None else trajectory.GAMMA
     _check(flags)
-    settings, interactions, split, state = run_folder.load(flags.run, flags.backend)
+    run = run_folder.load(flags.run, flags.backend)
+    settings, interactions, split, state = run.settings, run.interactions, run.split, run.state
     ids = interactions.items[split.items]
     names = interactions.item_titles(split.items)
     space = trajectory.space(state.best, settings)
     h, first, seen, start = _start(
         flags, settings, interactions, split, state.best, space, ids, names
     )
-    pictures = knobs.pictures(settings, interactions, split, flags.pictures) if flags.out else {}
+    pictures = knobs.pictures(run, flags.pictures) if flags.out else {}
     k = int((space.m @ h).argmax())
     truth = interactions.truth
 

@@ -43,10 +43,13 @@ def main(argv=None):
     flags = arguments.parse_args(argv)
     if min(flags.at) < 1:
         raise UserError(f"--at is {min(flags.at)}, expected at least 1")
-    loaded = settings, interactions, split, state = run_folder.load(flags.run, flags.backend)
+    loaded = run_folder.load(flags.run, flags.backend)
+    settings, split, state = loaded.settings, loaded.split, loaded.state
     if flags.concepts:
         print(
-            *concept_lines(maps.learned(*loaded).concepts, interactions.item_titles(split.items)),
+            *concept_lines(
+                maps.learned(loaded).concepts, loaded.interactions.item_titles(split.items)
+            ),
             sep="\n",
         )
         return

@@ -90,8 +90,8 @@ def main(argv=None):
             ]
     left_out = []
     write(folder, "map", _map(loaded, of_inner), say)
-    if loaded[1].categories is None:
-        left_out.append(f"panel (b) of map: {loaded[0].data} has no categories")
+    if loaded.interactions.categories is None:
+        left_out.append(f"panel (b) of map: {loaded.settings.data} has no categories")
     if of_inner is None:
         left_out.append("panel (c) of map: give --inner-run RUN, or --train")
     if len({settings.beta for settings, _ in of_beta}) > 1:
@@ -131,17 +131,16 @@ def write(folder, name, figure, say):
 
 def _map(loaded, of_inner):
     """Figures 2 to 4."""
-    settings, _, split, state = loaded
-    found = maps.learned(*loaded)
+    found = maps.learned(loaded)
     items, users = (
         maps.sample(len(found.H), maps.MOST_ITEMS),
-        maps.sample(split.train.shape[0], maps.MOST_USERS),
+        maps.sample(loaded.split.train.shape[0], maps.MOST_USERS),
     )
-    points, of_users = maps.components(settings, split, state, found.C, users)
+    points, of_users = maps.components(loaded, found.C, users)
     places = maps.flatten(np.concatenate([found.H[items], points]))
     if of_inner is None:
         return drawing.concept_map(found, (items, of_users, places))
-    other = maps.learned(*of_inner)
+    other = maps.learned(of_inner)
     its_items = maps.sample(len(other.H), maps.MOST_ITEMS)
     return drawing.concept_map(
         found, (items, of_users, places), (other, its_items, maps.flatten(other.H[its_items]))
@@ -188,12 +187,12 @@ def _strips(loaded, pictures):
     """Rows for `figures.strips`: the dimensions most worth turning of each concept, from its best
     known item.
     """
-    settings, interactions, split, state = loaded
-    concepts = maps.learned(*loaded).concepts
-    space = trajectory.space(state.best, settings)
+    interactions, split = loaded.interactions, loaded.split
+    concepts = maps.learned(loaded).concepts
+    space = trajectory.space(loaded.parameters, loaded.settings)
     known, paths = (
         knobs.traits(interactions, split),
-        knobs.pictures(settings, interactions, split, pictures),
+        knobs.pictures(loaded, pictures),
     )
     titles, kinds = interactions.item_titles(split.items), interactions.item_categories(split.items)
     entry = lambda i: (paths.get(int(i)), titles[i], kinds[i])  # noqa: E731

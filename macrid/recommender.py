@@ -19,7 +19,8 @@ from macrid.data import checks, ratings_file, splits
 from macrid.errors import UserError
 from macrid.evaluation import metrics
 from macrid.model import semantics
-from macrid.model.ops import identity, normalise
+from macrid.model.objective import compared
+from macrid.model.ops import normalise
 from macrid.training import checkpoint, fit
 
 USERS_AT_A_TIME = 2000
@@ -371,7 +372,7 @@ class Recommender:
         """c_ik E_uki / P_ui of the first user of X: (K,)."""
         host = backend.to_host(self.parameters)
         mu, _ = model.represent(host, X, self.config)
-        unit = normalise if self.config.similarity == "cosine" else identity
+        unit = compared(self.config)
         logits = mu[0].astype(float) @ unit(host["H"][i : i + 1])[0][0] / self.config.tau  # (K,)
         parts = self.concepts[i] * np.exp(logits - logits.max())
         return parts / parts.sum()

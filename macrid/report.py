@@ -44,7 +44,7 @@ def main(argv=None):
     text = render(
         *gather(loaded, flags.pictures, flags.quiet),
         files.load_json(metrics) if metrics.is_file() else {},
-        loaded[0],
+        loaded.settings,
     )
     with files.replacing(flags.out, "w") as file:
         file.write(text)
@@ -58,8 +58,9 @@ def gather(loaded, pictures=None, quiet=True):
 
     Items are named by their row in H everywhere; `data["items"]` says what they are.
     """
-    settings, interactions, split, state = loaded
-    found, space = maps.learned(*loaded), trajectory.space(state.best, settings)
+    settings, interactions = loaded.settings, loaded.interactions
+    split, state = loaded.split, loaded.state
+    found, space = maps.learned(loaded), trajectory.space(state.best, settings)
     known, known_by = knobs.traits(interactions, split), np.asarray(split.train.sum(axis=0)).ravel()
     turnable = [knobs.worth_turning(space, k, known, KNOBS) for k in range(settings.K)]
     cards = list(zip(found.concepts, macro.troubles(found.m, found.C)))
@@ -89,7 +90,7 @@ def gather(loaded, pictures=None, quiet=True):
     ).astype(int)
     titles, paths = (
         interactions.item_titles(split.items),
-        knobs.pictures(settings, interactions, split, pictures),
+        knobs.pictures(loaded, pictures),
     )
     categories = None if interactions.categories is None else interactions.categories[split.items]
     data = {
@@ -137,7 +138,8 @@ def _users(loaded, found):
     """Test users: id, confidence of their components as shares, some items they have, what is
     recommended, and whether they had it.
     """
-    settings, interactions, split, state = loaded
+    settings, interactions = loaded.settings, loaded.interactions
+    split, state = loaded.split, loaded.state
     test = split.test
     chosen = np.flatnonzero(np.diff(test.fold_in.indptr))[:USERS]
     X = test.fold_in[chosen]

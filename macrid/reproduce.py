@@ -36,12 +36,6 @@ TITLES = {
     "figure5": "Figure 5: independence and recommendation",
 }
 SET_HERE = ("seed", "split", "start")  # options of a row or of this command, not of the full model
-PATHS = (
-    "data",
-    "pictures",
-    "features",
-    "alexnet",
-)  # may be written otherwise when a run goes on: what they hold is compared
 FOLDS = 5
 MOST_ITEMS_FOR_EASE = (
     10_000  # an (M, M) matrix of these takes 0.8 GB, and each process makes several
@@ -82,7 +76,9 @@ class Unit:
     def described(self, prints):
         """What must be equal for a file to stand for this unit: options, and hashes of the data."""
         own = {
-            name: value for name, value in asdict(self.config).items() if name not in PATHS
+            name: value
+            for name, value in asdict(self.config).items()
+            if name not in config.option_names(paths=True)
         } | self.options
         used = {
             "data": prints["data"],
@@ -115,7 +111,9 @@ def main(argv=None):
 
     made_of = {"table": flags.table, "folds": _folds(flags), "hash of the data": prints["data"]}
     made_of |= {
-        name: value for name, value in asdict(full).items() if name not in (*PATHS, *SET_HERE)
+        name: value
+        for name, value in asdict(full).items()
+        if name not in (*config.option_names(paths=True), *SET_HERE)
     }
     _refuse(folder, made_of, flags.overwrite)
     with run_folder.held(folder):

@@ -1,37 +1,67 @@
-"""A run folder: config.json, history.jsonl, metrics.json, checkpoint.npz; opened, resumed, loaded."""
+"""A run on disk: a folder of config.json, history.jsonl, metrics.json, checkpoint.npz, model.npz.
+
+`choose` says with which options a command trains into a folder, `held` keeps others out of it,
+`create` begins it, and `load` reads what was trained there as one `Run`.
+"""
 
 import os
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from macrid import backend as backends
 from macrid import config, data, files
-from macrid.data import shop, splits
+from macrid.config import Config, is_path, option_names
+from macrid.data import Interactions, shop, splits
+from macrid.data.splits import Split
 from macrid.errors import UserError
 from macrid.model import semantics
 from macrid.pictures import alexnet, features
 from macrid.training import checkpoint
+from macrid.training.fit import State
 
-PATHS = {
-    "data": "shop",
-    "pictures": "",
-    "features": "",
-    "alexnet": "random",
-}  # options that are paths, with the word that is none
-OWN_FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz", "model.npz")
+FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz", "model.npz")
 
 
-def choose(path, given, resume, overwrite):
-    """The configuration for the options `given` (a dict) and the run folder `path`, which must be
-    free to use.
+@dataclass(frozen=True)
+class Run:
+    """A trained run: with what options, on which data, how they were split, and what came of it.
+
+    `settings.K` is that of the best parameters: less than config.json says where adaptive_K dropped
+    some.
+    """
+
+    settings: Config
+    interactions: Interactions
+    split: Split
+    state: State
+
+    @property
+    def parameters(self) -> dict:
+        """Those of the best epoch, which the model is judged by."""
+        return self.state.best
+
+
+def load(folder, backend: str | None = None) -> Run:
+    """The run in a folder, its parameters in the memory of `backend` (default: as trained)."""
+    settings = _present(folder, load_config(folder))
+    settings = settings.replace(backend=backend) if backend else settings
+    xp = backends.load(settings.backend, settings.precision)
+    interactions = load_data(settings)
+    split, _ = prepare(interactions, settings)
+    state = checkpoint.load(Path(folder) / "checkpoint.npz", settings, split)
+    state.best = backends.to_device(xp, state.best)
+    return Run(settings.replace(K=len(state.best["m"])), interactions, split, state)
+
+
+def choose(path, given: dict, resume: bool, overwrite: bool) -> Config:
+    """The configuration for the options `given` and the run folder `path`, which must be free.
 
     A folder that holds a run is refused unless `overwrite`, or `resume`, which takes the options
-    from it: any that are given must agree, but for those that say when to stop, where files lie,
-    and the backend. Paths are absolute, so that the run can be used from any folder. Nothing is
-    written yet: see `create`.
+    from it: any that are given must agree, but for those that may change on resume. Paths are
+    absolute, so that the run can be used from any folder. Nothing is written yet: see `create`.
     """
     folder = Path(path)
     files.check_folder(folder)
@@ -41,21 +71,17 @@ def choose(path, given, resume, overwrite):
                 f"no run to resume in {folder}; check --out, or leave --resume out to begin one"
                 " there"
             )
-        strangers = (
-            []
-            if not folder.exists()
-            else sorted(entry.name for entry in folder.iterdir() if not _ours(entry.name))
-        )
+        strangers = sorted(name for name in _names_in(folder) if not _of_a_run(name))
         if strangers and not overwrite:
             raise UserError(f"{folder}: holds '{strangers[0]}' but no run; give --out a new folder")
         return absolute(fresh(given))
     if resume:
         saved = load_config(folder)
         for name, value in given.items():
-            found = getattr(saved, name, value)
-            if _lasting(name, found) != _lasting(name, value):
+            before = getattr(saved, name, value)
+            if _unchanging(name, before) != _unchanging(name, value):
                 raise UserError(
-                    f"{folder}: was made with {name} = {found}, not {value}; leave it out, or give"
+                    f"{folder}: was made with {name} = {before}, not {value}; leave it out, or give"
                     " --overwrite"
                 )
         return _present(folder, absolute(saved.replace(**given)))
@@ -70,8 +96,9 @@ def choose(path, given, resume, overwrite):
 
 @contextmanager
 def held(path):
-    """Hold the run folder, made if it is missing, for this process alone; a second training in it
-    is a UserError.
+    """Hold the run folder, made if it is missing, for this process alone.
+
+    A second training in it is a UserError.
     """
     folder = Path(path)
     existed = folder.exists()
@@ -90,22 +117,22 @@ def held(path):
                 folder.rmdir()
 
 
-def create(path, settings):
+def create(path, settings: Config) -> None:
     """Make the run folder, free of an earlier run's files, with its config.json."""
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
-    for entry in folder.iterdir():
-        if _ours(entry.name):
-            entry.unlink()
+    for name in _names_in(folder):
+        if _of_a_run(name):
+            (folder / name).unlink()
     save_config(folder, settings)
 
 
-def save_config(folder, settings):
+def save_config(folder, settings: Config) -> None:
     """Write the configuration of a run folder."""
     files.save_json(Path(folder) / "config.json", asdict(settings))
 
 
-def load_config(folder):
+def load_config(folder) -> Config:
     """The configuration of a run folder."""
     path = Path(folder) / "config.json"
     values = files.load_json(path)
@@ -114,43 +141,16 @@ def load_config(folder):
     return config.from_dict(values, where=str(path))
 
 
-def absolute(settings):
+def absolute(settings: Config) -> Config:
     """The same configuration with absolute paths: it holds from any folder."""
-    paths = {name: getattr(settings, name) for name in PATHS}
-    found = {
-        name: os.path.abspath(path) for name, path in paths.items() if path not in ("", PATHS[name])
-    }
+    values = {name: getattr(settings, name) for name in option_names(paths=True)}
+    paths = {name: os.path.abspath(path) for name, path in values.items() if is_path(name, path)}
     file, colon, column = settings.categories.rpartition(":")
-    return settings.replace(
-        **found, categories=(os.path.abspath(file) if file else "") + colon + column
-    )
+    categories = (os.path.abspath(file) if file else "") + colon + column
+    return settings.replace(**paths, categories=categories)
 
 
-def _present(folder, settings):
-    """The `settings` of the run `folder`, provided that the data that they name are there."""
-    file, _, column = settings.categories.rpartition(":")
-    missing = {f"--categories FILE:{column}": file} if file and not os.path.exists(file) else {}
-    if settings.data != "shop" and not os.path.exists(settings.data):
-        missing = {"--data PATH": settings.data} | missing
-    if missing:
-        gone, flags = ", ".join(map(os.path.abspath, missing.values())), " ".join(missing)
-        raise UserError(
-            f"{gone}: is not there, and {folder} needs it; put it back, or say where it is: python"
-            f" -m macrid.train --resume --out {folder} {flags}"
-        )
-    return settings
-
-
-def _lasting(name, value):
-    """What of an option's value stays when a run goes on: nothing of where files lie, of categories
-    the column, of most all.
-    """
-    if name == "categories":
-        return value.rpartition(":")[2]
-    return None if name in checkpoint.MAY_DIFFER else value
-
-
-def load_data(settings):
+def load_data(settings: Config) -> Interactions:
     """The interactions that a configuration names."""
     if settings.data == "shop":
         for name in ("columns", "min_rating", "categories"):
@@ -169,15 +169,15 @@ def load_data(settings):
     )
 
 
-def prepare(interactions, settings):
-    """The split, and the targets that teach the concepts (None if there is nothing to teach)."""
+def prepare(interactions: Interactions, settings: Config) -> tuple:
+    """The `Split`, and the targets that teach the concepts (None if there is nothing to teach)."""
     split = splits.split(interactions, settings.split, settings.split_seed)
     return split, semantics.targets(interactions, split, settings)
 
 
-def item_features(interactions, items, settings, progress=None):
-    """Picture features of the training `items` (columns of X): (values (M, p), known (M,)) and
-    lines that describe them.
+def item_features(interactions: Interactions, items, settings: Config, progress=None) -> tuple:
+    """Picture features of the training `items` (columns of X), as `fit.start` takes them: (values
+    (M, p), known (M,)); and lines that describe them.
 
     From --features, or from pictures through AlexNet: those are kept in the cache folder, so that
     they are made once. (None, []) where the start needs none.
@@ -185,67 +185,23 @@ def item_features(interactions, items, settings, progress=None):
     if settings.start != "pictures":
         return None, []
     if settings.features:
-        found = features.load(settings.features)
+        extracted = features.load(settings.features)
     else:
         pictures = _pictures(interactions, settings)
-        found = features.cached(_alexnet(settings), pictures, progress)
-    rows = found.rows(interactions.items[items])
+        extracted = features.cached(_alexnet(settings), pictures, progress)
+    rows = extracted.rows(interactions.items[items])
     known = rows >= 0
     if not known.any():
         raise UserError(
             f"{settings.features or settings.pictures}: has a picture of none of the items; are its"
             f" names the ids of {settings.data}?"
         )
-    lines = [
-        *features.report(found, most=3),
-        (
-            f"          {known.sum():,} of {len(items):,} items have a picture; the others start at"
-            " random"
-        ),
-    ]
-    return (found.features[np.maximum(rows, 0)], known), lines
+    count = f"{known.sum():,} of {len(items):,} items have a picture; the others start at random"
+    lines = [*features.report(extracted, most=3), f"          {count}"]
+    return (extracted.features[np.maximum(rows, 0)], known), lines
 
 
-def _alexnet(settings):
-    if not settings.alexnet:
-        raise UserError(
-            "--pictures needs --alexnet FILE (see data_scripts/alexnet.py), or --alexnet random for"
-            " untrained weights"
-        )
-    return (
-        alexnet.cached_random()
-        if settings.alexnet == "random"
-        else alexnet.AlexNet(settings.alexnet)
-    )
-
-
-def _pictures(interactions, settings):
-    if settings.pictures:
-        return features.in_folder(settings.pictures)
-    if interactions.has_pictures:
-        return list(interactions.picture_paths().items())
-    raise UserError("--start pictures needs --features FILE, or --pictures DIR with --alexnet FILE")
-
-
-def load(folder, backend=None):
-    """A trained run: (Config, Interactions, Split, State), its parameters in the memory of
-    `backend` (the run's, or another).
-
-    The configuration's K is that of the best parameters: less than `load_config` says where
-    adaptive_K dropped some.
-    """
-    settings = _present(folder, load_config(folder))
-    settings = settings.replace(backend=backend) if backend else settings
-    xp = backends.load(settings.backend, settings.precision)
-    interactions = load_data(settings)
-    split, _ = prepare(interactions, settings)
-    state = checkpoint.load(Path(folder) / "checkpoint.npz", settings, split)
-    state.best = backends.to_device(xp, state.best)
-    settings = settings.replace(K=len(state.best["m"]))
-    return settings, interactions, split, state
-
-
-def fresh(given):
+def fresh(given: dict) -> Config:
     """The configuration of a new run; the shop has defaults of its own."""
     defaults = shop.OPTIONS if given.get("data", "shop") == "shop" else {}
     if given.get("pictures") or given.get("features"):
@@ -260,5 +216,52 @@ def fresh(given):
     return settings
 
 
-def _ours(name):
-    return name.removesuffix(".part") in OWN_FILES
+def _alexnet(settings: Config):
+    if not settings.alexnet:
+        raise UserError(
+            "--pictures needs --alexnet FILE (see data_scripts/alexnet.py), or --alexnet random for"
+            " untrained weights"
+        )
+    if settings.alexnet == "random":
+        return alexnet.cached_random()
+    return alexnet.AlexNet(settings.alexnet)
+
+
+def _pictures(interactions: Interactions, settings: Config) -> list:
+    if settings.pictures:
+        return features.in_folder(settings.pictures)
+    if interactions.has_pictures:
+        return list(interactions.picture_paths().items())
+    raise UserError("--start pictures needs --features FILE, or --pictures DIR with --alexnet FILE")
+
+
+def _present(folder, settings: Config) -> Config:
+    """The `settings` of the run `folder`, provided that the data that they name are there."""
+    file, _, column = settings.categories.rpartition(":")
+    missing = {f"--categories FILE:{column}": file} if file and not os.path.exists(file) else {}
+    if settings.data != "shop" and not os.path.exists(settings.data):
+        missing = {"--data PATH": settings.data} | missing
+    if missing:
+        gone, flags = ", ".join(map(os.path.abspath, missing.values())), " ".join(missing)
+        raise UserError(
+            f"{gone}: is not there, and {folder} needs it; put it back, or say where it is: python"
+            f" -m macrid.train --resume --out {folder} {flags}"
+        )
+    return settings
+
+
+def _unchanging(name: str, value):
+    """The part of an option's value that a resumed run must share: none of what may change, but
+    for `categories` the column.
+    """
+    if name == "categories":
+        return value.rpartition(":")[2]
+    return None if name in option_names(may_change=True) else value
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()] if folder.exists() else []
+
+
+def _of_a_run(name: str) -> bool:
+    return name.removesuffix(".part") in FILES

@@ -25,6 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from macrid import backend, files, run_folder, terminal
+from macrid.config import option_names
 from macrid.data import checks
 from macrid.errors import UserError
 from macrid.interpret import drawing
@@ -42,13 +43,6 @@ SPACE = {  # section 4.1.3: (lowest, highest, "linear", "log", or the step betwe
     "dropout": (0.05, 0.99, "linear"),  # the paper goes to 1, which leaves nothing
 }
 OF_LAYERS = ("hidden_units", "dropout")  # they do nothing without a hidden layer
-PATHS = (
-    "data",
-    "pictures",
-    "features",
-    "alexnet",
-    "backend",
-)  # options that may differ between the machines of one study
 FAILURES = (ValueError, ArithmeticError, MemoryError)  # a UserError is a ValueError
 RANDOM_TRIALS = 10  # before TPE has something to go by, and before pruning
 WARM_UP = 10  # epochs that no trial is denied
@@ -435,7 +429,9 @@ def _agree(study, url, settings, searched, data):
     something else.
     """
     held = {
-        name: value for name, value in asdict(settings).items() if name not in (*searched, *PATHS)
+        name: value
+        for name, value in asdict(settings).items()
+        if name not in (*searched, *option_names(paths=True), "backend")
     }
     wanted = {"held": held, "searched": searched, "data": data}
     found = study.user_attrs.get("macrid")

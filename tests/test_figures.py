@@ -12,7 +12,7 @@ from helpers import refused
 from PIL import Image
 from scipy import sparse
 
-from macrid import config
+from macrid import config, run_folder
 from macrid.data import shop, splits
 from macrid.interpret import drawing, knobs, macro, maps, trajectory
 
@@ -318,7 +318,7 @@ def test_traits_of_titles_and_categories(rng):
     parts = splits.split(films, "holdout", 0)
     found = {trait.name: trait for trait in knobs.traits(films, parts)}
     assert set(found) == {"popularity", "year", "Drama"} and found["year"].values.min() >= 1980
-    assert knobs.pictures(config.Config(data="x"), films, parts) == {}
+    assert knobs.pictures(run_folder.Run(config.Config(data="x"), films, parts, None)) == {}
 
 
 def test_metrics_json_without_independence_is_named(command, runs, tmp_path):

@@ -58,7 +58,7 @@ def loaded(shop_run):
 
 def page(loaded, path, metrics=None):
     path.write_text(
-        report.render(*report.gather(loaded), metrics or {}, loaded[0]), encoding="utf-8"
+        report.render(*report.gather(loaded), metrics or {}, loaded.settings), encoding="utf-8"
     )
     return path
 
@@ -303,13 +303,13 @@ def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run
         and printed.count("  best known  ") == 6
     )
 
-    settings, interactions, split, state = (
-        loaded  # with categories that are the concepts, all are named
-    )
+    # with categories that are the concepts, all are named
+    interactions = loaded.interactions
     kinds = interactions.categories.toarray()
-    kinds[split.items] = np.eye(6)[maps.learned(*loaded).assigned]
-    changed = settings, replace(interactions, categories=sparse.csr_array(kinds)), split, state
-    found, few = maps.learned(*changed), np.arange(8)
+    kinds[loaded.split.items] = np.eye(6)[maps.learned(loaded).assigned]
+    named = replace(interactions, categories=sparse.csr_array(kinds))
+    changed = replace(loaded, interactions=named)
+    found, few = maps.learned(changed), np.arange(8)
     drawn = (
         drawing.concept_map(found, (few, few[:2], np.arange(20).reshape(10, 2)))
         .axes[0]
@@ -330,8 +330,7 @@ def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run
 def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(loaded, tmp_path, monkeypatch):
     from macrid.interpret import knobs
 
-    settings, interactions, split, _ = loaded
-    paths = list(knobs.pictures(settings, interactions, split).values())[:60]
+    paths = list(knobs.pictures(loaded).values())[:60]
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "half.png").write_bytes(paths[0].read_bytes()[:300])
     full = report.thumbnails(

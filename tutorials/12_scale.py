@@ -29,6 +29,7 @@ import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 from scipy import sparse
 
+from macrid.model.objective import rows_of_step
 from macrid import Config, backend, model, run_folder
 from macrid.data import shop
 from macrid.evaluation import metrics
@@ -231,7 +232,7 @@ def peak(what, M, B=100, K=4, d=16, n=20):
     else:
         noise = batch.draw_noise(rng, X, own)
         _, gradients = model.loss_and_gradients(parameters, X, noise, own, 0.2)
-        adam.update(parameters, gradients, moments, 1, own, noise.candidates)
+        adam.update(parameters, gradients, moments, 1, own, rows_of_step(noise))
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return round(most / 1e6, 1)
@@ -319,7 +320,7 @@ own = config.replace(candidates=5)
 noise_of_step = batch.draw_noise(np.random.default_rng(2), X[:2], own)
 _, few = model.loss_and_gradients(parameters, X[:2], noise_of_step, own, 0.2)
 moved = {name: value.copy() for name, value in parameters.items()}
-adam.update(moved, few, adam.start(moved), 1, own, noise_of_step.candidates)
+adam.update(moved, few, adam.start(moved), 1, own, rows_of_step(noise_of_step))
 assert few["H"].shape == (len(noise_of_step.candidates), own.d), "a gradient of a few rows"
 untouched = ~np.isin(np.arange(40), noise_of_step.candidates)
 assert (moved["H"][untouched] == parameters["H"][untouched]).all() and (

@@ -28,16 +28,6 @@ from macrid.training import fit
 PAPER_MIN_USER_ITEMS = 15
 CATEGORY_WEIGHT = 0.5  # where the data is not the shop: see docs/semantics.md
 BETAS = (0.01, 0.2, 1.0, 5.0, 20.0)
-OF_THE_DATA = (
-    "data",
-    "columns",
-    "min_rating",
-    "min_user_items",
-    "categories",
-    "pictures",
-    "features",
-    "alexnet",
-)
 SMALL = {
     "batch_size": 100,
     "max_epochs": 500,
@@ -337,7 +327,7 @@ def option_names(system):
     """The options that a row takes: fields of `Config`, or the keywords of a baseline's `fit`."""
     if system.score is score_model:
         return {field.name for field in fields(configs.Config)} - {
-            *OF_THE_DATA,
+            *configs.option_names(about="data"),
             "split",
             "split_seed",
             "seed",
@@ -373,7 +363,7 @@ def settled(system, config, given):
 
 
 def _of_the_data(config):
-    return tuple((name, getattr(config, name)) for name in OF_THE_DATA)
+    return tuple((name, getattr(config, name)) for name in configs.option_names(about="data"))
 
 
 @lru_cache(maxsize=1)

@@ -190,11 +190,12 @@ def turn(space, h, knob, steps):
     return (items[::-1], max(0, len(items) - 1 - at)) if knob.backwards else (items, at)
 
 
-def pictures(settings, interactions, split, folder=None):
+def pictures(run, folder=None):
     """{row of H: path} of the training items that have a picture: in `folder`, the run's
     --pictures, or drawn by the shop.
     """
-    folder = folder or settings.pictures
+    interactions, split = run.interactions, run.split
+    folder = folder or run.settings.pictures
     paths = dict(features.in_folder(folder)) if folder else interactions.picture_paths()
     ids = interactions.items[split.items].tolist()
     return {i: paths[name] for i, name in enumerate(ids) if name in paths}

@@ -7,7 +7,7 @@ import numpy as np
 from macrid import model
 from macrid.backend import to_host
 from macrid.interpret import macro
-from macrid.model.ops import identity, normalise
+from macrid.model.objective import compared
 
 MOST_ITEMS = 2000  # of a figure's map: more points cover one another
 MOST_USERS = 400  # of a figure's map, two points each
@@ -69,10 +69,11 @@ class Learned:
     matching: dict
 
 
-def learned(settings, interactions, split, state):
-    """What `macrid.run.load` returns, as a `Learned`."""
-    unit = normalise if settings.similarity == "cosine" else identity
-    parameters = to_host(state.best)
+def learned(run):
+    """What a `run_folder.Run` learned."""
+    settings, interactions, split = run.settings, run.interactions, run.split
+    unit = compared(settings)
+    parameters = to_host(run.parameters)
     H, m = unit(parameters["H"])[0], unit(parameters["m"])[0]
     C = to_host(model.concepts(parameters, settings))
     categories = None if interactions.categories is None else interactions.categories[split.items]
@@ -194,13 +195,13 @@ def sample(n, most, seed=0):
     )
 
 
-def components(settings, split, state, C, users):
+def components(run, C, users):
     r"""The two most confident components of training users `users` (B,): (points (2B, d), their
     concepts (2B,)).
 
     A component is mu_u^(k), of unit length: it lives where the items' h_i do.
     """
-    X = split.train[users]
-    mu = to_host(model.represent(state.best, X, settings)[0])  # (B, K, d)
+    X = run.split.train[users]
+    mu = to_host(model.represent(run.parameters, X, run.settings)[0])  # (B, K, d)
     kept = macro.strongest(X, C)  # (B, 2)
     return mu[np.arange(len(users))[:, None], kept].reshape(-1, mu.shape[2]), kept.ravel()

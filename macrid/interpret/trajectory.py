@@ -24,7 +24,8 @@ import numpy as np
 from macrid import model
 from macrid.backend import to_host
 from macrid.errors import UserError
-from macrid.model.ops import identity, normalise
+from macrid.model.objective import compared
+from macrid.model.ops import normalise
 
 HALVINGS = 60  # of an interval of length 2 at most: to the last bit of a double
 WIDTH = 20
@@ -67,10 +68,9 @@ class Trajectory:
 
 def space(parameters, config):
     """The `Space` of a model's parameters, which may lie on a device."""
-    cosine = config.similarity == "cosine"
-    unit = normalise if cosine else identity
+    unit = compared(config)
     H, m = (unit(to_host(parameters[name]).astype(float))[0] for name in ("H", "m"))
-    return Space(H, m, config.tau, cosine, (H @ m.T).argmax(axis=1))
+    return Space(H, m, config.tau, config.cosine, (H @ m.T).argmax(axis=1))
 
 
 def component(parameters, X, k, config):

@@ -76,7 +76,7 @@ def f_nn(A, parameters, dropout_masks):
     Layers are W0, b0, W1, b1, ... in `parameters`; dropout_masks[l] (n, width of layer l) or None
     multiplies the input of layer l. The pullback returns dA and a dict of the layers' gradients.
     """
-    layers = sum(name.startswith("W") for name in parameters)
+    layers = len(parameters) // 2
     pullbacks = []
     x = A
     for layer in range(layers):

@@ -1,57 +1,63 @@
-r"""At test time: concepts without noise, users' representations, and the items that suit them best."""
+r"""At test time: concepts without noise, representations of users, and the items that suit them.
+
+A model may hold a linear path beside the concepts, one more array "L" (M, r) of its parameters
+(`macrid.training.linear_path`); then ln P_ui has (x_u L L^T)_i added to it.
+"""
+
+from collections.abc import Callable
 
 from macrid.backend import array_module, to_device
 from macrid.model import prototypes
 from macrid.model.decoder import positives, scores
 from macrid.model.encoder import aggregate, f_nn, posterior
-from macrid.model.objective import _layers
+from macrid.model.objective import compared, mlp
 from macrid.model.ops import identity, normalise, softmax
 from macrid.model.ranking import above, top_k
 
-SCORES_AT_A_TIME = (
-    1 << 22
-)  # when ranking: a tile of the catalogue is this over the number of users, but 1,024 items at least
+# when ranking, a tile of the catalogue has so many scores, but at least so many items
+TILE_SCORES = 1 << 22
+TILE_ITEMS = 1024
 
 
-def concepts(parameters, config):
+def concepts(parameters: dict, config):
     r"""C at test time: softmax(s) without noise, or its mode if `hard_concepts`. -> (M, K)."""
-    unit = normalise if config.similarity == "cosine" else identity
+    unit = compared(config)
     s, _ = prototypes.concept_logits(unit(parameters["H"])[0], unit(parameters["m"])[0], config.tau)
     return prototypes.mode(s) if config.hard_concepts else softmax(s)[0]
 
 
-def represent(parameters, X, config, C=None):
-    r"""A user's representation at test time: the posterior's mean mu and deviation sigma, (B, K, d)
-    each.
+def represent(parameters: dict, X, config, C=None) -> tuple:
+    r"""A user's representation at test time: the posterior's mean mu and deviation sigma.
 
-    Under cosine only the direction of mu is ever used, and mu has unit length also without
-    `unit_mu`.
+    X (B, M) SciPy CSR -> (B, K, d) each. Under cosine only the direction of mu is ever used, and mu
+    has unit length also without `unit_mu`.
     """
     C = concepts(parameters, config) if C is None else C
     A, _ = aggregate(X, C, parameters["T"])
     B, K, d = A.shape
-    ab, _ = f_nn(A.reshape(B * K, d), _layers(parameters), None)
-    (mu, b), _ = posterior(
-        ab.reshape(B, K, 2 * d),
-        normalise if config.unit_mu or config.similarity == "cosine" else identity,
-    )
+    ab, _ = f_nn(A.reshape(B * K, d), mlp(parameters), None)
+    unit_mu = normalise if config.unit_mu or config.cosine else identity
+    (mu, b), _ = posterior(ab.reshape(B, K, 2 * d), unit_mu)
     return mu, config.sigma0 * array_module(b).exp(-0.5 * b)
 
 
-def predict(parameters, X, config):
-    r"""Scores of all items for the users of X by their adopted items, z = mu: (B, M), higher is
-    better.
+def predict(parameters: dict, X, config):
+    r"""Scores of all items for the users of X by their adopted items, z = mu.
+
+    X (B, M) SciPy CSR -> P (B, M), equation (7) up to a factor of the user; higher is better.
     """
     C = concepts(parameters, config)
     mu, _ = represent(parameters, X, config, C)
-    unit = normalise if config.similarity == "cosine" else identity
-    P, shift = scores(mu, unit(parameters["H"])[0], C, config.tau, config.similarity == "cosine")
-    return (
-        tilted(P, shift, linear_logits(parameters, X)(slice(None)))[0] if "L" in parameters else P
-    )
+    H, _ = compared(config)(parameters["H"])
+    P, shift = scores(mu, H, C, config.tau, config.cosine)
+    if "L" in parameters:
+        P, _ = with_logits(P, shift, linear_logits(parameters, X)(slice(None)))
+    return P
 
 
-def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emphasis=None):
+def rank(
+    parameters: dict, X, config, n: int, exclude_seen=True, items_at_a_time=None, emphasis=None
+) -> tuple:
     r"""The n best items of each user of X (B, M), best first, and their ln P_ui up to a constant
     per user: (B, n) each.
 
@@ -63,64 +69,56 @@ def rank(parameters, X, config, n, exclude_seen=True, items_at_a_time=None, emph
     C = concepts(parameters, config)
     mu, _ = represent(parameters, X, config, C)
     C = C if emphasis is None else C * emphasis
-    cosine = config.similarity == "cosine"
-    H = parameters["H"]
-    xp = array_module(H)
-    M = H.shape[0]
-    items_at_a_time = items_at_a_time or max(1024, SCORES_AT_A_TIME // max(X.shape[0], 1))
+    unit, H = compared(config), parameters["H"]
+    xp, M, B = array_module(H), H.shape[0], X.shape[0]
     path = linear_logits(parameters, X) if "L" in parameters else None
     seen_users, seen_items, _, _ = positives(X, xp, H.dtype)
-    best_items, best = (
-        xp.zeros((X.shape[0], 0), dtype=int),
-        xp.zeros((X.shape[0], 0), dtype=H.dtype),
-    )
+    best_items, best = xp.zeros((B, 0), dtype=int), xp.zeros((B, 0), dtype=H.dtype)
+    items_at_a_time = items_at_a_time or max(TILE_ITEMS, TILE_SCORES // max(B, 1))
     for start in range(0, M, items_at_a_time):
+        # score the tile
         tile = slice(start, min(start + items_at_a_time, M))
-        P, shift = scores(
-            mu, (normalise if cosine else identity)(H[tile])[0], C[tile], config.tau, cosine
-        )
+        P, shift = scores(mu, unit(H[tile])[0], C[tile], config.tau, config.cosine)
         if path:
-            P, shift = tilted(P, shift, path(tile))
+            P, shift = with_logits(P, shift, path(tile))
         if exclude_seen:
             here = (seen_items >= tile.start) & (seen_items < tile.stop)
             P[seen_users[here], seen_items[here] - tile.start] = -xp.inf
+
+        # its columns that may be among the n best
         if best.shape[1] < n:
             columns = top_k(P, n)
-        # few items are still better than the n-th best so far; 0.999 leaves room for rounding
-        else:
+        else:  # better than the n-th best so far; 0.999 leaves room for rounding
             columns = above(P, 0.999 * xp.exp(xp.minimum(best[:, -1] - shift, 80)))
         P = xp.take_along_axis(P, columns, axis=1)
-        found = xp.where(
-            (P > 0) & (columns >= 0), xp.log(xp.maximum(P, 1e-38)) + shift[:, None], -xp.inf
-        )
+        possible = (P > 0) & (columns >= 0)
+        log_P = xp.where(possible, xp.log(xp.maximum(P, 1e-38)) + shift[:, None], -xp.inf)
+
+        # the n best of those and of the tiles before
         best_items = xp.concatenate([best_items, columns + start], axis=1)
-        best = xp.concatenate([best, found.astype(H.dtype)], axis=1)
+        best = xp.concatenate([best, log_P.astype(H.dtype)], axis=1)
         keep = top_k(best, n)
-        best_items, best = (
-            xp.take_along_axis(best_items, keep, axis=1),
-            xp.take_along_axis(best, keep, axis=1),
-        )
+        best_items = xp.take_along_axis(best_items, keep, axis=1)
+        best = xp.take_along_axis(best, keep, axis=1)
     return best_items, best
 
 
-def ranker(parameters, config):
-    """`rank` as `metrics.evaluate_ranking` asks for it: a function of X (B, M) and k to the k best
-    items (B, k).
-    """
+def ranker(parameters: dict, config) -> Callable:
+    """`rank` as `evaluate_ranking` asks for it: X (B, M) and k -> the k best items (B, k)."""
     return lambda X, k: rank(parameters, X, config, k)[0]
 
 
-def linear_logits(parameters, X):
-    r"""The linear path for the users of X (B, M), gamma x_u W = (x_u L) L^T: a function of a slice
-    of items -> (B, items).
+def linear_logits(parameters: dict, X) -> Callable:
+    r"""The linear path for the users of X (B, M), (x_u L) L^T: a function of a slice of items ->
+    (B, items).
     """
     L = parameters["L"]
     XL = to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
     return lambda items: XL @ L[items].T
 
 
-def tilted(P, shift, logits):
-    r"""The P and shift of `decoder.scores` for P_ui exp(l_ui): P (B, M), shift (B,), l (B, M)."""
+def with_logits(P, shift, logits) -> tuple:
+    r"""The P (B, M) and shift (B,) of `decoder.scores` for P_ui exp(l_ui), l (B, M)."""
     xp = array_module(P)
     highest = logits.max(axis=1)
     logits -= highest[:, None]

@@ -8,41 +8,37 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 CHUNK = 1 << 15  # elements updated at a time: the temporaries stay in cache
 
 
-def start(parameters):
-    """Zero first and second moments: a dict of (mean, square) array pairs with the parameters'
-    keys.
-    """
-    return {
-        name: (array_module(p).zeros_like(p), array_module(p).zeros_like(p))
-        for name, p in parameters.items()
-    }
+def start(parameters: dict) -> dict:
+    """Zero first and second moments: a (mean, square) pair of arrays for each parameter."""
+    zeros_like = lambda p: array_module(p).zeros_like(p)  # noqa: E731
+    return {name: (zeros_like(p), zeros_like(p)) for name, p in parameters.items()}
 
 
-def update(parameters, gradients, moments, step, config, rows=None):
+def update(
+    parameters: dict, gradients: dict, moments: dict, step: int, config, rows: dict | None = None
+) -> None:
     r"""One step of Adam, in place; `step` counts from 1.
 
-    `rows` (m,), unique, says that the gradients of H and T are those of these rows alone (a sampled
-    softmax). Other rows and their moments stay as they are, where dense Adam, with a gradient of
-    zero, would let the moments decay and move the row on by its old momentum (and by L2).
-
-        g     <- g + l2 theta                               (plain L2 regularisation, in the
-              gradient)
-        mean  <- .9 mean + .1 g          square <- .999 square + .001 g^2
+        g     <- g + l2 theta                   (plain L2 regularisation, in the gradient)
+        mean  <- .9 mean + .1 g                 square <- .999 square + .001 g^2
         theta <- theta - lr mean_hat / (sqrt(square_hat) + 1e-8) - lr decoupled_decay theta
 
     with mean_hat = mean / (1 - .9^step), square_hat = square / (1 - .999^step). The last term is
     AdamW's (Loshchilov and Hutter, 2019): it does not pass through the moments.
+
+    `rows` {name: (m,) unique} names parameters whose gradient is that of these rows alone (a
+    sampled softmax). Other rows and their moments stay as they are, where dense Adam, with a
+    gradient of zero, would let the moments decay and move the row on by its old momentum (and L2).
     """
-    rows = None if rows is None else to_device(array_module(parameters["H"]), rows)
     for name, parameter in parameters.items():
-        arrays = (parameter, *moments[name])
-        if rows is None or name not in ("H", "T"):
-            _update(*arrays, gradients[name], step, config)
-        else:
-            touched = [array[rows] for array in arrays]
-            _update(*touched, gradients[name], step, config)
-            for array, values in zip(arrays, touched):
-                array[rows] = values
+        mean, square = moments[name]
+        if not rows or name not in rows:
+            _update(parameter, mean, square, gradients[name], step, config)
+            continue
+        places = to_device(array_module(parameter), rows[name])
+        p, first, second = parameter[places], mean[places], square[places]
+        _update(p, first, second, gradients[name], step, config)
+        parameter[places], mean[places], square[places] = p, first, second
 
 
 def _update(parameter, mean, square, gradient, step, config):

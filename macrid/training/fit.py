@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from macrid import backend
+from macrid.data.splits import Split
 from macrid.errors import UserError
 from macrid.evaluation.metrics import evaluate_ranking, summary
 from macrid.model import semantics
-from macrid.model.objective import initial_parameters, loss_and_gradients
+from macrid.model.objective import initial_parameters, loss_and_gradients, rows_of_step
 from macrid.model.scoring import ranker
 from macrid.training import adam, adaptive, linear_path
 from macrid.training.batch import epoch_batches
-from macrid.training.parallel import ALONE
+from macrid.training.parallel import ALONE, Team
 
 TERMS = ("loss", "reconstruction", "kl", "categorical")
 CHECK_EVERY = 100  # steps between looks at the loss: on a device, to look is to wait
@@ -21,8 +22,13 @@ CHECK_EVERY = 100  # steps between looks at the loss: on a device, to look is to
 
 @dataclass
 class State:
-    """All that training needs to go on after an epoch; `history` holds a record for each, `path`
-    what `linear_path` chose.
+    """All that training needs to go on after an epoch.
+
+    parameters, moments   of the last epoch, with Adam's (mean, square) pairs
+    best                  the parameters of `best_epoch`, whose validation NDCG@100 is `best_score`
+    step, epoch           how many are done
+    history               a record for each epoch
+    path                  what `linear_path` chose, if it is on
     """
 
     parameters: dict
@@ -36,61 +42,60 @@ class State:
     path: dict = field(default_factory=dict)
 
 
-def start(split, config, features=None, targets=None):
-    r"""The state before the first step, from the seed and, with `start = "pictures"`, from features
-    of the items.
+def start(split: Split, config, features=None, targets=None) -> State:
+    r"""The state before the first step, by the seed and what `config.start` says.
 
-    features: (values (M, p), known (M,) bool), M the training items. targets (M, K) put the
-    prototypes in order.
+    features   for start "pictures": values (M, p) and known (M,) bool, M the training items
+    targets    (M, K) put the prototypes in the order of the categories, or None
     """
     M = len(split.items)
     if config.K > M:
         raise UserError(f"K is {config.K} but training has only {M} items; lower K")
-    parameters = initial_parameters(M, config, np.random.default_rng([config.seed, 0]))
     if config.start == "pictures" and features is None:
         raise UserError(
             "start is 'pictures' but no features of pictures are given; give some, or start"
             " 'adoptions'"
         )
+    parameters = initial_parameters(M, config, np.random.default_rng([config.seed, 0]))
     if config.start != "random":
-        values, known = (
-            (semantics.adoption_features(split.train), None)
-            if config.start == "adoptions"
-            else features
-        )
+        if config.start == "adoptions":
+            features = semantics.adoption_features(split.train), None
+        values, known = features
         H, m = semantics.start_from_features(
             values, config.K, config.d, config.init_deviation, config.seed, config.whiten, known
         )
         parameters["H"][:] = H
         parameters["m"][:] = m if targets is None else semantics.order_by_targets(H, m, targets)
-    return State(
-        parameters, adam.start(parameters), {name: p.copy() for name, p in parameters.items()}
-    )
+    return State(parameters, adam.start(parameters), _copied(parameters))
 
 
-def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, team=ALONE):
+def fit(
+    split: Split, config, targets=None, state=None, on_step=None, on_epoch=None, team: Team = ALONE
+) -> State:
     """Train until `max_epochs` or `patience`, and return the final `State`.
 
-    `targets` (M, K) teach the concepts, or None. `state` continues an earlier one.
-    `on_step(epoch, terms, beta)` and `on_epoch(state)` are called as training goes: for a progress
-    bar, and to save. The arrays of the state are those of config.backend; what a step uses is
-    brought there before it, and nothing is read back before the epoch ends. `team` are the
-    processes that train together (macrid.parallel), each with batches of config.batch_size.
+    targets    (M, K) teach the concepts, or None
+    state      an earlier one to go on from
+    on_step    called as `on_step(epoch, terms, beta)` after a step, for a progress bar
+    on_epoch   called as `on_epoch(state)` after an epoch, to save
+    team       the processes that train together, each with batches of `config.batch_size`
+
+    The arrays of the state are those of `config.backend`; what a step uses is brought there before
+    it, and nothing is read back before the epoch ends.
     """
     xp = backend.load(config.backend, config.precision)
     state = start(split, config, targets=targets) if state is None else state
-    state.parameters, state.moments, state.best = backend.to_device(
-        xp, (state.parameters, state.moments, state.best)
-    )
+    arrays = (state.parameters, state.moments, state.best)
+    state.parameters, state.moments, state.best = backend.to_device(xp, arrays)
     targets = backend.to_device(xp, adaptive.replay(targets, state.history))
+    batch_size = config.batch_size * team.size
     while not finished(state, config):
-        config = config.replace(
-            K=len(state.parameters["m"])
-        )  # less than at the start where adaptive_K dropped some
+        # adaptive_K may have dropped concepts
+        config = config.replace(K=len(state.parameters["m"]))
+
+        # an epoch of steps
         totals, users = dict.fromkeys(TERMS, 0.0), 0
-        for X, noise in epoch_batches(
-            split.train, config, state.epoch + 1, xp, config.batch_size * team.size
-        ):
+        for X, noise in epoch_batches(split.train, config, state.epoch + 1, xp, batch_size):
             beta = annealed_beta(state.step, config)
             B = X.shape[0]
             X, noise, weight = team.share(X, noise, config.K)
@@ -98,9 +103,8 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
             terms, gradients = loss_and_gradients(state.parameters, X, noise, config, beta, targets)
             gradients = team.sum(gradients, weight)
             state.step += 1
-            adam.update(
-                state.parameters, gradients, state.moments, state.step, config, noise.candidates
-            )
+            rows = rows_of_step(noise)
+            adam.update(state.parameters, gradients, state.moments, state.step, config, rows)
             for name in TERMS:
                 totals[name] += terms[name] * (weight * B)
             users += weight * B
@@ -108,24 +112,24 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
                 _check_finite(totals["loss"], state)
             if on_step:
                 on_step(state.epoch + 1, terms, beta)
+
+        # its mean loss terms
         totals = team.totals({**totals, "users": users})
         users = totals.pop("users")
         _check_finite(totals["loss"], state)
         state.epoch += 1
-        best = ranker(state.parameters, config)
-        figures = summary(
-            team.evaluate(lambda part: evaluate_ranking(best, part), split.validation)
-        )
-        record = {
-            "epoch": state.epoch,
-            **{name: float(total) / users for name, total in totals.items()},
-            "beta": beta,
-        }
-        record.update({f"validation_{name}": figure["mean"] for name, figure in figures.items()})
-        state.history.append(record)
-        if record["validation_ndcg@100"] > state.best_score:
-            state.best_score, state.best_epoch = record["validation_ndcg@100"], state.epoch
-            state.best = {name: p.copy() for name, p in state.parameters.items()}
+        means = {name: float(total) / users for name, total in totals.items()}
+
+        # how well the model as it is now serves the validation users
+        ranked = ranker(state.parameters, config)
+        scored = team.evaluate(lambda part: evaluate_ranking(ranked, part), split.validation)
+        validation = {f"validation_{name}": s["mean"] for name, s in summary(scored).items()}
+        state.history.append({"epoch": state.epoch, **means, "beta": beta, **validation})
+        if validation["validation_ndcg@100"] > state.best_score:
+            state.best_score, state.best_epoch = validation["validation_ndcg@100"], state.epoch
+            state.best = _copied(state.parameters)
+
+        # section 4.1.4, and whoever looks on
         targets = adaptive.shrink(state, config, targets)
         if on_epoch:
             on_epoch(state)
@@ -134,22 +138,24 @@ def fit(split, config, targets=None, state=None, on_step=None, on_epoch=None, te
     return state
 
 
-def finished(state, config):
-    """Has training reached `max_epochs`, or gone `patience` epochs without a better validation
-    figure?
-    """
-    return state.epoch >= config.max_epochs or (
-        state.epoch > 0 and state.epoch - state.best_epoch >= config.patience
-    )
+def finished(state: State, config) -> bool:
+    """Has training reached `max_epochs`, or gone `patience` epochs without a better validation?"""
+    waited = state.epoch - state.best_epoch
+    return state.epoch >= config.max_epochs or (state.epoch > 0 and waited >= config.patience)
 
 
-def annealed_beta(step, config):
-    """beta grows linearly from 0 over the first `anneal_steps` updates, as in MultiVAE; `step`
-    counts from 0.
+def annealed_beta(step: int, config) -> float:
+    """beta grows linearly from 0 over the first `anneal_steps` updates, as in MultiVAE.
+
+    `step` counts from 0.
     """
-    return (
-        config.beta * min(1.0, step / config.anneal_steps) if config.anneal_steps else config.beta
-    )
+    if not config.anneal_steps:
+        return config.beta
+    return config.beta * min(1.0, step / config.anneal_steps)
+
+
+def _copied(parameters: dict) -> dict:
+    return {name: p.copy() for name, p in parameters.items()}
 
 
 def _check_finite(loss, state):

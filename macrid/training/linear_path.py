@@ -1,18 +1,18 @@
 r"""A linear path beside the concepts: ridge regression of users' items on themselves, added to the
 trained model's logits.
 
-    ln p_ui = ln P_ui + gamma (x_u W)_i + a constant of the user       W = V diag(f) V^T, see
-    `macrid.baselines.Ridge`
+    ln p_ui = ln P_ui + gamma (x_u W)_i + a constant of the user      W = V diag(f) V^T, see `Ridge`
 
 P_ui is equation (7), and p_u the normalised product of the two experts. Gamma can be taken in,
 
     gamma W = L L^T      L = V diag(gamma f)^1/2      (M, r)
 
-so that the path is one more array of the trained parameters. docs/linear.md: why it helps, and how
-much.
+so that the path is one more array of the trained parameters, which `macrid.model.scoring` reads.
+docs/linear.md: why it helps, and how much.
 """
 
 from macrid.backend import array_module, scalar
+from macrid.data.splits import Split
 from macrid.evaluation.metrics import evaluate_ranking, summary
 from macrid.model.scoring import predict, ranker
 from macrid.training.ridge import Ridge
@@ -21,7 +21,7 @@ USERS_FOR_SPREAD = 500
 TIMES = (1, 2, 4, 8, 16)
 
 
-def add(parameters, split, config):
+def add(parameters: dict, split: Split, config) -> tuple[dict, dict]:
     r"""Trained parameters with "L" (M, r), and {"lambda", "gamma", "weight"}, which are found on
     validation users.
 
@@ -35,25 +35,26 @@ def add(parameters, split, config):
     better, which protects against a poor model. It is never less: training was stopped where the
     model looked best for them, better than it is.
     """
-    plain = {name: p for name, p in parameters.items() if name != "L"}
-    xp = array_module(plain["H"])
+    concepts_alone = {name: p for name, p in parameters.items() if name != "L"}
+    xp = array_module(concepts_alone["H"])
     ridge = Ridge.fit(split.train, split.validation, xp=xp)
     X = split.validation.fold_in[:USERS_FOR_SPREAD]
-    spread = lambda scores: float(scalar(scores.std(axis=1).mean()))  # noqa: E731
-    even = spread(xp.log(predict(plain, X, config))) / spread(ridge.scores(X))
+    spread_of_model = _spread(xp.log(predict(concepts_alone, X, config)))
+    equal = spread_of_model / _spread(ridge.scores(X))  # gamma at weight 1
 
     def with_path(weight):
-        return {**plain, "L": (ridge.V * xp.sqrt(weight * even * ridge.f)).astype(config.dtype)}
+        L = ridge.V * xp.sqrt(weight * equal * ridge.f)
+        return {**concepts_alone, "L": L.astype(config.dtype)}
 
-    def score(weight):
-        return summary(evaluate_ranking(ranker(with_path(weight), config), split.validation))[
-            "ndcg@100"
-        ]["mean"]
+    def validation_ndcg(weight):
+        metrics = evaluate_ranking(ranker(with_path(weight), config), split.validation)
+        return summary(metrics)["ndcg@100"]["mean"]
 
-    tried = {weight: score(weight) for weight in (config.linear_path * times for times in TIMES)}
-    weight = max(tried, key=lambda one: tried[one])
-    return with_path(weight), {
-        "lambda": ridge.regularisation,
-        "gamma": weight * even,
-        "weight": weight,
-    }
+    weight = max((config.linear_path * times for times in TIMES), key=validation_ndcg)
+    chosen = {"lambda": ridge.regularisation, "gamma": weight * equal, "weight": weight}
+    return with_path(weight), chosen
+
+
+def _spread(scores) -> float:
+    """The mean over users of the standard deviation over items, scores (B, M)."""
+    return float(scalar(scores.std(axis=1).mean()))

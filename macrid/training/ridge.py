@@ -11,10 +11,8 @@ from macrid.evaluation.metrics import evaluate, summary
 from macrid.training import saved
 
 REGULARISATIONS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
-EXACT = (
-    4000  # users or items up to which all principal directions are found; above it, the strongest
-)
-STRONGEST = 1000
+MOST_EXACT = 4000  # up to so many users or items, all principal directions are found
+STRONGEST = 1000  # above it, so many
 
 
 @dataclass(frozen=True)
@@ -33,40 +31,41 @@ class Ridge:
 
     @classmethod
     def fit(cls, X, validation=None, *, regularisation=None, seed=0, xp=np, on_epoch=None):
-        """Decompose X (N, M) SciPy CSR. Without a regularisation, the one of `REGULARISATIONS` that
-        ranks best for `validation`.
+        """Decompose X (N, M) SciPy CSR.
+
+        Without a regularisation, the one of `REGULARISATIONS` that ranks best for `validation`.
         """
         V, s = to_device(xp, principal_directions(X))
-        own = lambda value: cls(V, s**2 / (s**2 + value), value)  # noqa: E731
+
+        def regularised(value):
+            return cls(V, s**2 / (s**2 + value), value)
+
+        def validation_ndcg(value):
+            return summary(evaluate(regularised(value).scores, validation))["ndcg@100"]["mean"]
+
         if regularisation is None:
             if validation is None:
                 raise UserError("Ridge needs a regularisation, or validation users to choose it by")
-            tried = {
-                value: summary(evaluate(own(value).scores, validation))["ndcg@100"]["mean"]
-                for value in REGULARISATIONS
-            }
-            regularisation = max(tried, key=lambda value: tried[value])
-        return own(regularisation)
+            regularisation = max(REGULARISATIONS, key=validation_ndcg)
+        return regularised(regularisation)
 
     def scores(self, X):
         """X W for the users of X (B, M) SciPy CSR -> (B, M)."""
-        return (
-            to_device(array_module(self.V), X.astype(self.V.dtype)) @ self.V * self.f
-        ) @ self.V.T
+        X = to_device(array_module(self.V), X.astype(self.V.dtype))
+        return (X @ self.V * self.f) @ self.V.T
 
     save, load = saved.save, classmethod(saved.load)
 
 
-def principal_directions(X):
-    r"""V (M, r) and s (r,), the largest first, of X = U diag(s) V^T, X (N, M) SciPy CSR; without
-    those of s = 0.
+def principal_directions(X) -> tuple[np.ndarray, np.ndarray]:
+    r"""V (M, r) and s (r,) of X = U diag(s) V^T, the largest first and without those of s = 0.
 
-    All of them if N or M is at most 4,000, by the eigenvectors of the smaller Gram matrix; else the
-    1,000 strongest (ARPACK).
+    X (N, M) SciPy CSR. All of them if N or M is at most 4,000, by the eigenvectors of the smaller
+    Gram matrix; else the 1,000 strongest (ARPACK).
     """
     X = sparse.csr_array(X).astype(float)
     N, M = X.shape
-    if min(N, M) > EXACT:
+    if min(N, M) > MOST_EXACT:
         _, s, Vt = sparse.linalg.svds(X, k=STRONGEST, random_state=0)
         V = Vt.T
     else:

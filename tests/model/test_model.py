@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from macrid import model
-from macrid.model import encoder
+from macrid.model import decoder, encoder, objective, ops
 from macrid.model.gradcheck import TOLERANCE, check, negative_control
 from macrid.training import adam
 from macrid.training.batch import draw_noise
@@ -71,7 +71,7 @@ def test_a_wrong_gradient_is_traced_to_its_term(tiny, monkeypatch):
         value, pullback = right(mu, b, sigma0)
         return value, lambda dvalue: pullback(dvalue * len(mu))
 
-    monkeypatch.setattr(model, "kl_divergence", without_mean)
+    monkeypatch.setattr(objective, "kl_divergence", without_mean)
     t = tiny(category_weight=0.5)
     with pytest.raises(
         AssertionError,
@@ -169,12 +169,10 @@ def test_the_bound_is_a_bound(tiny, rng):
         elbos.append(-terms["loss"])
         weights.append(terms["reconstruction"] + ln_p - ln_q)
     weights = np.array(weights)
-    born = model.normalise(0.5 * rng.standard_normal((50_000, *mu.shape[1:])))[
-        0
-    ]  # z from the prior
-    P, _ = model.scores(
+    born = ops.normalise(0.5 * rng.standard_normal((50_000, *mu.shape[1:])))[0]  # z from the prior
+    P, _ = decoder.scores(
         born,
-        model.normalise(t.parameters["H"])[0],
+        ops.normalise(t.parameters["H"])[0],
         model.concepts(t.parameters, t.config),
         t.config.tau,
     )

@@ -218,7 +218,7 @@ def test_commands_with_fewer_concepts_than_at_the_start(command, ratings, tmp_pa
     )
     whole = command("train", *options, "--max-epochs", 4, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
-    K = len(run_folder.load(tmp_path / "whole")[3].best["m"])
+    K = len(run_folder.load(tmp_path / "whole").parameters["m"])
     assert 1 < K < 6 and f"concepts  {K} of 6" in whole.stdout
     assert (
         command(
@@ -235,14 +235,16 @@ def test_commands_with_fewer_concepts_than_at_the_start(command, ratings, tmp_pa
     assert contents(tmp_path / "run")[:2] == contents(tmp_path / "whole")[:2]
     for one, other in zip(
         *(
-            vars(run_folder.load(tmp_path / name)[3])["parameters"].values()
+            vars(run_folder.load(tmp_path / name).state)["parameters"].values()
             for name in ("run", "whole")
         )
     ):
         np.testing.assert_array_equal(one, other)
 
     assert (
-        run_folder.load(tmp_path / "run")[0].K == Recommender.load(tmp_path / "run").config.K == K
+        run_folder.load(tmp_path / "run").settings.K
+        == Recommender.load(tmp_path / "run").config.K
+        == K
     )
     assert command("evaluate", "--run", tmp_path / "run").returncode == 0
     assert command("control", "--run", tmp_path / "run", "--user", 3, "--steps", 2).returncode == 0

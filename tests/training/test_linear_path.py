@@ -45,7 +45,7 @@ def test_ridge_is_the_closed_form(N, M, rng):
 
 
 def test_of_very_many_users_and_items_the_strongest_directions(rng, monkeypatch):
-    monkeypatch.setattr(ridge, "EXACT", 5)
+    monkeypatch.setattr(ridge, "MOST_EXACT", 5)
     monkeypatch.setattr(ridge, "STRONGEST", 4)
     X = users([np.flatnonzero(row) for row in rng.random((12, 9)) < 0.4], 9)
     _, s, Vt = np.linalg.svd(X.toarray())
