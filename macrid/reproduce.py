@@ -561,7 +561,7 @@ def _header(flags, full, interactions, units, finished):
     model = {
         name: value
         for name, value in asdict(full).items()
-        if name not in (*systems.OF_THE_DATA, *SET_HERE, "split_seed")
+        if name not in (*config.option_names(about="data"), *SET_HERE, "split_seed")
         and value != getattr(default, name)
     }
     return {

@@ -417,8 +417,8 @@ def test_mistakes_are_one_line(tuned, ratings, tmp_path):  # noqa: F811
     (tmp_path / "full/best.toml").write_text("mine")
     refused(told(out="full"), "holds 'best.toml' but no search")
     without = (
-        "import sys; sys.modules['optuna'] = None; from macrid import command, tune;"
-        " sys.exit(command.run(tune.main, []))"
+        "import sys; sys.modules['optuna'] = None; from macrid import terminal, tune;"
+        " sys.exit(terminal.run(tune.main, []))"
     )
     process = subprocess.run(
         [sys.executable, "-c", without],
