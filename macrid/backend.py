@@ -31,8 +31,9 @@ def array_module(*arrays):
 
 
 def load(name, precision="float32"):
-    """The array module that `--backend` names: 'numpy', 'cupy', or 'auto', CuPy where it works and
-    NumPy elsewhere.
+    """The array module that `--backend` names: 'numpy', 'cupy' or 'auto'.
+
+    'auto' is CuPy where it works and NumPy elsewhere.
 
     'tf32' lets CuPy's float32 matrix products use tensor cores, with 10 bits of mantissa; it needs
     a GPU. A UserError says what is missing and what to install.
@@ -49,8 +50,9 @@ def load(name, precision="float32"):
 
 
 def to_device(xp, value):
-    """`value` with its arrays in the memory of `xp`; dicts, lists, tuples and dataclasses are gone
-    through.
+    """`value` with its arrays in the memory of `xp`.
+
+    Dicts, lists, tuples and dataclasses are gone through.
 
     A SciPy matrix becomes CSR of the other library. A dataclass keeps its fields of metadata
     {"host": True}.
@@ -74,8 +76,9 @@ def to_device(xp, value):
 
 
 def to_host(value):
-    """`value` with its arrays in NumPy; dicts, lists and tuples are gone through. Waits for the
-    device.
+    """`value` with its arrays in NumPy; waits for the device.
+
+    Dicts, lists and tuples are gone through.
     """
     if isinstance(value, (dict, list, tuple)):
         return _each(to_host, value)
@@ -83,8 +86,9 @@ def to_host(value):
 
 
 def scalar(value):
-    """A sum for reading later, in double precision: a float, or on a device a 0-d array, which does
-    not wait for it.
+    """A sum for reading later, in double precision.
+
+    A float, or on a device a 0-d array, which does not wait for it.
     """
     return float(value) if array_module(value) is np else value.astype(np.float64)
 
@@ -109,8 +113,7 @@ def device_name(xp):
 
 
 def keep_freed_memory():
-    """Ask glibc to keep up to 1 GiB of freed memory instead of returning it to the system;
-    elsewhere do nothing.
+    """Ask glibc to keep up to 1 GiB of freed memory; elsewhere do nothing.
 
     A training step frees and asks for the same arrays again and again. Returned pages must be
     faulted in and zeroed each time, which costs a fifth of a step at B=425, M=5297

@@ -19,8 +19,9 @@ STANDARD = (1, 2)  # the descriptors of standard output and error
 
 @contextmanager
 def replacing(path, mode="wb"):
-    """Open a file to write that takes the place of `path`, or of what it links to, only when it is
-    whole and on the disk.
+    """Open a file to write that takes the place of `path` only when it is whole.
+
+    That is, when it is on the disk. A link is followed: what it links to is replaced.
 
     What cannot be replaced, a device, a pipe or this process's own output, is written as it is. An
     OSError names `path`.
@@ -55,8 +56,9 @@ def replacing(path, mode="wb"):
 
 
 def check_file(path):
-    """A UserError unless `replacing` can write the file `path`: before the work begins. Its folder
-    has to be there.
+    """Raise a UserError unless `replacing` can write the file `path`: before the work begins.
+
+    Its folder has to be there.
     """
     path = Path(path)
     if path.is_dir():
@@ -70,8 +72,9 @@ def check_file(path):
 
 
 def check_folder(path):
-    """A UserError unless files can be written in the folder `path`, which is made later if it is
-    missing.
+    """Raise a UserError unless files can be written in the folder `path`.
+
+    It is made later if it is missing.
     """
     place = Path(path)
     while not place.exists() and place != place.parent:
@@ -92,8 +95,9 @@ def _check_writable(folder):
 
 
 def _direct(path):
-    """What to open where `path` is no file that could be replaced: itself, or the number of our own
-    output; None for all others.
+    """What to open where `path` is no file that could be replaced, else None.
+
+    A device or a pipe itself, or the number of our own output.
     """
     try:
         there = os.stat(path)
@@ -108,8 +112,9 @@ def _direct(path):
 
 @contextmanager
 def locked(folder, wait=True):
-    """Hold a folder for this process alone, after waiting for another one, or without `wait`
-    raising BlockingIOError.
+    """Hold a folder for this process alone, after waiting for another one.
+
+    Without `wait`, a folder that is held is a BlockingIOError.
 
     The lock is the system's, on the folder itself: it goes with the process, however that ends.
     (Not on Windows.)
@@ -128,8 +133,9 @@ def locked(folder, wait=True):
 
 
 def cache_folder():
-    """Where pictures and features are kept between runs: $MACRID_CACHE, else the user's cache
-    folder.
+    """Where pictures and features are kept between runs.
+
+    $MACRID_CACHE, else a folder in the user's cache.
     """
     if os.environ.get("MACRID_CACHE"):
         return Path(os.environ["MACRID_CACHE"])
@@ -162,8 +168,9 @@ def load_json(path):
 
 
 def save(path, arrays, description):
-    """Write a dict of arrays (names may hold '/') and a JSON-able description to an npz file, all
-    or nothing.
+    """Write a dict of arrays and a description to an npz file, all or nothing.
+
+    Names may hold '/'; the description is anything that JSON can hold.
     """
     described = {"description": np.array(json.dumps(description, allow_nan=False)), **arrays}
     with (
@@ -176,8 +183,9 @@ def save(path, arrays, description):
 
 
 def load(path, what="checkpoint", remedy="train again with --overwrite"):
-    """Read what `save` wrote: (arrays, description). A damaged or foreign file is a UserError;
-    `remedy` says what to do.
+    """Read what `save` wrote: (arrays, description).
+
+    A damaged or foreign file is a UserError, whose end, `remedy`, says what to do.
     """
     try:
         with open(path, "rb") as file:

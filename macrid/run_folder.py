@@ -176,8 +176,9 @@ def prepare(interactions: Interactions, settings: Config) -> tuple:
 
 
 def item_features(interactions: Interactions, items, settings: Config, progress=None) -> tuple:
-    """Picture features of the training `items` (columns of X), as `fit.start` takes them: (values
-    (M, p), known (M,)); and lines that describe them.
+    """Picture features of the training `items` (columns of X), and lines that describe them.
+
+    Features as `fit.start` takes them: (values (M, p), known (M,)).
 
     From --features, or from pictures through AlexNet: those are kept in the cache folder, so that
     they are made once. (None, []) where the start needs none.
@@ -251,8 +252,9 @@ def _present(folder, settings: Config) -> Config:
 
 
 def _unchanging(name: str, value):
-    """The part of an option's value that a resumed run must share: none of what may change, but
-    for `categories` the column.
+    """The part of an option's value that a resumed run must share.
+
+    None of what may change, but for `categories` the column.
     """
     if name == "categories":
         return value.rpartition(":")[2]

@@ -5,10 +5,8 @@ import numpy as np
 from macrid.backend import array_module, scalar, to_device
 from macrid.model.ops import row_dot
 
-TILE_BYTES = {
-    "numpy": 1 << 23,
-    "cupy": 1 << 30,
-}  # users are taken in tiles whose (users, K, M) array is about this large ...
+# users are taken in tiles whose (users, K, M) array is about so large ...
+TILE_BYTES = {"numpy": 1 << 23, "cupy": 1 << 30}
 TILE_USERS = 64  # ... but not fewer than these, or the matrix products starve
 
 
@@ -17,8 +15,8 @@ def log_likelihood(z, H, C, X, tau, cosine=True):
 
     z (B, K, d), H (M, d): unit rows if cosine; C (M, K); X (B, M) SciPy CSR -> scalar. With
 
-        E_uki = exp(z_uk . h_i / tau)    P_ui = sum_k c_ik E_uki    Z_u = sum_i P_ui    n_u = sum_i
-        x_ui
+        E_uki  = exp(z_uk . h_i / tau)      P_ui = sum_k c_ik E_uki
+        Z_u    = sum_i P_ui                 n_u  = sum_i x_ui
         loss_u = -sum_i x_ui (ln P_ui - ln Z_u)
 
     the derivative needs no matrix of probabilities, only a number per user and a sparse part:
@@ -85,8 +83,9 @@ def log_likelihood(z, H, C, X, tau, cosine=True):
 
 
 def log_likelihood_plain(z, H, C, X, tau, cosine=True):
-    """The plain twin of `log_likelihood`: every array of equations (7) and (8) in full, for tests
-    and benchmarks.
+    """The plain twin of `log_likelihood`, for tests and benchmarks.
+
+    Every array of equations (7) and (8) in full.
     """
     xp = array_module(z, H)
     B, K, d = z.shape
@@ -109,8 +108,7 @@ def log_likelihood_plain(z, H, C, X, tau, cosine=True):
 
 
 def scores(z, H, C, tau, cosine=True):
-    r"""P_ui exp(-shift_u) with P_ui = sum_k c_ik exp(z_uk . h_i / tau), equation (7): what ranks a
-    user's items.
+    r"""What ranks a user's items: P_ui exp(-shift_u), P_ui = sum_k c_ik exp(z_uk . h_i / tau), (7).
 
     z (B, K, d), H (M, d), C (M, K) -> P (B, M), shift (B,). The shift keeps exponents in range; it
     is 0 under cosine.
@@ -126,8 +124,9 @@ def scores(z, H, C, tau, cosine=True):
 
 
 def positives(X, xp, dtype):
-    """The users, items and values of the ones of X (B, M) CSR, and each user's sum n (B,), in the
-    memory of `xp`.
+    """The users, items and values of the ones of X (B, M) CSR, and each user's sum n (B,).
+
+    In the memory of `xp`.
     """
     u = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     return to_device(
@@ -142,8 +141,9 @@ def positives(X, xp, dtype):
 
 
 def exponentials(z, H, tau, cosine):
-    r"""Go through tiles of users: yield (slice, E, shift) with E_uki = exp(z_uk . h_i / tau -
-    shift_u), (users, K, M).
+    r"""Go through tiles of users: yield (slice, E, shift), E (users, K, M).
+
+        E_uki = exp(z_uk . h_i / tau - shift_u)
 
     E is one buffer that the caller may change and the next tile overwrites.
     """

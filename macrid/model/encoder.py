@@ -48,9 +48,7 @@ def aggregate(X, C, T):
 
 
 def aggregate_plain(X, C, T):
-    """The plain twin of `aggregate`: equation (9) as it stands, with a dense X, for tests and
-    benchmarks.
-    """
+    """The plain twin of `aggregate`, for tests and benchmarks: equation (9) with a dense X."""
     xp = array_module(T)
     X = to_device(xp, X.toarray().astype(T.dtype))  # (B, M)
     n = xp.stack([X @ (C[:, [k]] * T) for k in range(C.shape[1])], axis=1)  # (B, K, d)
@@ -70,8 +68,9 @@ def aggregate_plain(X, C, T):
 
 
 def f_nn(A, parameters, dropout_masks):
-    r"""The multilayer perceptron f_nn: (n, d) -> (n, 2d), tanh between layers, dropout before all
-    but the last.
+    r"""The multilayer perceptron f_nn of equation (9): (n, d) -> (n, 2d).
+
+    Tanh between layers, dropout before all but the last.
 
     Layers are W0, b0, W1, b1, ... in `parameters`; dropout_masks[l] (n, width of layer l) or None
     multiplies the input of layer l. The pullback returns dA and a dict of the layers' gradients.
@@ -105,8 +104,9 @@ def f_nn(A, parameters, dropout_masks):
 
 
 def posterior(ab, unit=normalise):
-    r"""mu = a / ||a||, and b of sigma = sigma0 exp(-b / 2), equation (9). With `unit` =
-    `ops.identity`, mu = a.
+    r"""mu = a / ||a||, and b of sigma = sigma0 exp(-b / 2), equation (9).
+
+    With `unit` = `ops.identity`, mu = a.
 
     ab (B, K, 2d) holds a and b side by side -> mu, b (B, K, d); sigma is left to `sample`, since
     the KL term wants b itself.
@@ -138,8 +138,9 @@ def sample(mu, b, epsilon, sigma0):
 
 
 def kl_divergence(mu, b, sigma0):
-    r"""KL(N(mu, sigma^2) || N(0, sigma0^2)) summed over concepts and dimensions, averaged over
-    users.
+    r"""KL(N(mu, sigma^2) || N(0, sigma0^2)), averaged over users.
+
+    Summed over concepts and dimensions:
 
         ln(sigma0 / sigma) + (sigma^2 + mu^2) / (2 sigma0^2) - 1/2   with sigma = sigma0 exp(-b/2)
         = 1/2 [exp(-b) + b - 1 + mu^2 / sigma0^2]

@@ -1,5 +1,4 @@
-r"""Is a hand-written gradient the derivative of its value? Central differences, coordinate by
-coordinate.
+r"""Is a hand-written gradient the derivative of its value? Central differences will tell.
 
     df/dx_j  ~  (f(x + h e_j) - f(x - h e_j)) / (2h)
 
@@ -16,7 +15,7 @@ FLOOR = 1e-3
 
 
 def numerical_gradient(f, x, step=STEP):
-    """Central differences of the scalar function f at the array x (float64): an array of x's shape."""
+    """Central differences of the scalar function f at x (float64): an array of x's shape."""
     gradient = np.empty_like(x)
     for j in np.ndindex(x.shape):
         above, below = x.copy(), x.copy()
@@ -27,8 +26,9 @@ def numerical_gradient(f, x, step=STEP):
 
 
 def check(f, arguments, gradients, step=STEP, tolerance=TOLERANCE, what=""):
-    """Compare `gradients` (a dict) with the central differences of f(**arguments), a scalar, for
-    each key.
+    """Compare `gradients` with the central differences of f(**arguments), a scalar.
+
+    `gradients` is a dict of some of the arguments.
 
     The error of an argument is max|numerical - analytic| / max(max|numerical|, FLOOR). Raises
     AssertionError that says `what` was checked and names the argument, the coordinate, both values
@@ -47,15 +47,12 @@ def check(f, arguments, gradients, step=STEP, tolerance=TOLERANCE, what=""):
         difference = np.abs(numerical - analytic)
         errors[name] = float(difference.max(initial=0.0) / max(scale, FLOOR))
         if not errors[name] < tolerance:
-            j = np.unravel_index(
-                np.argmax(np.where(np.isnan(difference), np.inf, difference)), x.shape
-            )
+            worst = np.argmax(np.where(np.isnan(difference), np.inf, difference))
+            j = np.unravel_index(worst, x.shape)
             wrong = int((~(difference < tolerance * max(scale, FLOOR))).sum())
-            hint = (
-                _hint(analytic, numerical)
-                if np.array_equal(f(**arguments), f(**arguments), equal_nan=True)
-                else "The value itself changes from call to call: draw its noise outside."
-            )
+            hint = _hint(analytic, numerical)
+            if not np.array_equal(f(**arguments), f(**arguments), equal_nan=True):
+                hint = "The value itself changes from call to call: draw its noise outside."
             raise AssertionError(
                 f"{what}{': ' * bool(what)}the gradient of {name} is wrong at {wrong} of {x.size}"
                 f" coordinates: worst at {tuple(map(int, j))}, by hand {analytic[j]:.9g}, by"
@@ -76,9 +73,8 @@ def check_op(op, arguments, rng, differentiable=None, tolerance=TOLERANCE):
     first line of its docstring, where its formula stands.
     """
     __tracebackhide__ = True
-    what = (
-        f"{op.__name__} ({(op.__doc__ or 'without a formula').strip().splitlines()[0].rstrip('.')})"
-    )
+    formula = (op.__doc__ or "without a formula").strip().splitlines()[0].rstrip(".")
+    what = f"{op.__name__} ({formula})"
     names = list(arguments) if differentiable is None else differentiable
     before = {name: np.array(arguments[name]) for name in names}
     value, pullback = op(**arguments)

@@ -141,8 +141,10 @@ def elbo(
 
 
 def compared(config) -> Callable:
-    """The op that prepares vectors for comparison: `normalise`, after which their inner product is
-    the cosine of equations (6) and (8), or `identity` for the inner product of section 4.3.2.
+    """The op that prepares vectors to be compared by their inner product.
+
+    `normalise`, after which that is the cosine of equations (6) and (8), or `identity` for the
+    ablation of section 4.3.2.
     """
     return normalise if config.cosine else identity
 
@@ -157,8 +159,9 @@ def mlp(parameters: dict) -> dict:
 
 
 def rows_of_step(noise) -> dict:
-    """{name: rows} of the parameters whose gradients are those of some rows alone: with candidates,
-    H and T.
+    """{name: rows} of the parameters whose gradients are those of some rows alone.
+
+    With candidates, H and T.
     """
     return {} if noise.candidates is None else dict.fromkeys(OF_ITEMS, noise.candidates)
 

@@ -35,9 +35,7 @@ def linear(x, W, b):
 
 
 def mask(x, noise):
-    r"""y = x * noise: dropout, whose mask (0 or 1/(1-p), drawn outside) makes it an ordinary
-    product.
-    """
+    r"""y = x * noise: dropout, whose mask of 0 and 1/(1-p), drawn outside, is a factor."""
 
     def pullback(dy):
         return dy * noise

@@ -16,8 +16,7 @@ def concept_logits(H, m, tau):
 
 
 def gumbel_logits(s, gumbel, temperature):
-    r"""Perturbed logits whose softmax is a relaxed one-hot sample of p(c_i): the Gumbel-Softmax
-    trick.
+    r"""The Gumbel-Softmax trick: the softmax of these is a relaxed one-hot sample of p(c_i).
 
         c_i = softmax((s_i + g_i) / temperature),     g_ik ~ Gumbel(0, 1) drawn outside
 

@@ -3,15 +3,15 @@
 from macrid.backend import array_module
 
 
-def top_k(scores, k):
-    """The k best columns of each row of scores (B, M), best first; ties go to the lower column. ->
-    (B, k).
+def top_k(scores, k: int):
+    """The k best columns of each row of scores (B, M), best first -> (B, k).
+
+    Ties go to the lower column.
     """
     xp = array_module(scores)
     k = min(k, scores.shape[1])
-    threshold = xp.partition(scores, scores.shape[1] - k, axis=1)[
-        :, scores.shape[1] - k, None
-    ]  # the k-th best
+    place = scores.shape[1] - k
+    threshold = xp.partition(scores, place, axis=1)[:, place, None]  # the k-th best
     chosen = scores >= threshold
     if int(xp.count_nonzero(chosen)) > chosen.shape[0] * k:  # more than k because some are equal
         above, tied = scores > threshold, scores == threshold
@@ -22,12 +22,14 @@ def top_k(scores, k):
 
 
 def above(scores, bound):
-    """The columns of each row of scores (B, M) that are above its bound (B,), ascending; -1 where
-    another row has more. -> (B, most).
+    """The columns of each row of scores (B, M) that are above its bound (B,) -> (B, most).
+
+    Ascending, and -1 at the end where another row has more.
     """
     xp = array_module(scores)
     rows, columns = xp.divmod(xp.flatnonzero(scores > bound[:, None]), scores.shape[1])
     counts = xp.bincount(rows, minlength=scores.shape[0])
-    found = xp.full((scores.shape[0], int(counts.max())), -1)
-    found[rows, xp.arange(rows.size) - (xp.cumsum(counts) - counts)[rows]] = columns
-    return found
+    place = xp.arange(rows.size) - (xp.cumsum(counts) - counts)[rows]  # in the row's own list
+    padded = xp.full((scores.shape[0], int(counts.max())), -1)
+    padded[rows, place] = columns
+    return padded

@@ -58,8 +58,9 @@ def predict(parameters: dict, X, config):
 def rank(
     parameters: dict, X, config, n: int, exclude_seen=True, items_at_a_time=None, emphasis=None
 ) -> tuple:
-    r"""The n best items of each user of X (B, M), best first, and their ln P_ui up to a constant
-    per user: (B, n) each.
+    r"""The n best items of each user of X (B, M), best first, and their ln P_ui: (B, n) each.
+
+    ln P_ui is up to a constant of the user.
 
     Goes through the catalogue in tiles and keeps a running best n: no (B, M) array is made. Without
     the items that a user has, unless `exclude_seen` is False; a user with fewer than n others gets
@@ -109,8 +110,9 @@ def ranker(parameters: dict, config) -> Callable:
 
 
 def linear_logits(parameters: dict, X) -> Callable:
-    r"""The linear path for the users of X (B, M), (x_u L) L^T: a function of a slice of items ->
-    (B, items).
+    r"""The linear path for the users of X (B, M): a function of a slice of items -> (B, items).
+
+        (x_u L) L^T
     """
     L = parameters["L"]
     XL = to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)

@@ -7,8 +7,9 @@ from macrid.errors import UserError
 
 
 def targets(interactions, split, config):
-    """The targets (M, K) that teach the concepts, M the items of `split`; None if category_weight
-    is 0.
+    """The targets (M, K) that teach the concepts, M the items of `split`.
+
+    None if category_weight is 0.
     """
     if config.category_weight == 0:
         return None
@@ -43,8 +44,9 @@ def category_targets(categories, K, dtype="float32"):
 
 
 def adoption_features(X):
-    r"""Items as their adopters see them: x_ui / sqrt(n_u (1 + n_i)), transposed. X (N, M) -> (M, N)
-    CSR.
+    r"""Items as their adopters see them: X (N, M) -> (M, N) CSR.
+
+        x_ui / sqrt(n_u (1 + n_i)), transposed
 
     n_u and n_i count a user's and an item's adoptions: neither heavy users nor popular items
     dominate.
@@ -55,8 +57,7 @@ def adoption_features(X):
 
 
 def start_from_features(features, K, d, deviation, seed, whiten=True, known=None):
-    r"""Items and prototypes from features of items, equation (10): principal components, then
-    k-means.
+    r"""Items and prototypes from features of items: PCA, then k-means, equation (10).
 
     features (M, p), sparse (then without centring, which would make them dense) or dense -> H (M,
     d), m (K, d). `known` (M,) bool says which items have features (default: all); the others start

@@ -1,9 +1,8 @@
-r"""The adaptive number of concepts, section 4.1.4: of two concepts that spread over the items
-alike, one is dropped.
+r"""The adaptive number of concepts, section 4.1.4: of two that are much alike, one is dropped.
 
-    p_{i|k} = p(c_ik = 1) / sum_{i'} p(c_{i'k} = 1)
-    JS(p, q) = 1/2 KL(p || (p + q) / 2) + 1/2 KL(q || (p + q) / 2) = H((p + q) / 2) - (H(p) + H(q))
-    / 2
+    p_{i|k}  = p(c_ik = 1) / sum_{i'} p(c_{i'k} = 1)
+    JS(p, q) = 1/2 KL(p || (p + q) / 2) + 1/2 KL(q || (p + q) / 2)
+             = H((p + q) / 2) - (H(p) + H(q)) / 2
 
 in bits, H the entropy: 0 for equal distributions, 1 for those that share no item. After every
 epoch, while the smallest divergence of two concepts is below `config.adaptive_K`, the one of the
@@ -17,8 +16,9 @@ from macrid.model.scoring import concepts
 
 
 def divergences(C):
-    r"""JS of every two columns of C (M, K), each taken as a distribution over the items. -> (K, K),
-    bits, double precision.
+    r"""JS of every two columns of C (M, K) as distributions over the items: (K, K), bits.
+
+    In double precision.
     """
     xp = array_module(C)
     p = C.astype(np.float64)
@@ -31,8 +31,7 @@ def divergences(C):
 
 
 def closest(C):
-    r"""The two columns of C (M, K), K > 1, with the smallest divergence: (kept, dropped,
-    divergence).
+    r"""The two columns of C (M, K > 1) with the smallest divergence: (kept, dropped, divergence).
 
     Kept is the one that holds more, sum_i c_ik; the first where they hold the same.
     """
@@ -47,8 +46,9 @@ def closest(C):
 
 
 def shrink(state, config, targets=None):
-    r"""Drop concepts as section 4.1.4 says, at the end of an epoch; return the `targets` (M, K) of
-    those that are left.
+    r"""Drop concepts as section 4.1.4 says, at the end of an epoch.
+
+    Returns the `targets` (M, K) of those that are left.
 
     Without `config.adaptive_K` nothing happens. A concept goes with its row of m and of Adam's
     moments; the best parameters so far keep theirs. The one that is kept takes over what the other
@@ -75,9 +75,7 @@ def shrink(state, config, targets=None):
 
 
 def replay(targets, history):
-    r"""The targets (M, K) of the concepts that are left after the epochs of `history`; None stays
-    None.
-    """
+    r"""The targets (M, K) of the concepts left after the epochs of `history`; None stays None."""
     for record in history:
         for dropped, kept in record.get("dropped", ()):
             targets = _taken_over(targets, dropped, kept)

@@ -1,5 +1,6 @@
-"""The state of training on the disk: saved after each epoch, loaded to go on exactly, or refused
-with what differs.
+"""The state of training on the disk.
+
+Saved after each epoch; loaded to go on exactly, or refused with what differs.
 """
 
 import hashlib

@@ -1,5 +1,4 @@
-r"""A linear path beside the concepts: ridge regression of users' items on themselves, added to the
-trained model's logits.
+r"""A linear path beside the concepts: ridge regression, added to the trained model's logits.
 
     ln p_ui = ln P_ui + gamma (x_u W)_i + a constant of the user      W = V diag(f) V^T, see `Ridge`
 
@@ -22,8 +21,9 @@ TIMES = (1, 2, 4, 8, 16)
 
 
 def add(parameters: dict, split: Split, config) -> tuple[dict, dict]:
-    r"""Trained parameters with "L" (M, r), and {"lambda", "gamma", "weight"}, which are found on
-    validation users.
+    r"""Trained parameters with "L" (M, r), and what validation users chose.
+
+    {"lambda", "gamma", "weight"}:
 
     lambda is the one with which W by itself ranks their held-out items best. Gamma makes both
     summands differ equally much from item to item, by the mean standard deviation over the items of
