@@ -145,7 +145,7 @@ def _histories(flags, model):
     if not some.any():
         raise UserError(
             f"{flags.histories}: has no item that the run knows;"
-            f" {checks.mismatch(found.items, model) or 'are its ids those of the data?'}"
+            f" {checks.mismatch(found.items, model.users, model.items) or 'are its ids those of the data?'}"
         )
     if not known.all():
         example = found.items[~known][0]

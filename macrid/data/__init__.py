@@ -1,8 +1,10 @@
 """From a ratings file, or a table in memory, to a `Split`: who adopted what.
 
 adoptions       `Interactions`: users by items, with ids, titles, categories and pictures
-loading         reads them from a ratings file, a MovieLens folder or lists in memory
-ratings_file    CSV and TSV: the columns, ids and ratings of each row
+loading         a ratings file, a MovieLens folder or lists of ids -> `Interactions`
+ratings_file    CSV and TSV: how a file is laid out, and its rows
+column_names    which columns hold users, items and ratings
+in_memory       a table in memory: ids become text, ratings become numbers
 checks          what may be wrong with data that can be read
 splits          `Split`: training users, and held-out users with some items hidden
 shop            made data with a known truth, which needs no download

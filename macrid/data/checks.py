@@ -1,24 +1,38 @@
 """What may be wrong with data that can be read: each suspicion with its remedy."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from macrid.data.adoptions import Interactions
+from macrid.data.in_memory import Table
 from macrid.errors import UserError
 
+DROPPED = {  # key of the report: what it counts
+    "rows_below_min_rating": "ratings below {min_rating:g}",
+    "duplicate_rows": "duplicate rows",
+    "users_without_adoptions": "users without an adoption",
+    "users_dropped": "users with too few adoptions",
+    "adoptions_of_dropped_users": "adoptions of theirs",
+    "items_dropped": "items that nobody is left for",
+}
 
-def threshold(ratings, min_rating, source, told):
-    """The rating from which on a row is an adoption: 4 on a scale up to 5; on another it must be
-    said. None without ratings.
 
-    told: the columns that were taken, in words.
+def adoption_threshold(table: Table, min_rating: float | None) -> float | None:
+    """The rating from which on a row is an adoption, None without ratings.
+
+    It is 4 on a scale up to 5; on another it must be given as `min_rating`.
     """
-    if ratings is None:
+    source = table.source
+    if table.ratings is None:
         if min_rating is not None:
             raise UserError(
-                f"{source}: min_rating is {min_rating:g} but there is no rating ({told}); say which"
-                " column is by columns (--columns USER,ITEM,RATING), or leave min_rating out"
+                f"{source}: min_rating is {min_rating:g} but there is no rating"
+                f" ({table.columns_used}); say which column is by columns (--columns"
+                " USER,ITEM,RATING), or leave min_rating out"
             )
         return None
-    highest = ratings.max()
+    highest = table.ratings.max()
     if highest > 1e6:
         raise UserError(
             f"{source}: ratings go up to {highest:.0f}, so they are timestamps; name the columns in"
@@ -32,8 +46,12 @@ def threshold(ratings, min_rating, source, told):
     return 4.0 if min_rating is None else min_rating
 
 
-def describe(interactions):
-    """A short report of the data, a line each: what is there and what was dropped."""
+def describe(interactions: Interactions) -> list[str]:
+    """A short report of the data, a line each: what is there, what was dropped, what looks odd.
+
+    >>> describe(load("ratings.csv"))[0]
+    '610 users, 6,298 items, 48,580 adoptions (1.265% of all pairs)'
+    """
     N, M = interactions.X.shape
     report, nnz = interactions.report, interactions.X.nnz
     lines = [f"{N:,} users, {M:,} items, {nnz:,} adoptions ({nnz / N / M:.3%} of all pairs)"]
@@ -41,34 +59,28 @@ def describe(interactions):
         lines.append(f"columns: {report['columns']}")
     if interactions.categories is not None:
         known = np.count_nonzero(np.diff(interactions.categories.indptr))
-        lines.append(
-            f"{len(interactions.category_names)} categories; {known:,} of {M:,} items have one or"
-            " more"
-        )
-    dropped = [
-        f"{report[key]:,} {text}"
-        for key, text in (
-            ("rows_below_min_rating", f"ratings below {report.get('min_rating') or 0:g}"),
-            ("duplicate_rows", "duplicate rows"),
-            ("users_without_adoptions", "users without an adoption"),
-            ("users_dropped", "users with too few adoptions"),
-            ("adoptions_of_dropped_users", "adoptions of theirs"),
-            ("items_dropped", "items that nobody is left for"),
-        )
+        G = len(interactions.category_names)
+        lines.append(f"{G} categories; {known:,} of {M:,} items have one or more")
+
+    min_rating = report.get("min_rating") or 0
+    counts = [
+        f"{report[key]:,} {text.format(min_rating=min_rating)}"
+        for key, text in DROPPED.items()
         if report.get(key)
     ]
-    if dropped:
-        lines.append("dropped: " + ", ".join(dropped))
+    if counts:
+        lines.append("dropped: " + ", ".join(counts))
+
     if report.get("contradicting"):
         lines.append(
             f"warning: {report['contradicting']:,} pairs were rated both above and below the"
             " threshold; they count as adoptions"
         )
-    lost = report.get("users_dropped", 0)
-    if lost > N:
+    users_dropped = report.get("users_dropped", 0)
+    if users_dropped > N:
         lines.append(
-            f"warning: {lost / (lost + N):.0%} of the users are dropped for too few adoptions; see"
-            " min_user_items and min_rating"
+            f"warning: {users_dropped / (users_dropped + N):.0%} of the users are dropped for too"
+            " few adoptions; see min_user_items and min_rating"
         )
     if N < M / 50 and nnz / M < 2:
         lines.append(
@@ -77,17 +89,16 @@ def describe(interactions):
     return lines
 
 
-def mismatch(ids, interactions):
-    """Why `ids` from elsewhere might fit none of the items: a remedy, or ''."""
+def mismatch(ids: Iterable[str], users: np.ndarray, items: np.ndarray) -> str:
+    """Why `ids` from elsewhere might fit none of the `items`: a remedy, or ''."""
     ids = set(ids)
-    if ids & set(interactions.users.tolist()):
+    if ids & set(users.tolist()):
         return "its ids are those of users: are the user and item columns swapped?"
-    numbers = {_number(name) for name in ids} - {None}
-    if numbers & {_number(name) for name in interactions.items.tolist()}:
-        example = next(name for name in sorted(ids) if _number(name) is not None)
+    numeric = {text for text in ids if _number(text) is not None}
+    if {_number(text) for text in numeric} & {_number(text) for text in items.tolist()}:
         return (
-            f"ids are compared as text, and '{example}' there is written otherwise than"
-            f" '{interactions.items[0]}' here; write both alike"
+            f"ids are compared as text, and '{min(numeric)}' there is written otherwise than"
+            f" '{items[0]}' here; write both alike"
         )
     return ""
 

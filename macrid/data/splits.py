@@ -1,8 +1,7 @@
-"""Strong generalisation: whole users are held out, and part of each held-out user's items is
-hidden.
+"""Strong generalisation: whole users are held out, and a part of each one's items is hidden.
 
-A held-out user's remaining items are the fold-in: what the model is given to recommend from. Hidden
-items are what a recommendation is judged by.
+A held-out user's remaining items are the fold-in: what the model is given to recommend from. The
+hidden items are what a recommendation is judged by.
 """
 
 import re
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from macrid.data.adoptions import Interactions, csr_of_rows
 from macrid.errors import UserError
 
 AUTHORS_SEED = 98765
@@ -20,8 +20,11 @@ MIN_SCORED_ITEMS = 5  # users with fewer keep all items as fold-in and are not s
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Users (indices into Interactions.users) with fold_in and held_out items, both (n, M) CSR
-    float32.
+    """n held-out users.
+
+    users     (n,) indices into Interactions.users
+    fold_in   (n, M) CSR float32: the items that are shown to the model
+    held_out  (n, M) CSR float32: the items that are hidden from it
     """
 
     users: np.ndarray
@@ -31,10 +34,14 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Split:
-    """Training users' matrix (N, M), the two groups of held-out users, and what was dropped.
+    """Training users, two groups of held-out users, and what was dropped.
 
-    items      (M,) indices into Interactions.items: those that some training user adopted
-    unseen     a dict: held-out users' adoptions of items that no training user adopted, dropped
+    train             (N, M) CSR float32: the training users' adoptions
+    train_users       (N,) indices into Interactions.users
+    items             (M,) indices into Interactions.items: those that a training user adopted
+    validation, test  the held-out users
+    unseen            {"validation": n, "test": n}: how many of their adoptions were dropped, as no
+                      training user adopted the item
     """
 
     train: sparse.csr_array
@@ -42,11 +49,15 @@ class Split:
     items: np.ndarray
     validation: HeldOut
     test: HeldOut
-    unseen: dict
+    unseen: dict[str, int]
 
 
-def split(interactions, how, seed):
-    """Split by `how`: 'holdout', 'kfold:F/N' (fold F of N over all users) or 'authors'."""
+def split(interactions: Interactions, how: str, seed: int) -> Split:
+    """Split by `how`: 'holdout', 'kfold:F/N' (fold F of N over all users) or 'authors'.
+
+    >>> split(interactions, "kfold:0/10", seed=0).test.fold_in.shape
+    (200, 1500)
+    """
     if how == "holdout":
         return holdout(interactions, seed)
     if how == "authors":
@@ -64,103 +75,102 @@ def split(interactions, how, seed):
     return kfold(interactions, fold, folds, seed)
 
 
-def holdout(interactions, seed):
+def holdout(interactions: Interactions, seed: int) -> Split:
     """A tenth of the users for validation, a tenth for test, by a seeded shuffle."""
     return kfold(interactions, 9, 10, seed)
 
 
-def kfold(interactions, fold, folds, seed):
-    """Fold `fold` of the shuffled users is the test set, the fold before it validation, all others
-    train.
-    """
+def kfold(interactions: Interactions, fold: int, folds: int, seed: int) -> Split:
+    """Fold `fold` of the shuffled users is for test, the one before for validation."""
     rng = np.random.default_rng(seed)
-    parts = np.array_split(rng.permutation(interactions.X.shape[0]), folds)
-    test, validation = parts[fold], parts[fold - 1]
-    held = np.isin(np.arange(interactions.X.shape[0]), np.concatenate([test, validation]))
-    return _assemble(
-        interactions, np.flatnonzero(~held), np.sort(validation), np.sort(test), rng, rng
-    )
+    N = interactions.X.shape[0]
+    parts = np.array_split(rng.permutation(N), folds)
+    test, validation = np.sort(parts[fold]), np.sort(parts[fold - 1])
+    train = np.setdiff1d(np.arange(N), np.concatenate([test, validation]))
+    return _assemble(interactions, train, validation, test, rng, rng)
 
 
-def authors(interactions):
-    """The procedure that the paper's authors published, reproduced draw by draw with legacy NumPy
-    seeding.
+def authors(interactions: Interactions) -> Split:
+    """The procedure that the paper's authors published, draw by draw, with NumPy's legacy seeds.
 
-    Users in order of first appearance are shuffled; the last tenth (rounded down) is the test set,
-    the tenth before it validation. Items stand in order of first appearance among training users.
-    Re-seeded before validation and before test, users in ascending id draw int(0.2 n) of their n >=
-    5 items, in the file's order, as held out.
+    Users in order of first appearance are shuffled; the last tenth (rounded down) is for test, the
+    tenth before it for validation. Items stand in order of first appearance among training users.
+    Re-seeded before validation and before test, users in ascending id draw int(0.2 n) of their
+    n >= 5 items, in the file's order, as held out.
     """
     N = interactions.X.shape[0]
     order = np.random.RandomState(AUTHORS_SEED).permutation(N)
     tenth = N // 10
-    train, validation, test = (
-        order[: N - 2 * tenth],
-        order[N - 2 * tenth : N - tenth],
-        order[N - tenth :],
+    train, validation, test = np.split(order, [N - 2 * tenth, N - tenth])
+    return _assemble(
+        interactions,
+        np.sort(train),
+        _by_id(validation, interactions.users),
+        _by_id(test, interactions.users),
+        np.random.RandomState(AUTHORS_SEED),
+        np.random.RandomState(AUTHORS_SEED),
     )
-    rngs = np.random.RandomState(AUTHORS_SEED), np.random.RandomState(AUTHORS_SEED)
-    ascending = lambda part: np.array(
-        sorted(part, key=lambda u: _ascending(interactions.users[u])), dtype=int
-    )  # noqa: E731
-    return _assemble(interactions, np.sort(train), ascending(validation), ascending(test), *rngs)
 
 
 def _assemble(interactions, train_users, validation_users, test_users, validation_rng, test_rng):
+    """The `Split` of these users; the generators draw what is hidden."""
     X = interactions.X
     if min(len(train_users), len(validation_users), len(test_users)) == 0:
         raise UserError(
             f"{X.shape[0]} users are left, too few to split into training, validation and test: at"
             " least 10 are needed; lower min_user_items or min_rating, or bring more data"
         )
-    _, first = np.unique(X[train_users].indices, return_index=True)
-    items = X[train_users].indices[np.sort(first)]  # in order of first appearance
+
+    # number the items that some training user adopted, in order of first appearance
+    adopted = X[train_users].indices
+    _, first = np.unique(adopted, return_index=True)
+    items = adopted[np.sort(first)]
     column = np.full(X.shape[1], -1)
     column[items] = np.arange(len(items))
-    unseen = {}
 
-    def rows(users, name):
-        """Each user's items as columns of this split, in the file's order."""
-        lists = [column[X.indices[X.indptr[u] : X.indptr[u + 1]]] for u in users]
-        unseen[name] = int(sum((row < 0).sum() for row in lists))
-        return [row[row >= 0] for row in lists]
+    def rows(users):
+        """Each user's items as columns of this split in the file's order, -1 for no column."""
+        return [column[X.indices[X.indptr[u] : X.indptr[u + 1]]] for u in users]
 
-    def hide(users, rng, name):
-        fold_in, held_out = [], []
-        for row in rows(users, name):
-            hidden = np.zeros(len(row), bool)
-            if len(row) >= MIN_SCORED_ITEMS:
-                hidden[rng.choice(len(row), size=int(HELD_OUT_SHARE * len(row)), replace=False)] = (
-                    True
-                )
-            fold_in.append(row[~hidden])
-            held_out.append(row[hidden])
-        return HeldOut(
-            np.asarray(users), _matrix(fold_in, len(items)), _matrix(held_out, len(items))
-        )
-
-    train = _matrix(rows(train_users, "train"), len(items))
-    validation = hide(validation_users, validation_rng, "validation")
-    test = hide(test_users, test_rng, "test")
-    for name, part in (("validation", validation), ("test", test)):
+    train = _sorted_csr(rows(train_users), len(items))
+    held, unseen = {}, {}
+    for name, users, rng in (
+        ("validation", validation_users, validation_rng),
+        ("test", test_users, test_rng),
+    ):
+        all_rows = rows(users)
+        unseen[name] = int(sum((row < 0).sum() for row in all_rows))
+        held[name] = _hide([row[row >= 0] for row in all_rows], len(items), users, rng)
+    for name, part in held.items():
         if part.held_out.nnz == 0:
             raise UserError(
                 f"no {name} user has {MIN_SCORED_ITEMS} items or more, so nothing can be scored;"
                 " bring more data"
             )
-    del unseen["train"]
-    return Split(train, np.asarray(train_users), items, validation, test, unseen)
+    return Split(train, train_users, items, held["validation"], held["test"], unseen)
 
 
-def _matrix(rows, M):
-    """CSR (n, M) of ones from a list of index arrays, columns sorted."""
-    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    indices = np.concatenate([np.sort(row) for row in rows] + [np.empty(0, int)]).astype(np.int32)
-    return sparse.csr_array(
-        (np.ones(len(indices), np.float32), indices, indptr), shape=(len(rows), M)
-    )
+def _hide(rows, M, users, rng):
+    """The `HeldOut` of users whose items are `rows`: a fifth of each, drawn by `rng`, is hidden."""
+    fold_in, held_out = [], []
+    for row in rows:
+        hidden = np.zeros(len(row), bool)
+        if len(row) >= MIN_SCORED_ITEMS:
+            size = int(HELD_OUT_SHARE * len(row))
+            hidden[rng.choice(len(row), size=size, replace=False)] = True
+        fold_in.append(row[~hidden])
+        held_out.append(row[hidden])
+    return HeldOut(users, _sorted_csr(fold_in, M), _sorted_csr(held_out, M))
 
 
-def _ascending(user):
-    """Sort key: ids that are whole numbers by value, before all others by text."""
-    return (0, int(user), "") if user.isdecimal() else (1, 0, user)
+def _sorted_csr(rows, M):
+    return csr_of_rows([np.sort(row) for row in rows], M)
+
+
+def _by_id(users, ids):
+    """Users in ascending order of their ids: whole numbers by value, before all others by text."""
+
+    def key(u):
+        return (0, int(ids[u]), "") if ids[u].isdecimal() else (1, 0, ids[u])
+
+    return np.array(sorted(users, key=key), dtype=int)

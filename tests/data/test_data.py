@@ -10,7 +10,7 @@ import pytest
 from helpers import ROOT
 
 from macrid import data
-from macrid.data import checks, ratings_file
+from macrid.data import checks, column_names
 from macrid.errors import UserError
 
 
@@ -291,7 +291,7 @@ def test_the_columns_are_found_or_named_and_told(tmp_path, text, columns, told):
 
 def test_the_docs_list_the_known_names():
     text = (ROOT / "docs" / "data.md").read_text()
-    for part, known in ratings_file.NAMES.items():
+    for part, known in column_names.KNOWN_NAMES.items():
         assert set(re.search(rf"^\| {part} \| (.*) \|$", text, re.M)[1].split(", ")) == known
 
 

@@ -1,0 +1,98 @@
+"""Which columns hold users, items and ratings: by their known names, or as the user says."""
+
+from macrid.errors import UserError
+
+KNOWN_NAMES = {
+    part: set(names.split())
+    for part, names in {
+        "user": "user userid uid username userindex reviewer reviewerid customer customerid client"
+        " clientid member memberid visitor visitorid profile profileid account accountid reader"
+        " readerid listener listenerid",
+        "item": "item itemid iid itemindex movie movieid film filmid asin product productid sku"
+        " article articleid stockcode book bookid isbn track trackid song songid artist artistid"
+        " game gameid anime animeid business businessid recipe recipeid content contentid",
+        "rating": "rating ratings score stars starrating overall grade rate preference bookrating"
+        " userrating reviewscore",
+    }.items()
+}
+HOW_TO_SAY = (
+    "say which they are by columns (--columns USER,ITEM[,RATING], by name or by number from 1)"
+)
+
+
+def plain(name: str) -> str:
+    """A column's name without case, spaces, underscores and the ':type' that RecBole appends.
+
+    >>> plain("User_ID"), plain("user_id:token")
+    ('userid', 'userid')
+    """
+    return "".join(letter for letter in name.split(":")[0].lower() if letter.isalnum())
+
+
+def known(names: list[str]) -> dict[str, list[int]]:
+    """{"user": columns, "item": columns, "rating": columns} whose names are known, from 0.
+
+    >>> known(["Movie ID", "stars", "when"])
+    {'user': [], 'item': [0], 'rating': [1]}
+    """
+    plain_names = [plain(name) for name in names]
+    return {
+        part: [j for j, name in enumerate(plain_names) if name in of_part]
+        for part, of_part in KNOWN_NAMES.items()
+    }
+
+
+def first_of_each(known_columns: dict[str, list[int]]) -> list[int]:
+    """The columns to read, [user, item] or [user, item, rating], from what `known` returns."""
+    return [columns[0] for columns in known_columns.values() if columns]
+
+
+def chosen(names: list[str], columns: str, where: str) -> list[int]:
+    """The columns, numbered from 0, that 'USER,ITEM[,RATING]' names or numbers from 1.
+
+    `where` says in an error whose columns they are.
+
+    >>> chosen(["stars", "sku", "client"], "client,sku", "sales.csv, line 1")
+    [2, 1]
+    """
+    parts = [part.strip() for part in columns.split(",")]
+    if len(parts) not in (2, 3) or len(set(parts)) < len(parts):
+        raise UserError(
+            f"columns is '{columns}', expected USER,ITEM[,RATING], two or three names or numbers"
+            " from 1"
+        )
+    if are_numbers(columns):
+        choices = [str(j + 1) for j in range(len(names))]
+    else:
+        choices = [name.strip() for name in names]
+    for part in parts:
+        if part not in choices:
+            raise UserError(
+                f"{where}: there is no column '{part}' (columns is '{columns}'); its columns are"
+                f" {shortened(names)}"
+            )
+    return [choices.index(part) for part in parts]
+
+
+def are_numbers(columns: str) -> bool:
+    """Whether 'USER,ITEM[,RATING]' gives numbers rather than names."""
+    return all(part.strip().isdecimal() for part in columns.split(","))
+
+
+def in_words(names: list[str], columns: list[int]) -> str:
+    """Which columns are used and which are ignored, for a report.
+
+    >>> in_words(["client", "sku", "city"], [0, 1])
+    'user=client, item=sku, no rating; ignored: city'
+    """
+    used = [f"{part}={names[j]}" for part, j in zip(KNOWN_NAMES, columns)]
+    if len(columns) < 3:
+        used.append("no rating")
+    ignored = [name for j, name in enumerate(names) if j not in columns]
+    return ", ".join(used) + (f"; ignored: {', '.join(ignored)}" if ignored else "")
+
+
+def shortened(row: list[str]) -> str:
+    """A row as one line of at most 80 characters."""
+    text = " ".join(",".join(row).split())
+    return text if len(text) <= 80 else text[:77] + "..."

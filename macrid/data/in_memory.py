@@ -1,0 +1,127 @@
+"""A table of user,item[,rating] in memory: ids become text, ratings become finite numbers."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from macrid.data import column_names
+from macrid.errors import UserError
+
+MISSING = {"", "nan", "None", "<NA>", "NaT", "inf", "-inf"}  # no id, unless it came as text
+
+
+@dataclass(frozen=True)
+class Table:
+    """The n rows of a table, before any is dropped.
+
+    user_ids, item_ids  the different ids, as text
+    u, i                (n,) each row's user and item, places in these lists
+    ratings             (n,) or None
+    source              where the rows come from, for error messages
+    columns_used        which columns they are, in words
+    """
+
+    user_ids: list[str]
+    item_ids: list[str]
+    u: np.ndarray
+    i: np.ndarray
+    ratings: np.ndarray | None
+    source: str
+    columns_used: str
+
+
+def frame_columns(frame: Any, columns: str | None = None) -> tuple[list[np.ndarray], str]:
+    """The columns [user, item] or [user, item, rating] of a pandas DataFrame, and them in words."""
+    names = [str(name) for name in frame.columns]
+    if columns:
+        taken = column_names.chosen(names, columns, "the DataFrame")
+    else:
+        known = column_names.known(names)
+        if not (known["user"] and known["item"]):
+            raise UserError(
+                f"the columns are {', '.join(names)}, expected names such as user, item, rating;"
+                f" name them so, or {column_names.HOW_TO_SAY}"
+            )
+        taken = column_names.first_of_each(known)
+    arrays = [frame[frame.columns[j]].to_numpy() for j in taken]
+    return arrays, column_names.in_words(names, taken)
+
+
+def as_id(value: Any) -> str:
+    """An id as text, '' for a missing one.
+
+    A whole float becomes an integer, as pandas makes floats of integers beside a missing one.
+
+    >>> as_id("a"), as_id(7), as_id(7.0), as_id(None)
+    ('a', '7', '7', '')
+    """
+    if isinstance(value, str):
+        return value
+    is_whole = isinstance(value, (float, np.floating)) and value.is_integer()
+    text = str(int(value)) if is_whole else str(value)
+    return "" if text in MISSING else text
+
+
+def number_ids(values: Any, kind: str) -> tuple[list[str], np.ndarray]:
+    """The different ids of a column, as sorted text, and each row's place among them (n,).
+
+    `kind` is 'user' or 'item'. A missing or impossible id is a UserError with its row.
+
+    >>> number_ids(["b", "a", "b"], "user")
+    (['a', 'b'], array([1, 0, 1]))
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        unique, place_of_row = np.unique(values, return_inverse=True)
+        distinct = unique.tolist()
+    else:
+        places: dict[Any, int] = {}
+        try:
+            numbers = (places.setdefault(value, len(places)) for value in values)
+            place_of_row = np.fromiter(numbers, int)
+        except TypeError as error:
+            raise UserError(f"the {kind} ids: {error}; expected text or whole numbers") from None
+        distinct = list(places)
+    texts = [as_id(value) for value in distinct]
+    for place, text in enumerate(texts):
+        if not is_possible_id(text):
+            row = int(np.argmax(place_of_row == place))
+            refuse_id(text, kind, f"row {row} (the first is 0)", "remove the row")
+    ids, place_of_text = np.unique(np.array(texts, str), return_inverse=True)
+    return ids.tolist(), place_of_text[place_of_row]
+
+
+def finite_ratings(values: Any) -> np.ndarray:
+    """Ratings as floats (n,); one that is not a finite number is a UserError with its row."""
+    try:
+        ratings = np.asarray(values, float)
+        row = int(np.argmax(~np.isfinite(ratings)))
+        if np.isfinite(ratings[row]):
+            return ratings
+    except (TypeError, ValueError):
+        row = next(row for row, value in enumerate(values) if not is_number(value))
+    raise UserError(
+        f"row {row} (the first is 0): the rating is {values[row]}, expected a finite number; mend"
+        " or remove the row"
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value, such as a field of a file, is a finite number."""
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def is_possible_id(text: str) -> bool:
+    """Whether a text may be an id: neither blank nor with a NUL character."""
+    return bool(text.strip()) and "\0" not in text
+
+
+def refuse_id(text: str, kind: str, where: str, remedy: str) -> None:
+    """Raise the UserError for a text that `is_possible_id` denies."""
+    if not text.strip():
+        raise UserError(f"{where}: the {kind} id is empty; {remedy}")
+    raise UserError(f"{where}: the {kind} id {text!r} holds a NUL character; mend it or remove it")
