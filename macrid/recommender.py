@@ -15,7 +15,9 @@ from scipy import sparse
 
 from macrid import backend, data, files, model
 from macrid import config as configs
-from macrid.data import checks, ratings_file, splits
+from macrid.data import checks, splits
+from macrid.data.adoptions import csr_of_ones, csr_of_rows
+from macrid.data.in_memory import as_id, frame_columns
 from macrid.errors import UserError
 from macrid.evaluation import metrics
 from macrid.model import semantics
@@ -96,10 +98,10 @@ class Recommender:
         They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item)
         or (user, item, rating), a SciPy matrix of users by items (ids are row and column numbers;
         every value but 0 is an adoption, or with `min_rating` every value from it on), or a pandas
-        DataFrame whose columns have known names (`macrid.tables.NAMES`) or are named by the option
-        `columns`. A tenth of the users each is held out for validation, which stops training, and
-        for the test figures; they can be recommended to like all others. Items that no training
-        user has are left out.
+        DataFrame whose columns have known names (`macrid.data.column_names`) or are named by the
+        option `columns`. A tenth of the users each is held out for validation, which stops
+        training, and for the test figures; they can be recommended to like all others. Items that
+        no training user has are left out.
         """
         if self.config.start == "pictures":
             remedy = (
@@ -197,15 +199,8 @@ class Recommender:
         i = self._item(item)
         own = X.indices[X.indptr[0] : X.indptr[1]]
         n = len(own)
-        rest = np.array([np.delete(own, place) for place in range(n)], int).reshape(
-            n, max(n - 1, 0)
-        )
-        rows = [own, *rest]
-        indptr = np.cumsum([0] + [len(row) for row in rows])
-        batch = sparse.csr_array(
-            (np.ones(indptr[-1], np.float32), np.concatenate(rows), indptr),
-            shape=(n + 1, X.shape[1]),
-        )
+        without_one = [np.delete(own, place) for place in range(n)]
+        batch = csr_of_rows([own, *without_one], X.shape[1])
         log_p = np.concatenate(
             [self._log_p(batch[start : start + 100], i) for start in range(0, n + 1, 100)]
         )
@@ -257,10 +252,7 @@ class Recommender:
                 arrays.get("titles"),
             )
             shape = (len(own.users), len(own.items))
-            ones = np.ones(len(arrays["indices"]), np.float32)
-            own.histories = sparse.csr_array(
-                (ones, arrays["indices"], arrays["indptr"]), shape=shape
-            )
+            own.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
             own.histories.check_format()
             parameters = {
                 name.split("/")[1]: value
@@ -315,10 +307,7 @@ class Recommender:
             )
         rows, unknown = [], []
         for history in wanted:
-            names = [
-                ratings_file.as_id(item)
-                for item in _listed(history, "a history", "a list of item ids")
-            ]
+            names = [as_id(item) for item in _listed(history, "a history", "a list of item ids")]
             numbers = {self._item_number.get(name) for name in names}
             unknown += [name for name in names if name not in self._item_number]
             rows.append(np.array(sorted(numbers - {None}), int))
@@ -328,19 +317,11 @@ class Recommender:
                 f" as '{unknown[0]}'",
                 stacklevel=3,
             )
-        indptr = np.cumsum([0] + [len(row) for row in rows])
-        indices = np.concatenate([*rows, np.zeros(0, int)])
-        return (
-            sparse.csr_array(
-                (np.ones(len(indices), np.float32), indices, indptr),
-                shape=(len(rows), len(self.items)),
-            ),
-            False,
-        )
+        return csr_of_rows(rows, len(self.items)), False
 
     def _user(self, user):
         try:
-            return self._user_number[ratings_file.as_id(user)]
+            return self._user_number[as_id(user)]
         except KeyError:
             fewest = self.config.min_user_items
             raise UserError(
@@ -350,7 +331,7 @@ class Recommender:
 
     def _item(self, item):
         try:
-            return self._item_number[ratings_file.as_id(item)]
+            return self._item_number[as_id(item)]
         except KeyError:
             raise UserError(
                 f"item '{item}' is unknown to the model; its ids look like '{self.items[0]}'"
@@ -431,15 +412,20 @@ def _interactions(source, config):
             "columns is given, but only a file or a DataFrame has columns to name; leave it out"
         )
     if frame:
-        (users, items, *ratings), told = ratings_file.frame_columns(source, config.columns)
+        (users, items, *ratings), columns_used = frame_columns(source, config.columns)
     elif sparse.issparse(source):
         users, items, *ratings = _entries(source, config.min_rating)
-        told = "a matrix of users by items"
+        columns_used = "a matrix of users by items"
     else:
         users, items, *ratings = _columns(source)
-        told = f"rows of user,item{',rating' * len(ratings)}"
+        columns_used = f"rows of user,item{',rating' * len(ratings)}"
     found = data.from_pairs(
-        users, items, config.min_user_items, *ratings, min_rating=config.min_rating, told=told
+        users,
+        items,
+        config.min_user_items,
+        ratings=ratings[0] if ratings else None,
+        min_rating=config.min_rating,
+        columns_used=columns_used,
     )
     return data.categorised(found, config.categories) if config.categories else found
 
