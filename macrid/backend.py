@@ -65,7 +65,7 @@ def to_device(xp, value):
         matrix = importlib.import_module("cupyx.scipy.sparse").csr_matrix(sparse.csr_matrix(value))
         matrix.has_canonical_format = True  # as all of ours; to look would wait for the device
         return matrix
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         moved = {
             f.name: to_device(xp, getattr(value, f.name))
             for f in dataclasses.fields(value)

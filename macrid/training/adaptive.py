@@ -36,9 +36,9 @@ def closest(C):
     Kept is the one that holds more, sum_i c_ik; the first where they hold the same.
     """
     D = to_host(divergences(C))
-    k, other = np.triu_indices(len(D), 1)
-    nearest = D[k, other].argmin()
-    k, other = int(k[nearest]), int(other[nearest])
+    rows, columns = np.triu_indices(len(D), 1)
+    nearest = D[rows, columns].argmin()
+    k, other = int(rows[nearest]), int(columns[nearest])
     held = to_host(C.sum(axis=0))
     return (
         (k, other, float(D[k, other])) if held[k] >= held[other] else (other, k, float(D[k, other]))
