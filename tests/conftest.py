@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# One thread of BLAS a process: the tests run beside each other, and their matrices are small.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from helpers import NO_GPU, ROOT, Tiny, standin
@@ -13,12 +16,46 @@ from macrid import backend, data
 from macrid.data.splits import split
 
 MOVIELENS = Path(os.environ.get("MACRID_MOVIELENS", ROOT.parent / "shared/data/ml-latest-small"))
+LEFT_OUT = pytest.StashKey()  # how many long tests were not asked for
+
+
+def pytest_configure(config):
+    config.stash[LEFT_OUT] = 0
+
+
+def pytest_deselected(items):
+    for item in items:
+        item.config.stash[LEFT_OUT] += "long" in item.keywords
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes of pytest-xdist
+        session.config.workeroutput["left out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    left_out = getattr(node, "workeroutput", {}).get("left out", 0)
+    node.config.stash[LEFT_OUT] = max(left_out, node.config.stash[LEFT_OUT])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    left_out = config.stash[LEFT_OUT]
+    if left_out:
+        terminalreporter.write_line(
+            f"{left_out} long tests were left out; they run with: python -m pytest -m long"
+        )
 
 
 @pytest.fixture(autouse=True, scope="session")
 def cache(tmp_path_factory):
     """Pictures and features are kept in a folder of this test run, not in the user's cache."""
-    os.environ["MACRID_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the processes of a run share one
+        folder = folder.parent
+    (folder / "cache").mkdir(exist_ok=True)
+    os.environ["MACRID_CACHE"] = str(folder / "cache")
+    return folder / "cache"
 
 
 @pytest.fixture

@@ -102,10 +102,10 @@ def test_a_run_is_not_overwritten_unless_asked(command, ratings, tmp_path):
 
 SLOWED = """
 import os, sys, time
-from macrid import checkpoint, command, train
+from macrid import files, terminal, train
 place, at = sys.argv[1], int(sys.argv[2])
 seen = 0
-class Dying(checkpoint.zipfile.ZipFile):
+class Dying(files.zipfile.ZipFile):
     def __exit__(self, *exception):
         global seen
         file = self.fp
@@ -122,8 +122,8 @@ def slow_replace(source, target):
         os.kill(os.getpid(), 9)
     if place == "before history" and seen == at and target.name == "history.jsonl":
         os.kill(os.getpid(), 9)
-checkpoint.zipfile.ZipFile, os.replace = Dying, slow_replace
-sys.exit(command.run(train.main, sys.argv[3:]))
+files.zipfile.ZipFile, os.replace = Dying, slow_replace
+sys.exit(terminal.run(train.main, sys.argv[3:]))
 """
 
 
@@ -481,7 +481,7 @@ def test_macrid_alone_lists_the_commands():
         if line.startswith("python -m")
     ]
     assert set(names) == {
-        path.stem for path in package.glob("[a-z]*.py") if "command.run(main)" in path.read_text()
+        path.stem for path in package.glob("[a-z]*.py") if "terminal.run(main)" in path.read_text()
     }
     refused(
         subprocess.run(
@@ -518,9 +518,9 @@ def test_a_full_disk_leaves_the_last_checkpoint(command, ratings, tmp_path):
     assert command("train", "--data", ratings, *QUICK, "--out", run, "--quiet").returncode == 0
     before = (run / "checkpoint.npz").read_bytes()
     limited = (
-        "import resource, signal, sys; from macrid import command,"
+        "import resource, signal, sys; from macrid import terminal,"
         " train;signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        " resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));sys.exit(command.run(train.main,"
+        " resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));sys.exit(terminal.run(train.main,"
         " sys.argv[1:]))"
     )
     words = [

@@ -99,7 +99,7 @@ def test_a_pipe_is_written_into(tmp_path):
 
 
 def test_our_own_output_is_written_into_after_what_it_holds(tmp_path):
-    words = "from macrid import checkpoint; checkpoint.save_json('/dev/fd/1', 1); print(2)"
+    words = "from macrid import files; files.save_json('/dev/fd/1', 1); print(2)"
     for mode in ("w", "a"):  # as a shell's > and >>
         with open(tmp_path / "log", mode) as log:
             subprocess.run([sys.executable, "-c", words], cwd=ROOT, stdout=log, check=True)
