@@ -1,4 +1,4 @@
-"""What several tests share: tiny arrays, a tiny model, what a refusal looks like, the stand-in for CuPy."""
+"""What several tests share: tiny arrays, a tiny model, what a refusal looks like, the stand-in."""
 
 import importlib
 import sys
@@ -117,3 +117,15 @@ def close(device, host, tolerance=1e-10):
             atol=tolerance * max(1.0, np.abs(expected).max(initial=0.0)),
             err_msg=name,
         )
+
+
+def write(folder, text, name="ratings.csv", encoding="utf-8"):
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def pairs(interactions):
+    """The set of (user, item) ids."""
+    X = interactions.X.tocoo()
+    return {(str(interactions.users[u]), str(interactions.items[i])) for u, i in zip(X.row, X.col)}

@@ -2,13 +2,17 @@
 would run them.
 """
 
+import hashlib
+import io
 import os
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 from helpers import ROOT
 
 
@@ -29,13 +33,15 @@ def run_script(name, *arguments):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` {path: bytes, or a status}; cuts after `cut` bytes; waits `pause` seconds each
-    64 KiB; `asked` has (path, Range, User-Agent) of each request.
+    """Serves `files` {path: bytes, or a status, or another address}, and keeps what was asked for.
+
+    It cuts an answer after `cut` bytes, waits `pause` seconds each 64 KiB, and knows no ranges if
+    it is `plain`; `asked` has (path, Range, User-Agent) of each request.
     """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.cut, self.pause, self.asked = {}, 0, 0, []
+        self.files, self.cut, self.pause, self.plain, self.asked = {}, 0, 0, False, []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self):
@@ -51,6 +57,9 @@ class Server(ThreadingHTTPServer):
     def paths(self):
         return [path for path, *_ in self.asked]
 
+    def ranges(self):
+        return [asked for _, asked, _ in self.asked]
+
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -64,7 +73,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.end_headers()
         if isinstance(content, int):
             return self.send_error(content)
-        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        asked = None if self.server.plain else self.headers.get("Range")
+        start = int((asked or "bytes=0-")[6:-1])
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
@@ -78,3 +88,70 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *words):
         pass
+
+
+README = """SUMMARY
+================================================================================
+
+Made by a test.
+
+USAGE LICENSE
+================================================================================
+
+Not for commercial purposes.\x1b[31m
+
+CITATION
+================================================================================
+
+None.
+"""
+
+
+TITLE = "Misérables, Les (1995)"
+
+
+def rows(seed=0, users=60, items=40, each=20):
+    rng = np.random.default_rng(seed)
+    return [
+        (u, i, r, 978300760 + u)
+        for u in range(1, users + 1)
+        for i, r in zip(
+            1 + rng.choice(items, each, replace=False),
+            rng.choice([3, 4, 5], each, p=[0.1, 0.4, 0.5]),
+        )
+    ]
+
+
+def zipped(files):
+    """A zip of {name: text or bytes}."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def ml_1m(**more):
+    """The files of ml-1m: '::' between fields, Latin-1, no header."""
+    titles = [TITLE if i == 1 else f"Film, The {i} (1990)" for i in range(1, 41)]
+    return {
+        "ml-1m/": b"",
+        "ml-1m/README": README,
+        "ml-1m/ratings.dat": "".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in rows()),
+        "ml-1m/movies.dat": (
+            "".join(f"{i}::{title}::Drama|Comedy\n" for i, title in enumerate(titles, 1)).encode(
+                "latin-1"
+            )
+        ),
+        **{name.replace("__", "/"): content for name, content in more.items()},
+    }
+
+
+def serve(server, content, name="ml-1m"):
+    """Serve a zip with its MD5 beside it; returns the words that name it and its MD5."""
+    md5 = hashlib.md5(content).hexdigest()
+    server.files = {
+        f"/{name}.zip": content,
+        f"/{name}.zip.md5": f"MD5 ({name}.zip) = {md5}\n".encode(),
+    }
+    return (name, "--url", f"{server.url}/{name}.zip"), md5

@@ -10,9 +10,8 @@ import time
 import numpy as np
 import pytest
 from helpers import ROOT
-from loopback import Server, start_script
+from loopback import Server, ml_1m, serve, start_script, zipped
 from PIL import Image
-from test_movielens_script import ml_1m, serve, zipped
 
 from macrid import files
 from macrid.pictures import alexnet

@@ -140,7 +140,7 @@ def test_routing(graph, iterations, rng):
 
 
 def test_routing_finds_which_intent_an_edge_stands_for():
-    """User 0 has two items alike in chunk 0 and one that differs there; in chunk 1 all are alike."""
+    """User 0 has two items alike in chunk 0 and one that differs there; in chunk 1 all agree."""
     graph = dgcf.make_graph(*dgcf.edges(users(((0, 1, 2),), 3)), 1, 3, 2)
     x = np.array([[[0, 0], [1, 0], [1, 0], [-1, 0]], [[0, 0], [0, 1], [0, 1], [0, 1]]], float)
     first, last = (dgcf.route(x, graph, iterations)[0][0] for iterations in (1, 3))

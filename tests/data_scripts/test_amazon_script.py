@@ -1,4 +1,4 @@
-"""data_scripts/amazon.py against files of the 2014 formats, made here and served on the loopback."""
+"""data_scripts/amazon.py with files of the 2014 formats, made here and served on the loopback."""
 
 import csv
 import gzip

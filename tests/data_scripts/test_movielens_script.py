@@ -1,75 +1,19 @@
-"""data_scripts/movielens.py against zips of the real formats, made here and served on the loopback."""
+"""data_scripts/movielens.py with zips of the real formats, made here, served on the loopback."""
 
 import csv
-import hashlib
-import io
 import os
 import zipfile
 
 import numpy as np
 import pytest
 from helpers import refused
-from loopback import Server, run_script
-
-README = """SUMMARY
-================================================================================
-
-Made by a test.
-
-USAGE LICENSE
-================================================================================
-
-Not for commercial purposes.\x1b[31m
-
-CITATION
-================================================================================
-
-None.
-"""
-TITLE = "Misérables, Les (1995)"
+from loopback import README, TITLE, Server, ml_1m, rows, run_script, serve, zipped
 
 
 @pytest.fixture
 def server():
     with Server() as server:
         yield server
-
-
-def rows(seed=0, users=60, items=40, each=20):
-    rng = np.random.default_rng(seed)
-    return [
-        (u, i, r, 978300760 + u)
-        for u in range(1, users + 1)
-        for i, r in zip(
-            1 + rng.choice(items, each, replace=False),
-            rng.choice([3, 4, 5], each, p=[0.1, 0.4, 0.5]),
-        )
-    ]
-
-
-def zipped(files):
-    """A zip of {name: text or bytes}."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-def ml_1m(**more):
-    """The files of ml-1m: '::' between fields, Latin-1, no header."""
-    titles = [TITLE if i == 1 else f"Film, The {i} (1990)" for i in range(1, 41)]
-    return {
-        "ml-1m/": b"",
-        "ml-1m/README": README,
-        "ml-1m/ratings.dat": "".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in rows()),
-        "ml-1m/movies.dat": (
-            "".join(f"{i}::{title}::Drama|Comedy\n" for i, title in enumerate(titles, 1)).encode(
-                "latin-1"
-            )
-        ),
-        **{name.replace("__", "/"): content for name, content in more.items()},
-    }
 
 
 def csv_files(name="ml-20m", **more):
@@ -84,16 +28,6 @@ def csv_files(name="ml-20m", **more):
         ),
         **more,
     }
-
-
-def serve(server, content, name="ml-1m"):
-    """Serve a zip with its MD5 beside it; returns the words that name it and its MD5."""
-    md5 = hashlib.md5(content).hexdigest()
-    server.files = {
-        f"/{name}.zip": content,
-        f"/{name}.zip.md5": f"MD5 ({name}.zip) = {md5}\n".encode(),
-    }
-    return (name, "--url", f"{server.url}/{name}.zip"), md5
 
 
 def test_ml_1m_from_the_server_to_a_trained_model(server, command, tmp_path):

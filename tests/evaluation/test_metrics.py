@@ -1,4 +1,4 @@
-"""NDCG and recall against a plain loop over users, ties and users without held-out items included."""
+"""NDCG and recall against a plain loop over users, ties and users without held-out items too."""
 
 import math
 

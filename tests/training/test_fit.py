@@ -1,18 +1,15 @@
-"""The training loop: annealing, early stopping, exact resumption, and a made dataset whose answer
-is known.
-"""
+"""The training loop: annealing, early stopping, and a made dataset whose answer is known."""
 
 import math
 
 import pytest
 from helpers import SMALL, same
 
-from macrid import data, model
+from macrid import model
 from macrid.config import Config
-from macrid.data.splits import split
 from macrid.errors import UserError
 from macrid.evaluation import metrics
-from macrid.training import checkpoint, fit
+from macrid.training import fit
 
 
 def test_it_learns_what_there_is_to_learn(two_worlds):
@@ -30,28 +27,6 @@ def test_it_learns_what_there_is_to_learn(two_worlds):
 def test_the_seed_fixes_everything(two_worlds):
     same(fit.fit(two_worlds, SMALL), fit.fit(two_worlds, SMALL))
     assert fit.fit(two_worlds, SMALL.replace(seed=1)).history != fit.fit(two_worlds, SMALL).history
-
-
-@pytest.mark.parametrize("stop", [1, 3, 5])
-def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, tmp_path, stop):
-    whole = fit.fit(two_worlds, SMALL)
-    partial = fit.fit(two_worlds, SMALL.replace(max_epochs=stop))
-    path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, partial, SMALL, two_worlds)
-    same(fit.fit(two_worlds, SMALL, state=checkpoint.load(path, SMALL, two_worlds)), whole)
-
-
-def test_a_checkpoint_of_another_configuration_or_other_data_is_refused(two_worlds, tmp_path, rng):
-    path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, fit.start(two_worlds, SMALL), SMALL, two_worlds)
-    with pytest.raises(UserError, match="made with tau = 0.1, not 0.2"):
-        checkpoint.load(path, SMALL.replace(tau=0.2), two_worlds)
-    checkpoint.load(
-        path, SMALL.replace(max_epochs=99, patience=3), two_worlds
-    )  # these only say when to stop
-    rows = [(f"u{u}", f"i{i}") for u in range(30) for i in rng.choice(30, 12, replace=False)]
-    with pytest.raises(UserError, match="from other data"):
-        checkpoint.load(path, SMALL, split(data.from_pairs(*zip(*rows)), "holdout", 0))
 
 
 def test_beta_grows_linearly_then_stays():

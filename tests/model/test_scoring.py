@@ -1,4 +1,4 @@
-"""Ranking in tiles with a running best n equals ranking all scores at once."""
+"""At test time: concepts without noise, scores, and the best items found in tiles."""
 
 import tracemalloc
 
@@ -9,6 +9,24 @@ from helpers import Tiny
 from macrid import model
 from macrid.config import Config
 from macrid.model.ranking import above, top_k
+
+
+def test_at_test_time_nothing_is_random_and_fold_in_alone_decides(tiny):
+    t = tiny()
+    scores = model.predict(t.parameters, t.X, t.config)
+    assert scores.shape == (3, 7) and (scores > 0).all()
+    np.testing.assert_array_equal(scores, model.predict(t.parameters, t.X, t.config))
+    np.testing.assert_allclose(
+        scores[[2]], model.predict(t.parameters, t.X[[2]], t.config), rtol=1e-12
+    )
+
+
+def test_hard_concepts_route_each_item_to_one_prototype(tiny):
+    t = tiny(K=2)
+    C = model.concepts(t.parameters, t.config.replace(hard_concepts=True))
+    soft = model.concepts(t.parameters, t.config)
+    np.testing.assert_array_equal(C.sum(axis=1), 1)
+    np.testing.assert_array_equal(C.argmax(axis=1), soft.argmax(axis=1))
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "inner"])
