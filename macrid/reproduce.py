@@ -91,9 +91,9 @@ class Unit:
 
 def main(argv=None):
     """Plan the units, run those that are missing, write the table and its figures."""
-    flags = _parser().parse_args(argv)
+    flags = parser().parse_args(argv)
     say = lambda *lines: None if flags.quiet or not lines else print(*lines, sep="\n", flush=True)  # noqa: E731
-    given = _given(flags)
+    given = given_options(flags)
     folder = Path(
         flags.out or Path("runs") / f"{Path(given.get('data', 'shop')).stem or 'run'}-{flags.table}"
     )
@@ -102,7 +102,7 @@ def main(argv=None):
     backends.load(full.backend, full.precision)  # a device that is missing is said now
     units, left_out = plan(flags, full, missing, len(interactions.items))
     rows = {unit.system.name: unit.system for unit in units}
-    reference = _reference(flags.reference, list(rows))
+    reference = reference_row(flags.reference, list(rows))
     say(f"data      {full.data}", *(f"          {line}" for line in checks.describe(interactions)))
     say(*(f"left out  {name}: {why}" for name, why in left_out.items()))
     prints = _fingerprints(
@@ -141,7 +141,7 @@ def main(argv=None):
     say(f"saved     {folder}: table.md, table.csv, table.json, {len(units)} units")
 
 
-def _parser():
+def parser():
     arguments = terminal.parser(
         "reproduce",
         "Reproduce a table of the paper: all systems on the same folds, compared user by user. An"
@@ -225,7 +225,7 @@ def _parser():
     return arguments
 
 
-def _given(flags):
+def given_options(flags):
     """The full model's options, from --config and flags; what this command decides itself is passed
     over in a file, as macrid.tune writes all.
     """
@@ -330,7 +330,7 @@ def _row_options(path):
     return given
 
 
-def _reference(name, rows):
+def reference_row(name, rows):
     """The row to compare with: as named, else the first that begins with SEM, else the last."""
     if name is None:
         return next((row for row in rows if row.startswith("SEM")), rows[-1])

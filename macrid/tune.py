@@ -114,7 +114,7 @@ def main(argv=None):
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     terminal.add_config_flags(arguments)
     flags = arguments.parse_args(argv)
-    optuna = _optuna()
+    optuna = load_optuna()
     backend.keep_freed_memory()
     held = terminal.options(flags)
     idle = OF_LAYERS if held.get("hidden_layers") == 0 else ()
@@ -156,7 +156,7 @@ def main(argv=None):
     say(*lines, f"search    {', '.join(searched)}")
     folder.mkdir(parents=True, exist_ok=True)
     storage = flags.storage or f"sqlite:///{(folder / 'trials.db').resolve()}"
-    study = _open(optuna, storage, flags.study)
+    study = open_study(optuna, storage, flags.study)
     _agree(study, storage, settings, searched, checkpoint.fingerprint(split))
 
     def train(trial, on_step, on_epoch):
@@ -373,7 +373,7 @@ def _sampler(optuna, seed, place):
     )
 
 
-def _optuna():
+def load_optuna():
     try:
         import optuna
     except ImportError as error:
@@ -388,7 +388,7 @@ def _optuna():
     return optuna
 
 
-def _open(optuna, url, name, tries=5):
+def open_study(optuna, url, name, tries=5):
     """The study of that name in a database, made if it is missing. Two processes may make it at
     once.
     """
@@ -421,7 +421,7 @@ def _open(optuna, url, name, tries=5):
                 f"{url}: cannot be used as --storage ({cause}); expected such as sqlite:///FILE"
             ) from None
     time.sleep(0.5)  # another process is just making it
-    return _open(optuna, url, name, tries - 1)
+    return open_study(optuna, url, name, tries - 1)
 
 
 def _agree(study, url, settings, searched, data):

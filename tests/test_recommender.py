@@ -52,12 +52,12 @@ def test_seen_items_on_request_and_padding_when_few_are_left(trained):
     items, scores = trained.recommend("u2", n=len(trained.items), exclude_seen=False)
     assert set(items) == set(trained.items.tolist())
     items, scores = trained.recommend("u2", n=len(trained.items))
-    seen = trained.histories[[trained._user("u2")]].nnz
+    seen = trained.histories[trained.users == "u2"].nnz
     assert (items == "").sum() == seen == np.isneginf(scores).sum()
 
 
 def test_new_users_by_their_history_as_lists_or_as_a_matrix(trained):
-    known = trained.histories[[trained._user("u2")]]
+    known = trained.histories[trained.users == "u2"]
     history = trained.items[known.indices].tolist()
     for new in ([history], known, sparse.csr_matrix(known)):
         np.testing.assert_array_equal(
@@ -86,7 +86,7 @@ def test_similar_items_are_of_the_same_world(trained):
     items, scores = trained.similar_items("i4", 5)
     assert "i4" not in items and all(int(item[1:]) % 2 == 0 for item in items)
     assert (np.diff(scores) <= 0).all() and scores[0] <= 1 + 1e-6
-    k = int(trained.concepts[trained._item("i4")].argmax())
+    k = int(trained.concepts[trained.items == "i4"].argmax())
     inside, _ = trained.similar_items("i4", 100, concept=k)
     assert set(inside) == {
         item for item, row in zip(trained.items, trained.concepts) if row.argmax() == k
@@ -288,9 +288,7 @@ def test_the_command_takes_new_users_and_emphasis(command, run, tmp_path):
 
 
 def sparse_rows(own, items):
-    X = np.zeros((1, len(own.items)))
-    X[0, [own._item(item) for item in items]] = 1
-    return sparse.csr_array(X)
+    return sparse.csr_array([np.isin(own.items, items).astype(float)])
 
 
 @pytest.mark.parametrize(

@@ -363,8 +363,8 @@ def planned(*words):
     """The rows of a table on the data that the words name, and what is left out: {row: its
     configuration}, {row: why}.
     """
-    flags = reproduce._parser().parse_args(list(map(str, words)))
-    full, interactions, missing = systems.full_model(reproduce._given(flags))
+    flags = reproduce.parser().parse_args(list(map(str, words)))
+    full, interactions, missing = systems.full_model(reproduce.given_options(flags))
     units, left_out = reproduce.plan(flags, full, missing, len(interactions.items))
     return {unit.system.name: unit.config for unit in units}, left_out, full
 
@@ -408,7 +408,7 @@ def test_a_row_is_left_out_for_what_it_lacks_and_no_other_with_it(ratings):
     assert set(left_out) == {"SEM-MacridVAE", "SEM-MacridVAE-visual"} and all(
         "no features" in why and "same" not in why for why in left_out.values()
     )
-    assert reproduce._reference(None, list(rows)) == "SEM-MacridVAE-categorical"
+    assert reproduce.reference_row(None, list(rows)) == "SEM-MacridVAE-categorical"
 
 
 def test_a_file_of_tuned_options_is_taken_but_for_what_the_table_decides(tmp_path):

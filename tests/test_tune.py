@@ -213,7 +213,7 @@ def test_test_users_have_no_say(command, ratings, searched, tmp_path, rng):  # n
 
 
 def study(tmp_path, name="one"):
-    return tune._open(tune._optuna(), f"sqlite:///{tmp_path / 'trials.db'}", name)
+    return tune.open_study(tune.load_optuna(), f"sqlite:///{tmp_path / 'trials.db'}", name)
 
 
 def scores(*values):
@@ -230,7 +230,7 @@ def scores(*values):
 def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     own = study(tmp_path)
     search = lambda train, goal: tune.search(
-        tune._optuna(), own, train, goal, seed=0, say=lambda *lines: None
+        tune.load_optuna(), own, train, goal, seed=0, say=lambda *lines: None
     )  # noqa: E731
 
     def fails(trial, on_step, on_epoch):
@@ -293,7 +293,7 @@ def test_cut_off_before_it_said_whose_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(tune, "UNOWNED", 1)
     drawn = {}
     for name in ("undisturbed", "cut"):
-        own = tune._open(tune._optuna(), f"sqlite:///{tmp_path / name}.db", "one")
+        own = tune.open_study(tune.load_optuna(), f"sqlite:///{tmp_path / name}.db", "one")
         if name == "cut":
             own.ask()
 
@@ -301,7 +301,7 @@ def test_cut_off_before_it_said_whose_it_is(tmp_path, monkeypatch):
             on_epoch(fit.State({}, {}, {}, epoch=1, best_score=trial.suggest_float("beta", 0, 1)))
             return fit.State({}, {}, {}, best_score=trial.params["beta"])
 
-        tune.search(tune._optuna(), own, train, 2, seed=0, say=lambda *lines: None)
+        tune.search(tune.load_optuna(), own, train, 2, seed=0, say=lambda *lines: None)
         drawn[name] = [row.values for row in tune.rows(own)]
     assert drawn["cut"] == drawn["undisturbed"] and len(drawn["cut"]) == 2
 

@@ -110,7 +110,7 @@ class DGCF:
         X.sort_indices()
         parameters = to_device(xp, initial_parameters(*X.shape, K, d, options))
         whole = to_device(xp, make_graph(*edges(X), *X.shape, K))
-        model = lambda own: cls._of(own, whole, layers, iterations)
+        model = lambda own: cls.from_graph(own, whole, layers, iterations)
 
         def batches(rng):
             for batch in epoch_batches(X, K, sample, options, rng):
@@ -122,7 +122,7 @@ class DGCF:
         return model(train("DGCF", parameters, batches, step, model, validation, options, on_epoch))
 
     @classmethod
-    def _of(cls, parameters, graph, layers, iterations):
+    def from_graph(cls, parameters, graph, layers, iterations):
         """Keep of a trained graph what new users meet: the items."""
         xp, N = array_module(parameters["H"]), parameters["U"].shape[1]
         (e, inputs, scales), _ = represent(_join(parameters), graph, layers, iterations)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from macrid.errors import UserError
-from macrid.files import cache_folder, replacing
+from macrid.files import cache_folder, locked, replacing
 
 FULL_WIDTH = 4096
 CROP = 224
@@ -251,10 +251,11 @@ def cached_random(seed=0, width=1024):
     the shop.
     """
     path = cache_folder() / f"alexnet-random-{seed}-{width}.onnx"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            write_random(file, seed, width)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.parent):  # another process may be writing the same file
+        if not path.exists():
+            with replacing(path) as file:
+                write_random(file, seed, width)
     return AlexNet(path)
 
 

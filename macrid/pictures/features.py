@@ -118,17 +118,18 @@ def extract(net, pictures, chunks=None, progress=None):
 
 def cached(net, pictures, progress=None):
     """`extract`, kept in the cache folder: the same network and the same files are not computed
-    twice.
+    twice, even where two processes ask at once.
     """
     path = files.cache_folder() / f"features-{_key(net, pictures)[:16]}.npz"
-    if path.exists():
-        return load(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    chunks = path.with_name(path.name + ".chunks")
-    found = extract(net, pictures, chunks, progress)
-    save(path, found)
-    shutil.rmtree(chunks, ignore_errors=True)
-    return found
+    with files.locked(path.parent):
+        if path.exists():
+            return load(path)
+        chunks = path.with_name(path.name + ".chunks")
+        result = extract(net, pictures, chunks, progress)
+        save(path, result)
+        shutil.rmtree(chunks, ignore_errors=True)
+    return result
 
 
 def _extract_chunk(net, part, pool, progress):

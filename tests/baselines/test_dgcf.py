@@ -292,7 +292,7 @@ def test_who_enters_with_a_training_user_s_items_is_what_she_is_in_the_graph(
     X = users([np.flatnonzero(row) for row in rng.random((9, 12)) < 0.4], 12)
     parameters = dgcf.initial_parameters(9, 12, 3, 6, DOUBLE)
     whole = dgcf.make_graph(*dgcf.edges(X), 9, 12, 3)
-    model = DGCF._of(parameters, whole, layers, iterations)
+    model = DGCF.from_graph(parameters, whole, layers, iterations)
     (e, _, _), _ = dgcf.represent(
         np.concatenate([parameters["U"], parameters["H"]], axis=1), whole, layers, iterations
     )
