@@ -37,6 +37,7 @@ setup(
     extras_require={
         "test": [
             "pytest>=7.4",
+            "pytest-xdist>=3.3",
             "hypothesis>=6.90",
             "mpi4py>=4.1",
             "mpich>=4.3",

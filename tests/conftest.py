@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-# One thread of BLAS a process: the tests run beside each other, and their matrices are small.
+# One thread a process: tests run beside each other, and their matrices are small.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
