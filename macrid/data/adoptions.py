@@ -1,5 +1,6 @@
 """`Interactions`: who adopted what, with the ids, titles, categories and pictures from outside."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class Interactions:
     titles: np.ndarray | None = None
     categories: sparse.csr_array | None = None
     category_names: tuple[str, ...] = ()
-    pictures: list[Path | None] | None = None
+    pictures: Sequence[Path | None] | None = None
     truth: Truth | None = None
     report: dict = field(default_factory=dict)
 
@@ -98,7 +99,7 @@ class Interactions:
 
 
 def with_categories(
-    interactions: Interactions, names: list[list[str]], titles: np.ndarray | None = None
+    interactions: Interactions, names: Sequence[Sequence[str]], titles: np.ndarray | None = None
 ) -> Interactions:
     """The same interactions with category names: `names` lists those of each item, some of none."""
     order = sorted({name for of_item in names for name in of_item})
@@ -112,12 +113,14 @@ def with_categories(
     )
 
 
-def csr_of_ones(indices, indptr, shape: tuple[int, int]) -> sparse.csr_array:
-    """A CSR matrix of float32 ones at `indices`, row u from indptr[u] to indptr[u + 1]."""
+def csr_of_ones(
+    indices: np.ndarray, indptr: np.ndarray, shape: tuple[int, int]
+) -> sparse.csr_array:
+    """A CSR matrix of float32 ones, those of row u in columns indices[indptr[u]:indptr[u+1]]."""
     return sparse.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=shape)
 
 
-def csr_of_rows(rows, M: int) -> sparse.csr_array:
+def csr_of_rows(rows: Sequence, M: int) -> sparse.csr_array:
     """A CSR matrix (n, M) of ones from n lists or arrays of column numbers, their order kept.
 
     >>> csr_of_rows([[2, 0], []], 3).toarray()

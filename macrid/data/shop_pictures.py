@@ -1,14 +1,19 @@
-"""Product pictures of the embedded shop, drawn with Pillow: what a product looks like tells its
-attributes.
-"""
+"""The shop's product pictures, drawn with Pillow: a product's looks show its attributes."""
 
 import colorsys
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from macrid.files import cache_folder
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SIDE = 128
 SUPERSAMPLE = 3  # drawn so many times larger, then averaged: smooth edges
@@ -16,11 +21,14 @@ GROUND = (248, 246, 242)
 STRIPES = 7
 
 
-def draw(category, attributes):
-    """A picture (SIDE, SIDE) RGB of a product.
+def draw(category: str, attributes: np.ndarray) -> "Image.Image":
+    """A Pillow picture (SIDE, SIDE) RGB of a product.
 
-    `attributes` are hue, lightness, size, pattern and the category's detail, each from 0 to 1: hue
-    goes once round the colours from red to violet, pattern is how much its stripes stand out.
+    `attributes` (J,) are hue, lightness, size, pattern and the category's detail, each from 0 to 1.
+    Hue goes once round the colours from red to violet; pattern is how much the stripes stand out.
+
+    >>> draw("mug", np.full(5, 0.5)).size
+    (128, 128)
     """
     from PIL import Image, ImageChops, ImageDraw
 
@@ -29,48 +37,51 @@ def draw(category, attributes):
     scale = (0.62 + 0.36 * size) * side
     left, top = (side - scale) / 2, 0.96 * side - scale  # products stand on one line
 
-    layers = {}
-    for name in ("back", "body", "front"):
-        layers[name] = Image.new("L", (side, side), 0)
+    # masks of the product's three layers
+    layers = {name: Image.new("L", (side, side), 0) for name in ("back", "body", "front")}
     pens = {name: _Pen(ImageDraw.Draw(image), left, top, scale) for name, image in layers.items()}
     SHAPES[category](pens["back"], pens["body"], pens["front"], detail)
 
+    # ground, shadow and back
     colour = _rgb(hue, 0.34 + 0.38 * lightness)
     dark = _rgb(hue, 0.16 + 0.16 * lightness, saturation=0.3)
     picture = Image.new("RGB", (side, side), GROUND)
     shadow = (left + 0.12 * scale, top + 0.93 * scale, left + 0.88 * scale, top + 1.0 * scale)
     ImageDraw.Draw(picture).ellipse(shadow, fill=(226, 222, 214))
     picture.paste(dark, mask=layers["back"])
-    picture.paste(colour, mask=layers["body"])
+
+    # the body, its stripes, and light that falls from the left
+    body = layers["body"]
+    picture.paste(colour, mask=body)
     stripes = Image.new("L", (side, side), 0)
     pen = ImageDraw.Draw(stripes)
     for stripe in range(STRIPES):
         x = left + scale * (stripe + 0.25) / STRIPES
         pen.rectangle((x, 0, x + 0.5 * scale / STRIPES, side), fill=int(255 * 0.85 * pattern))
-    picture.paste(
-        _rgb(hue, 0.93 if lightness < 0.5 else 0.2),
-        mask=ImageChops.multiply(stripes, layers["body"]),
-    )
-    shade = (
-        Image.linear_gradient("L").rotate(90).resize((side, side)).point(lambda value: value // 5)
-    )
-    picture.paste(
-        (20, 16, 30), mask=ImageChops.multiply(shade, layers["body"])
-    )  # light falls from the left
+    stripe_colour = _rgb(hue, 0.93 if lightness < 0.5 else 0.2)
+    picture.paste(stripe_colour, mask=ImageChops.multiply(stripes, body))
+    shade = Image.linear_gradient("L").rotate(90).resize((side, side))
+    shade = shade.point(lambda value: value // 5)
+    picture.paste((20, 16, 30), mask=ImageChops.multiply(shade, body))
+
     picture.paste(dark, mask=layers["front"])
     return picture.reduce(SUPERSAMPLE)
 
 
-def in_cache(category, attributes, ids):
-    """The paths of the pictures of a shop's items, drawn once into the user's cache folder."""
+def in_cache(category: np.ndarray, attributes: np.ndarray, ids: np.ndarray) -> list[Path]:
+    """The paths of the pictures of M items, drawn once into the user's cache folder.
+
+    category (M,) are places in SHAPES, attributes (M, J), ids (M,) text.
+    """
     shop = hashlib.sha256(attributes.tobytes()).hexdigest()[:12]
     categories = [list(SHAPES)[g] for g in category]
     return write_all(cache_folder() / f"shop-{shop}", categories, attributes, ids)
 
 
-def write_all(folder, categories, attributes, ids):
-    """Write the pictures of a shop into `folder` once, all or nothing; return their paths."""
-    folder = Path(folder)
+def write_all(
+    folder: Path, categories: Sequence[str], attributes: np.ndarray, ids: np.ndarray
+) -> list[Path]:
+    """Write the pictures of M items into `folder` once, all or nothing; return their paths."""
     paths = [folder / f"{name}.png" for name in ids]
     if folder.is_dir():
         return paths
@@ -91,9 +102,8 @@ def write_all(folder, categories, attributes, ids):
 
 
 def _rgb(hue, lightness, saturation=0.62):
-    return tuple(
-        round(255 * value) for value in colorsys.hls_to_rgb(hue * 5 / 6, lightness, saturation)
-    )
+    rgb = colorsys.hls_to_rgb(hue * 5 / 6, lightness, saturation)
+    return tuple(round(255 * value) for value in rgb)
 
 
 class _Pen:
@@ -121,9 +131,8 @@ class _Pen:
         self.pen.ellipse((a, b, c, d), outline=255, width=max(1, round(width * self.scale)))
 
     def line(self, width, *points):
-        self.pen.line(
-            self._points(points), fill=255, width=max(1, round(width * self.scale)), joint="curve"
-        )
+        pixels = max(1, round(width * self.scale))
+        self.pen.line(self._points(points), fill=255, width=pixels, joint="curve")
 
 
 def _bag(back, body, front, handle):
@@ -178,20 +187,12 @@ def _shoe(back, body, front, heel):
     rise = 0.3 * heel  # how far the heel lifts the back of the shoe
     y = 0.93 - rise
     back.polygon((0.08, y - 0.02), (0.26, y + 0.02), (0.2, 0.97), (0.11, 0.97))
-    front.polygon(
-        (0.07, y),
-        (0.25, y),
-        (0.62, 0.93),
-        (0.95, 0.93),
-        (0.95, 0.97),
-        (0.58, 0.97),
-        (0.24, y + 0.05),
-        (0.07, y + 0.05),
-    )
+    top = (0.07, y), (0.25, y), (0.62, 0.93), (0.95, 0.93)
+    bottom = (0.95, 0.97), (0.58, 0.97), (0.24, y + 0.05), (0.07, y + 0.05)
+    front.polygon(*top, *bottom)
     ankle = (0.06, y - 0.34), (0.3, y - 0.36), (0.42, y - 0.2 + 0.3 * rise)
-    body.polygon(
-        (0.08, y), *ankle, (0.7, 0.74), (0.86, 0.78), (0.96, 0.93), (0.62, 0.93), (0.25, y)
-    )
+    toe = (0.7, 0.74), (0.86, 0.78), (0.96, 0.93), (0.62, 0.93)
+    body.polygon((0.08, y), *ankle, *toe, (0.25, y))
     front.line(0.022, (0.35, y - 0.26 + 0.1 * rise), (0.45, y - 0.14 + 0.3 * rise))
     front.line(0.022, (0.43, y - 0.2 + 0.3 * rise), (0.52, 0.77 - 0.3 * rise))
 
