@@ -12,13 +12,13 @@ from contextlib import contextmanager
 import numpy as np
 
 from macrid import model
-from macrid.model import encoder, ops, prototypes
+from macrid.model import encoder, objective, ops, prototypes
 
 BUGS = {
     "A": (prototypes.concept_logits, ("ds = ds / tau", "pass")),
     "B": (ops.normalise, ("xp.subtract(dy, dx, out=dx)", "dx = dy * 1.0")),
-    "C": (model.elbo, ("noise.epsilon", "bug_rng.standard_normal(mu.shape)")),
-    "D": (model.elbo, ("pull_H(dH_prototypes + dH_decoder)", "pull_H(dH_decoder)")),
+    "C": (objective.elbo, ("noise.epsilon", "bug_rng.standard_normal(mu.shape)")),
+    "D": (objective.elbo, ("pull_H(dH_prototypes + dH_decoder)", "pull_H(dH_decoder)")),
     "E": (encoder.aggregate, ("dC_items = 2 * C * (XT @ ds)", "dC_items = xp.zeros_like(C)")),
     "F": (encoder.kl_divergence, ("dvalue / (2 * B)", "dvalue / 2")),
     "G": (ops.mask, ("return dy * noise", "return dy * 1.0")),
@@ -54,7 +54,7 @@ def planted(letter):
     exec(source, names)
     places = [
         module
-        for module in (ops, prototypes, encoder, model)
+        for module in (ops, prototypes, encoder, objective, model)
         if getattr(module, original.__name__, None) is original
     ]
     try:

@@ -28,65 +28,44 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 THUMBNAIL = (320, 200)
-THUMBNAIL_FROM = {
-    "04_kl": 1,
-    "05_prototypes": 1,
-    "06_encoder": 1,
-}  # which figure, counted from 0, where it is not the first
+# which figure, counted from 0, where it is not the first
+THUMBNAIL_FROM = {"04_kl": 1, "05_prototypes": 1, "06_encoder": 1}
 
 
 def sources(names=()):
-    """The paths of the notebooks' .py files in reading order; `names` chooses by number or by name."""
-    found = sorted(HERE.glob("[0-9][0-9]_*.py"))
-    wanted = [Path(name).stem for name in names]
-    for name in wanted:
-        if not any(path.stem.startswith(name) for path in found):
-            sys.exit(
-                f"{name}: no such notebook; there are {', '.join(path.stem for path in found)}"
-            )
-    return [
-        path for path in found if not wanted or any(path.stem.startswith(name) for name in wanted)
-    ]
+    """The notebooks' .py files in reading order; `names` chooses by number or by name."""
+    notebooks = sorted(HERE.glob("[0-9][0-9]_*.py"))
+    prefixes = tuple(Path(name).stem for name in names)
+    for prefix in prefixes:
+        if not any(path.stem.startswith(prefix) for path in notebooks):
+            there_are = ", ".join(path.stem for path in notebooks)
+            sys.exit(f"{prefix}: no such notebook; there are {there_are}")
+    return [path for path in notebooks if path.stem.startswith(prefixes or "")]
 
 
 def executed(path):
-    """The notebook of a .py file with the outputs of a fresh kernel, started in this folder. Raises
-    CellExecutionError.
-    """
+    """The notebook of a .py file with the outputs of a fresh kernel, or CellExecutionError."""
     notebook = jupytext.read(path)
     notebook.metadata = nbformat.from_dict(METADATA)
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number:02d}", nbformat.from_dict({})
-    environment = {
-        **os.environ,
-        "MACRID_MOVIELENS": "none",
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])
-        ),
-    }
-    client = NotebookClient(
-        notebook,
-        timeout=600,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(HERE)}},
-        record_timing=False,
-        coalesce_streams=True,
-    )
-    client.execute(env=environment)
+    paths = filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])
+    environment = {**os.environ, "MACRID_MOVIELENS": "none", "PYTHONPATH": os.pathsep.join(paths)}
+    options = {"timeout": 600, "kernel_name": "python3"}
+    options |= {"record_timing": False, "coalesce_streams": True}
+    here = {"metadata": {"path": str(HERE)}}  # the folder that the kernel starts in
+    NotebookClient(notebook, resources=here, **options).execute(env=environment)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [
-                tidy(output) for output in cell.outputs if WIDGET not in output.get("data", {})
-            ]
+            kept = (output for output in cell.outputs if WIDGET not in output.get("data", {}))
+            cell.outputs = [tidy(output) for output in kept]
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
 
 def tidy(output):
-    """An output without addresses in memory or the LaTeX twin of a source listing, its picture in
-    at most 256 colours.
-    """
+    """An output without addresses in memory or a LaTeX twin, its picture in few colours."""
     data = output.get("data", {})
     if "image/png" in data:
         data["image/png"] = base64.b64encode(smaller(base64.b64decode(data["image/png"]))).decode()
@@ -101,23 +80,16 @@ def smaller(png, colours=256):
     """The PNG with a palette, if that saves anything."""
     from PIL import Image
 
-    out = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(
-        out, "PNG", optimize=True
-    )
+    out, picture = io.BytesIO(), Image.open(io.BytesIO(png)).convert("RGB")
+    picture.quantize(colours, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return min(png, out.getvalue(), key=len)
 
 
 def pictures(notebook):
     """The PNGs among a notebook's outputs, as bytes."""
-    outputs = [
-        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
-    ]
-    return [
-        base64.b64decode(output.data["image/png"])
-        for output in outputs
-        if "image/png" in output.get("data", {})
-    ]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    data = [output.get("data", {}) for cell in code for output in cell.outputs]
+    return [base64.b64decode(shown["image/png"]) for shown in data if "image/png" in shown]
 
 
 def thumbnail(png):
@@ -145,12 +117,11 @@ def main():
         if flags.check:
             continue
         nbformat.write(notebook, path.with_suffix(".ipynb"))
-        found = pictures(notebook)
-        if found:
+        figures = pictures(notebook)
+        if figures:
+            small = thumbnail(figures[THUMBNAIL_FROM.get(path.stem, 0)])
             (HERE / "images").mkdir(exist_ok=True)
-            (HERE / "images" / f"{path.stem}.png").write_bytes(
-                thumbnail(found[THUMBNAIL_FROM.get(path.stem, 0)])
-            )
+            (HERE / "images" / f"{path.stem}.png").write_bytes(small)
 
 
 if __name__ == "__main__":
