@@ -1,9 +1,10 @@
-"""The notebooks: each is executed from scratch, and what is committed is what its .py says. Pixels
-are not compared.
+"""The notebooks: each is executed from scratch, and what is committed is what its .py says and what
+the code now is. Pixels are not compared.
 """
 
 import ast
 import importlib
+import inspect
 import pkgutil
 import re
 import sys
@@ -29,6 +30,12 @@ LARGEST = 400_000  # bytes of an .ipynb: it is read in a browser
 each = pytest.mark.parametrize("path", SOURCES, ids=[path.stem for path in SOURCES])
 
 
+def committed(path):
+    """The notebook beside a .py file, with its outputs as they are committed."""
+    return nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+
+
+@pytest.mark.long
 @each
 def test_it_runs_from_scratch(path):
     notebook = build.executed(path)
@@ -37,27 +44,60 @@ def test_it_runs_from_scratch(path):
 
 @each
 def test_what_is_committed_is_the_source_with_its_outputs(path):
-    source, made = jupytext.read(path), nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    source, notebook = jupytext.read(path), committed(path)
     again = f"run  python tutorials/build.py {path.stem}"
-    assert [(cell.cell_type, cell.source) for cell in made.cells] == [
-        (cell.cell_type, cell.source) for cell in source.cells
-    ], again
-    code = [cell for cell in made.cells if cell.cell_type == "code"]
+    contents = lambda notebook: [(cell.cell_type, cell.source) for cell in notebook.cells]
+    assert contents(notebook) == contents(source), again
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     counts = [cell.execution_count for cell in code if cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1)), (
         f"{path.stem} was not executed from top to bottom; {again}"
     )
     outputs = [output for cell in code for output in cell.outputs]
-    assert outputs and build.pictures(made), f"{path.stem} has no figure; {again}"
+    assert outputs and build.pictures(notebook), f"{path.stem} has no figure; {again}"
     assert not [output for output in outputs if output.output_type == "error"]
-    assert not [
-        output.text
-        for output in outputs
-        if output.output_type == "stream" and output.name == "stderr"
-    ], "a warning is printed"
+    streams = [output for output in outputs if output.output_type == "stream"]
+    assert not [output.text for output in streams if output.name == "stderr"], (
+        "a warning is printed"
+    )
     text = path.with_suffix(".ipynb").read_text(encoding="utf-8")
     assert len(text) < LARGEST, f"{path.stem}.ipynb has {len(text):,} bytes"
     assert not re.search(r"/home/|/tmp/|/work/|/Users/", text), "a path of the machine is in it"
+
+
+@each
+def test_the_source_that_it_shows_is_the_source_as_it_is(path):
+    """What `show(...)` printed into the committed notebook, against the function now."""
+    code = [cell for cell in committed(path).cells if cell.cell_type == "code"]
+    listings = [
+        output.data["text/plain"].strip()
+        for cell in code
+        for output in cell.outputs
+        if "show(" in cell.source and "text/html" in output.get("data", {})
+    ]
+    trees = [ast.parse(cell.source) for cell in code]
+    names = {}
+    for tree in trees:  # the notebook's imports say which function a name stands for
+        imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        exec(compile(ast.Module(imports, []), path.name, "exec"), names)
+    shown = [
+        eval(ast.unparse(argument), names)
+        for tree in trees
+        for node in tree.body
+        if ast.unparse(node).startswith("show(")
+        for argument in node.value.args
+    ]
+    for function, listing in zip(shown, listings, strict=True):
+        assert listing == inspect.getsource(function).strip(), (
+            f"{function.__name__} has changed; run  python tutorials/build.py {path.stem}"
+        )
+
+
+@each
+def test_no_line_is_wider_than_the_others_but_rows_of_tables(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    wide = [line for line in lines if len(line) > 100 and not line.startswith("# |")]
+    assert not wide
 
 
 @each
@@ -69,87 +109,62 @@ def test_every_displayed_identity_is_asserted(path):
     """
     waiting, asserts = None, 0
     for cell in jupytext.read(path).cells:
-        if cell.cell_type == "markdown" and "$$" in re.sub(
-            r"<details>.*?</details>", "", cell.source, flags=re.DOTALL
-        ):
+        unfolded = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL)
+        if cell.cell_type == "markdown" and "$$" in unfolded:
             assert waiting is None or waiting == "no code yet", (
                 f"no assert between two displays, before: {cell.source[:200]}"
             )
             waiting = "no code yet"
         elif cell.cell_type == "code":
             tree = ast.parse(cell.source)
-            if all(
-                isinstance(node, ast.Expr) and ast.unparse(node).startswith("show(")
-                for node in tree.body
-            ):
+            if all(ast.unparse(statement).startswith("show(") for statement in tree.body):
                 continue
-            found = sum(_asserts(node) for node in ast.walk(tree))
-            asserts += found
-            waiting = None if found or waiting is None else "code without an assert"
+            here = sum(_asserts(node) for node in ast.walk(tree))
+            asserts += here
+            waiting = None if here or waiting is None else "code without an assert"
     assert waiting is None, "the last display is not asserted"
     assert asserts >= 3, f"{asserts} asserts"
 
 
 def _asserts(node):
     """Is this an assert, or a call that asserts: NumPy's assert_..., or the gradient checker?"""
-    called = node.func if isinstance(node, ast.Call) else None
-    name = (
-        called.attr
-        if isinstance(called, ast.Attribute)
-        else called.id
-        if isinstance(called, ast.Name)
-        else ""
-    )
-    return (
-        isinstance(node, ast.Assert)
-        or name.startswith("assert_")
-        or name in ("check", "check_op", "negative_control")
-    )
+    if isinstance(node, ast.Assert):
+        return True
+    name = ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else ""
+    return name.startswith("assert_") or name in ("check", "check_op", "negative_control")
 
 
 @each
 def test_it_says_what_a_reader_needs(path):
-    text = "\n".join(
-        cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown"
-    )
+    cells = jupytext.read(path).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     assert text.startswith("# ") and "minutes" in text, "a title and the time it takes"
-    assert (
-        text.count("<details>") == text.count("</details>") >= 2
-        and "<summary>Solution</summary>" in text
-    ), "folded solutions"
-    assert f"]({path.stem}.ipynb)" in INDEX and f"images/{path.stem}.png" in INDEX, (
-        "it is in the index"
-    )
+    assert text.count("<details>") == text.count("</details>") >= 2, "folded solutions"
+    assert "<summary>Solution</summary>" in text
+    assert f"]({path.stem}.ipynb)" in INDEX, "it is in the index"
+    assert f"images/{path.stem}.png" in INDEX, "and so is its picture"
     assert (TUTORIALS / "images" / f"{path.stem}.png").is_file()
 
 
 @each
 def test_the_functions_and_tests_that_its_table_names_exist(path):
-    """A row of `| what | functions | tests |`; a test without a file is of the file named before
-    it.
-    """
-    text = path.read_text(encoding="utf-8")
-    rows = [
-        line.rsplit(" | ", 2)[1:]
-        for line in text.splitlines()
-        if line.startswith("# | ") and "`test_" in line
-    ]
+    """A row of `| what | functions | tests |`; a test without a file is of the file before it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("# | ") and re.search(r"`[\w/]*test_", line)]
+    rows = [line.rsplit(" | ", 2)[1:] for line in rows]
     assert len(rows) >= 3, "the table of what the notebook showed"
     for functions, tests in rows:
         for name in re.findall(r"`(\w+(?:\.\w+)+)`", functions):
             pkgutil.resolve_name(f"macrid.{name.removeprefix('macrid.')}")
         source = ""
-        for file, test in re.findall(r"`(?:(\w+\.py)::)?(\w+)`", tests):
+        for file, test in re.findall(r"`(?:([\w/]+\.py)::)?(\w+)`", tests):
             source = (HERE / file).read_text(encoding="utf-8") if file else source
             assert re.search(rf"^def {test}\(", source, re.MULTILINE), f"{path.name}: {test}"
 
 
 def test_the_index_has_each_equation_once_and_names_what_exists():
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in INDEX.splitlines()
-        if re.match(r"\| \(\d+\) \|", line)
-    ]
+    rows = [line for line in INDEX.splitlines() if re.match(r"\| \(\d+\) \|", line)]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows]
     assert [row[0] for row in rows] == [f"({n})" for n in range(1, 13)]
     for equation, notebook, functions, tests in rows:
         for link in re.findall(r"\]\(([^)]+)\)", notebook) or ["nothing"]:
@@ -159,18 +174,16 @@ def test_the_index_has_each_equation_once_and_names_what_exists():
         for name in names:
             module, function = name.rsplit(".", 1)
             assert callable(getattr(importlib.import_module(f"macrid.{module}"), function)), name
-        named = re.findall(r"`(\w+\.py)::(\w+)`", tests)
-        assert named, equation
-        for file, test in named:
-            assert re.search(
-                rf"^def {test}\(", (HERE / file).read_text(encoding="utf-8"), re.MULTILINE
-            ), f"{file}::{test}"
+        places = re.findall(r"`([\w/]+\.py)::(\w+)`", tests)
+        assert places, equation
+        for file, test in places:
+            source = (HERE / file).read_text(encoding="utf-8")
+            assert re.search(rf"^def {test}\(", source, re.MULTILINE), f"{file}::{test}"
 
 
 def test_the_links_of_index_and_glossary_lead_somewhere():
     for name in ("README.md", "glossary.md"):
-        for link in re.findall(
-            r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", (TUTORIALS / name).read_text(encoding="utf-8")
-        ):
+        text = (TUTORIALS / name).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", text):
             target = "".join(link)
             assert target.startswith("http") or (TUTORIALS / target).exists(), f"{name}: {target}"

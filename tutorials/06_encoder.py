@@ -311,8 +311,8 @@ taste, doubt = mu[[u]], sigma[[u]]  # (1, K, d)
 
 
 def estimates(scale, rng):
-    """The gradient of E_q[ln p(x | z, C)] by mu, by each estimator, sample by sample (copies, K, d);
-    sigma is scaled.
+    """The gradient of E_q[ln p(x | z, C)] with respect to mu, sample by sample (copies, K, d), by
+    each of three estimators; and ln p. Sigma is scaled.
     """
     spread = doubt * scale
     epsilon = rng.standard_normal((copies, *taste.shape[1:]))

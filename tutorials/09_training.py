@@ -380,8 +380,8 @@ for row, (first, second) in enumerate(pairs):
             look["label"] = ("paired", "as if on different users")[place]
         axes[1].errorbar([mean], [3 * row + place], xerr=[2 * error], **look)
     print(
-        f"{first + ' minus ' + second:40s} {mean:+.3f} ± {paired:.3f} paired, ± {unpaired:.3f} as if"
-        " on different users"
+        f"{first + ' minus ' + second:40s} {mean:+.3f} ± {paired:.3f} paired, ± {unpaired:.3f} as"
+        " if on different users"
     )
     assert paired < unpaired
 places = [f"{first}\nminus {second}" for first, second in pairs]

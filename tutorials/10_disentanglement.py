@@ -385,7 +385,7 @@ measured = {
 
 
 def by_attribute(H, assigned):
-    """How well all dimensions predict each attribute on held-out items, mean over concepts: (J,)."""
+    """How well all dimensions predict each attribute on held-out items, concepts averaged: (J,)."""
     inside = [(assigned == k) & (category == g) for k, g in macro.match(assigned, category).items()]
     predicted = lambda items, j: micro.dci(H[items], attributes[items][:, [j]])["informativeness"]
     return np.mean([[predicted(items, j) for j in range(J)] for items in inside], axis=0)

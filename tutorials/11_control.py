@@ -412,7 +412,8 @@ assert means[1] > means[0] + 0.1 and difference.mean() > 0
 # lives in the same space, since the decoder compares it with $\mathbf h_i$ coordinate by
 # coordinate. Turn her knob for lightness and she should browse from dark to light, otherwise near
 # *her* taste. Does she? Take 50 test shoppers, the concept that each took most of, its knobs for
-# all five attributes, and three values of $\gamma$:
+# all five attributes, and three values of $\gamma$. (A walk begins at the nearest prototype. So
+# they are shoppers whose component is nearest to the prototype of that concept, as nearly all are.)
 
 # %%
 LIGHTNESS = 1

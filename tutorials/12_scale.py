@@ -37,11 +37,11 @@ import numpy as np
 from lesson import COLOURS, GREY, INK, figure_style, show
 from scipy import sparse
 
-from macrid.model.objective import rows_of_step
 from macrid import Config, backend, model, run_folder
 from macrid.data import shop
 from macrid.evaluation import metrics
 from macrid.model import candidates, decoder, ops
+from macrid.model.objective import rows_of_step
 from macrid.training import adam, batch, fit
 
 figure_style()
