@@ -292,8 +292,7 @@ plt.show()
 #
 # * The means are as evenly spread as can be, $z_1$ and $z_2$ are *uncorrelated*, and still TC is
 #   not 0. On a circle the coordinates are never independent: if $z_1$ is near 1, $z_2$ must be
-#   near 0.
-#   With means of unit length only noise can make dimensions independent.
+#   near 0. With means of unit length only noise can make dimensions independent.
 # * Even at $\sigma=\sigma_0$, the least that the KL can be, its value $1/(2\sigma_0^2)=1.39$ is not
 #   nothing: it pays for $I_q$, for TC, and for living on a circle instead of in a heap around 0.
 
