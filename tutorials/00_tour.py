@@ -344,7 +344,7 @@ assert step_and_lightness > max(by_luck), "nobody told the model what lightness 
 # | what you saw | function | test |
 # |---|---|---|
 # | train, recommend, explain | `macrid.Recommender` | `test_recommender.py::test_an_explanation_adds_up` |
-# | concepts against categories | `macrid.interpret.macro.concept_scores` | `interpret/test_interpret.py::test_random_concepts_score_near_nothing` |
-# | a knob turned | `macrid.interpret.trajectory.trajectory` | `interpret/test_control.py::test_a_walk_rises_stays_in_its_concept_and_in_its_range` |
+# | concepts against categories | `macrid.interpret.macro.concept_scores` | `interpret/test_macro.py::test_random_concepts_score_near_nothing` |
+# | a knob turned | `macrid.interpret.trajectory.trajectory` | `interpret/test_trajectory.py::test_a_walk_rises_stays_in_its_concept_and_in_its_range` |
 #
 # Next: [1. The story that makes the data](01_story.ipynb).

@@ -519,10 +519,10 @@ assert chance < hits["twins"] / 1.8 and common["born"] < 0.15 < common["twins"] 
 #
 # | equation, line | function | test |
 # |---|---|---|
-# | (1): probability of what we see | exact sum and simulation above; bounded by `model.objective.elbo` | `model/test_model.py::test_the_bound_is_a_bound` |
+# | (1): probability of what we see | exact sum and simulation above; bounded by `model.objective.elbo` | `model/test_objective.py::test_the_bound_is_a_bound` |
 # | (2): product over adoptions | `model.decoder.log_likelihood` | `model/test_decoder.py::test_probabilities_are_equation_7`, `test_equals_its_plain_twin` |
 # | (7), (8): which item | `model.decoder.scores`, `model.decoder.exponentials` | `model/test_decoder.py::test_probabilities_are_equation_7` |
-# | lines 1 and 2: input and parameters | `model.objective.initial_parameters` | `model/test_model.py::test_initial_parameters_are_seeded_and_of_the_asked_size` |
+# | lines 1 and 2: input and parameters | `model.objective.initial_parameters` | `model/test_objective.py::test_initial_parameters_are_seeded_and_of_the_asked_size` |
 # | the shop's own story | `data.shop.make` | `data/test_shop.py::test_users_take_what_their_intentions_and_tastes_say` |
 #
 # ## Exercises

@@ -498,9 +498,9 @@ plt.show()
 #
 # | equation, line | function | test |
 # |---|---|---|
-# | (3) | `model.objective.elbo` | `model/test_model.py::test_the_bound_is_a_bound`, `test_the_loss_is_the_sum_of_its_terms_and_a_function_of_its_arguments` |
-# | its first term, $\mathbb E_q\ln p(\mathbf x\mid\mathbf z,\mathbf C)$ | `model.decoder.log_likelihood` (notebook 3) | `model/test_model.py::test_reconstruction_alone` |
-# | its second, $D_{\rm KL}(q\|p)$ | `model.encoder.kl_divergence` (notebook 4) | `model/test_model.py::test_kl_with_a_large_weight` |
+# | (3) | `model.objective.elbo` | `model/test_objective.py::test_the_bound_is_a_bound`, `test_the_loss_is_the_sum_of_its_terms_and_a_function_of_its_arguments` |
+# | its first term, $\mathbb E_q\ln p(\mathbf x\mid\mathbf z,\mathbf C)$ | `model.decoder.log_likelihood` (notebook 3) | `model/test_objective.py::test_reconstruction_alone` |
+# | its second, $D_{\rm KL}(q\|p)$ | `model.encoder.kl_divergence` (notebook 4) | `model/test_objective.py::test_kl_with_a_large_weight` |
 #
 # One thing the bound does not do: it says nothing about *which* $\mathbf z$ the model should use
 # for what. Any $\theta$ with the same $p_\theta(\mathbf x)$ and the same gap is equally good to it.

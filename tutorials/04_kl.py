@@ -469,7 +469,7 @@ assert rows[-1, 1] < 0.1 * rows[0, 1]
 # | the KL term; line 26 | `model.encoder.kl_divergence` | `model/test_encoder.py::test_kl_divergence`, `test_kl_in_closed_form_equals_the_sampled_kl` |
 # | its constant $K/(2\sigma_0^2)$ | `model.encoder.posterior`, `model.encoder.kl_divergence` | `model/test_encoder.py::test_kl_of_a_unit_mean_is_never_below_its_constant` |
 # | (4) | `model.encoder.kl_divergence`, decomposed above | `model/test_encoder.py::test_the_mean_kl_is_equation_4` |
-# | (5) | `model.objective.elbo` | `model/test_model.py::test_kl_with_a_large_weight`, `test_the_loss_is_the_sum_of_its_terms_and_a_function_of_its_arguments` |
+# | (5) | `model.objective.elbo` | `model/test_objective.py::test_kl_with_a_large_weight`, `test_the_loss_is_the_sum_of_its_terms_and_a_function_of_its_arguments` |
 #
 # ## Exercises
 #

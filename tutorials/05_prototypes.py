@@ -461,7 +461,7 @@ assert left[0.0] == 12 and left[0.5] > left[0.8] == 6 and left[0.9] == 1
 # | (6); lines 12, 13, 14, 16 | `model.prototypes.concept_logits`, `model.ops.softmax` | `model/test_prototypes.py::test_logits_are_equation_6`, `test_concept_logits` |
 # | the Gumbel-max trick | `training.batch.draw_noise` | `model/test_prototypes.py::test_the_largest_perturbed_logit_is_a_sample_of_the_softmax`, `training/test_batch.py::test_moments_of_the_noise` |
 # | line 15: Gumbel-Softmax | `model.prototypes.gumbel_logits` | `model/test_prototypes.py::test_gumbel_logits`, `test_a_low_temperature_gives_one_hot_rows` |
-# | "at test time the mode" | `model.prototypes.mode`, `model.scoring.concepts` | `model/test_prototypes.py::test_mode_is_one_hot`, `model/test_model.py::test_hard_concepts_route_each_item_to_one_prototype` |
+# | "at test time the mode" | `model.prototypes.mode`, `model.scoring.concepts` | `model/test_prototypes.py::test_mode_is_one_hot`, `model/test_scoring.py::test_hard_concepts_route_each_item_to_one_prototype` |
 # | section 4.1.4: how many | `training.adaptive.divergences`, `training.adaptive.shrink` | `training/test_adaptive.py::test_the_divergence_is_scipys`, `test_shrinking_is_its_plain_twin` |
 # | section 3.3.2: the cosine | `model.ops.normalise` | `model/test_ops.py::test_normalise_cannot_feel_a_push_along_itself` |
 #

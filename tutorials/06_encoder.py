@@ -226,8 +226,7 @@ for mine, of_the_model in zip((mu, sigma), model.represent(parameters, X, config
 # $$\boldsymbol\epsilon\sim\mathcal N(\mathbf 0,\mathbf I),
 # \qquad\mathbf z=\boldsymbol\mu+\boldsymbol\epsilon\circ\boldsymbol\sigma .$$
 #
-# Now
-# $\mathbb E_q[f(\mathbf z)]$ is
+# Now $\mathbb E_q[f(\mathbf z)]$ is
 # $\mathbb E_{\boldsymbol\epsilon}[f(\boldsymbol\mu+\boldsymbol\epsilon\circ\boldsymbol\sigma)]$,
 # the distribution of $\boldsymbol\epsilon$ does not depend on anything, and the derivative goes
 # inside. With $\sigma_j=\sigma_0e^{-b_j/2}$, so $\partial\sigma_j/\partial b_j=-\frac12\sigma_j$,
@@ -400,7 +399,7 @@ assert (table[:, 0] < table[:, 2]).all() and (table[:, 2] < table[:, 1]).all()
 # | (9), first part; lines 17 to 19 | `model.encoder.aggregate`, `model.encoder.f_nn` | `model/test_encoder.py::test_aggregate_is_equation_9`, `test_aggregate_equals_its_plain_twin`, `test_f_nn` |
 # | (9), $\boldsymbol\mu$ and $\boldsymbol\sigma$; lines 20 to 23 | `model.encoder.posterior` | `model/test_encoder.py::test_posterior` |
 # | lines 24 and 25 | `model.encoder.sample`, `training.batch.draw_noise` | `model/test_encoder.py::test_sample`, `test_samples_have_the_posterior_s_moments` |
-# | at test time $\mathbf z=\boldsymbol\mu$ | `model.scoring.represent` | `model/test_model.py::test_at_test_time_nothing_is_random_and_fold_in_alone_decides` |
+# | at test time $\mathbf z=\boldsymbol\mu$ | `model.scoring.represent` | `model/test_scoring.py::test_at_test_time_nothing_is_random_and_fold_in_alone_decides` |
 #
 # ## Exercises
 #

@@ -661,7 +661,7 @@ assert sum(len(guilty(letter)) == 1 for letter in bugs.BUGS) == 9, (
 #
 # | what | function | test |
 # |---|---|---|
-# | Algorithm 1, lines 31 to 35 | `macrid.model.objective.elbo` | `model/test_model.py::test_the_whole_objective` |
+# | Algorithm 1, lines 31 to 35 | `macrid.model.objective.elbo` | `model/test_objective.py::test_the_whole_objective` |
 # | fan-out | `macrid.model.objective.added` | same: fails without a path, as bug D does |
 # | unit length, softmax, linear, tanh, mask | `macrid.model.ops` | `model/test_ops.py::test_elementwise_and_rowwise_ops`, `test_linear`, `test_mask` |
 # | (9), backward | `macrid.model.encoder.aggregate` | `model/test_encoder.py::test_aggregate` |

@@ -504,9 +504,9 @@ assert (known["trained"] - known["start from pictures"])[[1, 3]].min() > 0.15, (
 #
 # | what | function | test |
 # |---|---|---|
-# | accuracy, ARI, NMI, largest | `macrid.interpret.macro.concept_scores` | `interpret/test_interpret.py::test_random_concepts_score_near_nothing`, `test_collapse_shows` |
-# | intentions | `macrid.interpret.macro.intention_scores` | `interpret/test_interpret.py::test_confidence_and_intentions` |
-# | independence and its ceiling | `macrid.interpret.micro.independence` | `interpret/test_interpret.py::test_independence_and_its_ceiling` |
-# | MIG, SAP, DCI | `macrid.interpret.micro.attribute_scores` | `interpret/test_interpret.py::test_perfect_codes`, `test_rotated_codes_know_everything_and_separate_nothing` |
+# | accuracy, ARI, NMI, largest | `macrid.interpret.macro.concept_scores` | `interpret/test_macro.py::test_random_concepts_score_near_nothing`, `test_collapse_shows` |
+# | intentions | `macrid.interpret.macro.intention_scores` | `interpret/test_macro.py::test_confidence_and_intentions` |
+# | independence and its ceiling | `macrid.interpret.micro.independence` | `interpret/test_micro.py::test_independence_and_its_ceiling` |
+# | MIG, SAP, DCI | `macrid.interpret.micro.attribute_scores` | `interpret/test_micro.py::test_perfect_codes`, `test_rotated_codes_know_everything_and_separate_nothing` |
 #
 # Next: [11. Control](11_control.ipynb).

@@ -515,7 +515,8 @@ except ImportError:
 #
 # Yes. Without pairs (12) is a sum with one term for each subrange, so the best item of each can be
 # chosen on its own: `trajectory.beam_search(groups, without(h), 0.0, tau, width=1)[1]` is the
-# optimum (`interpret/test_control.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better`).
+# optimum
+# (`interpret/test_trajectory.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better`).
 #
 # </details>
 #
@@ -557,10 +558,10 @@ except ImportError:
 #
 # | what | function | test |
 # |---|---|---|
-# | the range $(a, b)$ | `macrid.interpret.trajectory.nearest_range` | `interpret/test_control.py::test_binary_search_finds_the_range_that_a_scan_finds` |
-# | subranges | `macrid.interpret.trajectory.subranges` | `interpret/test_control.py::test_subranges_by_hand` |
-# | (12) | `macrid.interpret.trajectory.objective` | `interpret/test_control.py::test_the_objective_is_equation_12` |
-# | beam search | `macrid.interpret.trajectory.beam_search` | `interpret/test_control.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better` |
-# | all together | `macrid.interpret.trajectory.trajectory`; `python -m macrid.control` on your own data | `interpret/test_control.py::test_a_walk_rises_stays_in_its_concept_and_in_its_range` |
+# | the range $(a, b)$ | `macrid.interpret.trajectory.nearest_range` | `interpret/test_trajectory.py::test_binary_search_finds_the_range_that_a_scan_finds` |
+# | subranges | `macrid.interpret.trajectory.subranges` | `interpret/test_trajectory.py::test_subranges_by_hand` |
+# | (12) | `macrid.interpret.trajectory.objective` | `interpret/test_trajectory.py::test_the_objective_is_equation_12` |
+# | beam search | `macrid.interpret.trajectory.beam_search` | `interpret/test_trajectory.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better` |
+# | all together | `macrid.interpret.trajectory.trajectory`; `python -m macrid.control` on your own data | `interpret/test_trajectory.py::test_a_walk_rises_stays_in_its_concept_and_in_its_range` |
 #
 # Next: [12. Scale](12_scale.ipynb).

@@ -458,7 +458,7 @@ for name, gradient in gradients.items():
 # | tiles of users | `macrid.model.decoder.exponentials` | `model/test_decoder.py::test_tiles_of_users_change_nothing` |
 # | candidates | `macrid.model.candidates.draw` | `model/test_candidates.py::test_all_items_as_candidates_are_the_full_softmax` |
 # | memory | `macrid.model.objective.loss_and_gradients` | `model/test_candidates.py::test_the_memory_of_a_step_does_not_depend_on_the_catalogue` |
-# | tiles of items | `macrid.model.scoring.rank` | `model/test_rank.py::test_tiles_change_nothing`, `test_no_array_of_users_by_items_is_made` |
+# | tiles of items | `macrid.model.scoring.rank` | `model/test_scoring.py::test_tiles_change_nothing`, `test_no_array_of_users_by_items_is_made` |
 # | processes | `macrid.training.parallel` | `training/test_parallel.py::test_two_processes_do_what_one_does_with_twice_the_batch` |
 #
 # That was the last one. You have now seen every equation of the paper, every line of Algorithm 1,
