@@ -5,25 +5,22 @@ r"""SEM-MacridVAE on one page: Algorithm 1 of the paper in plain NumPy, every gr
 Read it with the paper open: (6) is an equation, "line 14" a line of Algorithm 1. Shapes stand at
 line ends: B users, M items, K concepts, d dimensions; B K rows hold each user's K concepts in turn.
 A function returns its value and its pullback, which takes the loss's gradient by the value, dy, to
-those by the arguments, dx. The package is this page, made fast, and is tested equal to it. The fast
-twins: prototypes.py, encoder.aggregate, decoder.log_likelihood, objective.elbo, training/adam.py,
-training/fit.py.
+those by the arguments, dx. The package is this page, made fast, and is tested equal to it: see
+prototypes, encoder.aggregate, decoder.log_likelihood, objective.elbo, training.adam, training.fit.
 """
 
 import numpy as np
 
 TAU, SIGMA0, BETA, CATEGORY_WEIGHT = 0.1, 0.4, 0.2, 2.0  # tau, sigma_0, beta; the weight of (11)
-D, HIDDEN, DROPOUT, GUMBEL_TEMPERATURE = 10, [200], 0.2, 0.5  # d, widths of the hidden layers
-EPOCHS, BATCH_SIZE, LEARNING_RATE, L2, ANNEAL_STEPS = 40, 100, 0.03, 1e-7, 200
-DEVIATION = 0.5  # of h, t and m at the start
+D, HIDDEN, DROPOUT, GUMBEL_TEMPERATURE = 10, [200], 0.2, 0.5  # d; widths of the hidden layers
+DEVIATION, EPOCHS, BATCH_SIZE, LEARNING_RATE, L2, ANNEAL_STEPS = 0.5, 40, 100, 0.03, 1e-7, 200
 
 
 def unit(x):
     r"""y = x / ||x|| along the last axis; the part of dy along y changes nothing."""
     length = np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-8)
     y = x / length
-    along = lambda dy: (y * dy).sum(axis=-1, keepdims=True) * (length > 1e-8)
-    return y, lambda dy: (dy - y * along(dy)) / length
+    return y, lambda dy: (dy - y * (y * dy).sum(-1, keepdims=True) * (length > 1e-8)) / length
 
 
 def cosine(x, y):
@@ -70,7 +67,7 @@ def f_nn(x, p, masks):
         x = (inputs[j] * mask) @ p[f"W{j}"] + p[f"b{j}"]
 
     def pullback(dy):
-        gradients = {}
+        gradients: dict = {}
         for j in reversed(range(len(masks))):
             gradients |= {f"W{j}": (inputs[j] * masks[j]).T @ dy, f"b{j}": dy.sum(axis=0)}
             dx = dy @ p[f"W{j}"].T * masks[j]
@@ -147,16 +144,16 @@ def adam(p, gradients, moments, step):
 
 
 def training(X, targets, rng):
-    r"""For each epoch over the users of X (N, M): its number, the parameters, the mean loss."""
-    p, step, (M, K) = initial_parameters(X, targets, rng), 0, targets.shape
+    r"""Epochs over the users of X (N, M): yields the number, the parameters and the mean loss."""
+    p, step, K = initial_parameters(X, targets, rng), 0, targets.shape[1]
     moments = {name: (np.zeros_like(x), np.zeros_like(x)) for name, x in p.items()}
     for epoch in range(1, EPOCHS + 1):
         losses = []
         for users in np.split(rng.permutation(len(X)), range(BATCH_SIZE, len(X), BATCH_SIZE)):
             n = len(users) * K
             masks = [(rng.random((n, q)) >= DROPOUT) / (1 - DROPOUT) for q in [D, *HIDDEN][:-1]]
-            noise = rng.gumbel(size=(M, K)), rng.standard_normal((n, D)), *masks
-            noise = [x.astype(X.dtype) for x in noise]  # (M, K), (B K, d), (B K, width) each
+            drawn = rng.gumbel(size=targets.shape), rng.standard_normal((n, D)), *masks
+            noise = [x.astype(X.dtype) for x in drawn]  # (M, K), (B K, d), (B K, width) each
             beta = BETA * min(1, step / ANNEAL_STEPS)  # the KL term comes in slowly
             terms, gradients = loss_and_gradients(p, X[users], targets, beta, *noise)
             step += 1
@@ -190,4 +187,4 @@ if __name__ == "__main__":
         score = ndcg(predict(p, split.validation.fold_in.toarray()), split.validation)
         print(f"epoch {epoch:2}  loss {loss:.2f}  validation NDCG@100 {score:.4f}", flush=True)
     score = ndcg(predict(p, split.test.fold_in.toarray()), split.test)
-    print(f"test NDCG@100 {score:.4f}, popularity {ndcg(X.sum(axis=0), split.test):.4f}")
+    print(f"test NDCG@100 {score:.4f}; popularity {ndcg(X.sum(axis=0), split.test):.4f}")
