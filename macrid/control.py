@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from macrid import backend, files, model, run_folder, terminal
 from macrid.errors import UserError
@@ -239,7 +238,7 @@ def _find(name, known, flag):
 
 def _best(space, k, flags, attributes, attribute_names):
     """Print the dimensions of concept k most worth turning, and return the first."""
-    with tqdm(desc="dimensions", total=space.H.shape[1], unit="", disable=None, leave=False) as bar:
+    with terminal.bar(False, desc="dimensions", total=space.H.shape[1], unit="") as bar:
         rows = trajectory.rank_dimensions(
             space, k, flags.steps, gamma=flags.gamma, attributes=attributes, progress=bar.update
         )

@@ -4,8 +4,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from macrid import files, terminal
 from macrid.errors import UserError
 from macrid.pictures.alexnet import CONVENTIONS, AlexNet
@@ -61,12 +59,7 @@ def main(argv=None):
             if wanted is None or name in wanted
         ]
         chunks = None if out.exists() and not out.is_file() else out.with_name(out.name + ".chunks")
-        with tqdm(
-            total=len(pictures),
-            unit=" pictures",
-            disable=True if flags.quiet else None,
-            leave=False,
-        ) as bar:
+        with terminal.bar(flags.quiet, total=len(pictures), unit=" pictures") as bar:
             try:
                 found = extract(net, pictures, chunks, bar.update)
             except KeyboardInterrupt:

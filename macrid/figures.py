@@ -11,12 +11,13 @@ import numpy as np
 from macrid import files, run_folder, terminal, train
 from macrid.data import shop
 from macrid.errors import UserError
+from macrid.experiments.systems import BETAS
 from macrid.files import replacing
 from macrid.interpret import drawing, knobs, maps, trajectory
 
-BETAS = (0.01, 0.2, 1.0, 5.0, 20.0)  # that --train tries for Figure 5
 STEPS = 7  # of a strip
 ROWS = 2  # strips a concept
+write = drawing.save
 
 
 def main(argv=None):
@@ -58,7 +59,7 @@ def main(argv=None):
     if not flags.run and (flags.inner_run or flags.beta_runs or flags.train or flags.pictures):
         raise UserError("--inner-run, --beta-runs, --train and --pictures need --run RUN")
     files.check_folder(folder)
-    say = (lambda *words: None) if flags.quiet else print
+    say = terminal.say(flags.quiet)
     if not flags.run:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "shop.png") as file:
@@ -89,13 +90,13 @@ def main(argv=None):
                 for beta in BETAS
             ]
     left_out = []
-    write(folder, "map", _map(loaded, of_inner), say)
+    drawing.save(folder, "map", _map(loaded, of_inner), say)
     if loaded.interactions.categories is None:
         left_out.append(f"panel (b) of map: {loaded.settings.data} has no categories")
     if of_inner is None:
         left_out.append("panel (c) of map: give --inner-run RUN, or --train")
     if len({settings.beta for settings, _ in of_beta}) > 1:
-        write(folder, "independence", drawing.independence_curve(_labelled(of_beta)), say)
+        drawing.save(folder, "independence", drawing.independence_curve(_labelled(of_beta)), say)
     else:
         left_out.append(
             "independence: give --beta-runs with two values of beta or more, or --train"
@@ -109,24 +110,11 @@ def main(argv=None):
             " with the step, over walks from 12 random items of the concept that had no part in"
             " choosing the dimension."
         )
-        write(folder, "strips", drawing.strips(rows, STEPS, caption), say)
+        drawing.save(folder, "strips", drawing.strips(rows, STEPS, caption), say)
     else:
         left_out.append("strips: no concept has two items to go between")
     for line in left_out:
         say(f"left out  {line}")
-
-
-def write(folder, name, figure, say):
-    """A figure as PNG and SVG; the same figure gives the same bytes."""
-    import matplotlib
-
-    for kind, metadata in (("png", {}), ("svg", {"Date": None})):
-        with (
-            matplotlib.rc_context({"svg.hashsalt": "macrid"}),
-            replacing(folder / f"{name}.{kind}") as file,
-        ):
-            figure.savefig(file, format=kind, dpi=150, metadata=metadata)
-        say(folder / f"{name}.{kind}")
 
 
 def _map(loaded, of_inner):

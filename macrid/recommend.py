@@ -6,7 +6,6 @@ import csv
 import sys
 
 import numpy as np
-from tqdm import tqdm
 
 from macrid import backend, data, files, terminal
 from macrid.data import checks
@@ -82,12 +81,7 @@ def main(argv=None):
     users = list(_users(flags, model))
     if not users:
         raise UserError(f"{flags.users}: has no user ids; expected one a line")
-    with tqdm(
-        total=len(users),
-        unit=" users",
-        disable=True if flags.quiet or not flags.out else None,
-        leave=False,
-    ) as bar:
+    with terminal.bar(flags.quiet or not flags.out, total=len(users), unit=" users") as bar:
         if flags.out:
             with files.replacing(flags.out, "w") as file:
                 _write(file, model, users, flags, concepts, bar)

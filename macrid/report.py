@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from macrid import files, model, run_folder, terminal
 from macrid.backend import to_host
@@ -168,7 +167,7 @@ def _starts(loaded, space, known_by, turnable, users, quiet):
     """Where a reader can start to turn: the best known items of each concept, and users' two
     strongest components.
     """
-    settings, _, split, state = loaded
+    settings, split, state = loaded.settings, loaded.split, loaded.state
     places = []
     for k in range(settings.K):
         inside = np.flatnonzero(space.concept == k)
@@ -184,7 +183,7 @@ def _starts(loaded, space, known_by, turnable, users, quiet):
         for k in np.argsort(-np.array(user["confidence"]), kind="stable")[:2]:
             places.append((mu[u, k], {"item": -1, "user": u, "component": int(k)}))
     starts = []
-    for h, start in tqdm(places, desc="turning", leave=False, disable=True if quiet else None):
+    for h, start in terminal.bar(quiet, places, desc="turning"):
         concept = int((space.m @ h).argmax())
         turns = [
             dict(zip(("items", "at"), knobs.turn(space, h, knob, STEPS)))

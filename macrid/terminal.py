@@ -6,6 +6,9 @@ import argparse
 import dataclasses
 import os
 import sys
+from collections.abc import Callable
+
+from tqdm import tqdm
 
 from macrid import config
 from macrid.config import Config
@@ -98,6 +101,21 @@ def _drop_output():
     would complain again.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def say(quiet: bool) -> Callable[..., None]:
+    """How a command speaks: a function that prints lines at once, or nothing if `quiet`."""
+
+    def lines(*texts):
+        if texts and not quiet:
+            print(*texts, sep="\n", flush=True)
+
+    return lines
+
+
+def bar(quiet: bool, iterable=None, **options) -> tqdm:
+    """A progress bar that goes when done; silent if `quiet`, or where no terminal reads it."""
+    return tqdm(iterable, disable=True if quiet else None, leave=False, **options)
 
 
 def figure_table(parts):

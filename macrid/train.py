@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from macrid import backend as backends
 from macrid import files, recommender, run_folder, terminal
 from macrid.baselines import EASE, Popularity
@@ -14,8 +12,6 @@ from macrid.evaluation.metrics import evaluate, evaluate_ranking, summary
 from macrid.interpret import truth
 from macrid.model.scoring import ranker
 from macrid.training import checkpoint, fit, parallel
-
-MOST_ITEMS_FOR_EASE = 6000  # its closed form inverts an (M, M) matrix
 
 
 def main(argv=None):
@@ -71,7 +67,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     """Train into a run folder, from its checkpoint if `resume`; return the final figures (process 0
     of a `team`).
     """
-    say = (lambda *lines: None) if quiet else (lambda *lines: print(*lines, sep="\n", flush=True))
+    say = terminal.say(quiet)
     xp = backends.load(settings.backend, settings.precision)
     interactions = run_folder.load_data(settings)
     split, targets = run_folder.prepare(interactions, settings)
@@ -96,13 +92,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     if resume and path.exists():
         state = checkpoint.load(path, settings, split)
     else:
-        with tqdm(
-            desc="features of pictures",
-            unit="",
-            delay=1,
-            disable=True if quiet else None,
-            leave=False,
-        ) as bar:
+        with terminal.bar(quiet, desc="features of pictures", unit="", delay=1) as bar:
             features, lines = run_folder.item_features(
                 interactions, split.items, settings, bar.update
             )
@@ -155,7 +145,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
             "path      lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
         )
     say("", *terminal.figure_table(results), "")
-    if len(split.items) <= MOST_ITEMS_FOR_EASE:
+    if len(split.items) <= EASE.most_items:
         systems = {"macrid": scored["test"]}
         for name, baseline in (("EASE", EASE), ("popularity", Popularity)):
             systems[name] = evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
@@ -209,11 +199,10 @@ class Progress:
     def __init__(self, settings, steps, state, quiet):
         self.steps = steps
         self.validation = f"{state.best_score:.4f}" if state.epoch else "-"
-        self.bar = tqdm(
+        self.bar = terminal.bar(
+            quiet,
             total=settings.max_epochs * steps,
             initial=state.epoch * steps,
-            disable=True if quiet else None,
-            leave=False,
             bar_format="epoch {desc} {percentage:3.0f}%{postfix} [{elapsed}]",
             dynamic_ncols=True,
         )

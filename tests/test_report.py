@@ -52,13 +52,13 @@ def shop_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def loaded(shop_run):
+def run(shop_run):
     return run_folder.load(shop_run)
 
 
-def page(loaded, path, metrics=None):
+def page(run, path, metrics=None):
     path.write_text(
-        report.render(*report.gather(loaded), metrics or {}, loaded.settings), encoding="utf-8"
+        report.render(*report.gather(run), metrics or {}, run.settings), encoding="utf-8"
     )
     return path
 
@@ -76,16 +76,17 @@ def made(shop_run):
 
 
 @pytest.fixture(scope="module")
-def hostile(loaded, tmp_path_factory):
+def hostile(run, tmp_path_factory):
     """The same run where titles, users and categories are markup."""
-    settings, interactions, split, state = loaded
+    interactions = run.interactions
     titles = np.array([f"{HOSTILE[i % len(HOSTILE)]} {i}" for i in range(len(interactions.items))])
     users = np.array([f"{HOSTILE[u % len(HOSTILE)]} {u}" for u in range(len(interactions.users))])
     names = tuple(
         f"{name} {HOSTILE[g % len(HOSTILE)]}" for g, name in enumerate(interactions.category_names)
     )
     changed = replace(interactions, titles=titles, users=users, category_names=names)
-    return page((settings, changed, split, state), tmp_path_factory.mktemp("hostile") / "page.html")
+    folder = tmp_path_factory.mktemp("hostile")
+    return page(replace(run, interactions=changed), folder / "page.html")
 
 
 def content(path):
@@ -274,8 +275,8 @@ def test_without_pictures_categories_or_figures(browser, tmp_path, command):
     assert heading.startswith("concept 0 such as i") and heading.count("; ") == 2
 
 
-def test_what_the_page_says_of_an_item_is_true(loaded, made):
-    settings, interactions, split, _ = loaded
+def test_what_the_page_says_of_an_item_is_true(run, made):
+    interactions, split = run.interactions, run.split
     data = content(made)
     known = np.asarray(split.train.sum(axis=0)).ravel()
     assert len(data["items"]["row"]) == len(split.items)
@@ -295,7 +296,7 @@ def test_what_the_page_says_of_an_item_is_true(loaded, made):
             assert 0 <= turn["at"] <= max(0, len(turn["items"]) - 1)
 
 
-def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run, command):
+def test_page_figure_and_terminal_call_a_concept_the_same(run, made, shop_run, command):
     printed = command("evaluate", "--run", shop_run, "--concepts").stdout
     told = [line.split("  ")[0] for line in printed.splitlines() if line.startswith("concept")]
     assert (
@@ -304,11 +305,11 @@ def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run
     )
 
     # with categories that are the concepts, all are named
-    interactions = loaded.interactions
+    interactions = run.interactions
     kinds = interactions.categories.toarray()
-    kinds[loaded.split.items] = np.eye(6)[maps.learned(loaded).assigned]
+    kinds[run.split.items] = np.eye(6)[maps.learned(run).assigned]
     named = replace(interactions, categories=sparse.csr_array(kinds))
-    changed = replace(loaded, interactions=named)
+    changed = replace(run, interactions=named)
     found, few = maps.learned(changed), np.arange(8)
     drawn = (
         drawing.concept_map(found, (few, few[:2], np.arange(20).reshape(10, 2)))
@@ -327,10 +328,10 @@ def test_page_figure_and_terminal_call_a_concept_the_same(loaded, made, shop_run
     )
 
 
-def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(loaded, tmp_path, monkeypatch):
+def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(run, tmp_path, monkeypatch):
     from macrid.interpret import knobs
 
-    paths = list(knobs.pictures(loaded).values())[:60]
+    paths = list(knobs.pictures(run).values())[:60]
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "half.png").write_bytes(paths[0].read_bytes()[:300])
     full = report.thumbnails(

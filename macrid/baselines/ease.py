@@ -1,6 +1,7 @@
 r"""EASE, "Embarrassingly Shallow Autoencoders for Sparse Data" (Steck, 2019)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +16,12 @@ class EASE:
         min_W ||X - X W||^2 + lambda ||W||^2   with   diag(W) = 0
 
     has the closed form W_ij = -P_ij / P_jj off the diagonal, P = (X^T X + lambda I)^-1.
+
+    `most_items`: commands leave EASE out for larger catalogues, unless it is asked for by name. An
+    (M, M) matrix of as many takes 0.8 GB, and `fit` makes several.
     """
+
+    most_items: ClassVar[int] = 10_000
 
     W: np.ndarray  # (M, M)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from macrid.data import shop_pictures
 from macrid.data.shop import CATEGORIES, DETAIL, SHARED
+from macrid.files import replacing
 
 INK = "#333333"
 GREY = "#bbbbbb"
@@ -24,6 +25,17 @@ CARD = "#f4f2ec"  # stands for a picture, with text on it
 def style(place):
     """(colour, marker) of the concept at `place`: no two of 56 are the same."""
     return COLOURS[place % len(COLOURS)], MARKERS[place // len(COLOURS) % len(MARKERS)]
+
+
+def save(folder, name: str, figure, say=print) -> None:
+    """Write a figure as PNG and SVG, and say where; the same figure gives the same bytes."""
+    import matplotlib
+
+    for kind, metadata in (("png", {}), ("svg", {"Date": None})):
+        path = folder / f"{name}.{kind}"
+        with matplotlib.rc_context({"svg.hashsalt": "macrid"}), replacing(path) as file:
+            figure.savefig(file, format=kind, dpi=150, metadata=metadata)
+        say(path)
 
 
 def concept_map(found, points, inner=None):
