@@ -1,8 +1,26 @@
-"""SEM-MacridVAE in NumPy, every gradient written by hand.
+"""SEM-MacridVAE in NumPy, every gradient written by hand. Where things are:
 
-Read the modules in this order: config, data, split, batch, ops, prototypes, encoder, decoder,
-model, adam, fit, metrics. `model.loss_and_gradients` is the one call from arrays to the loss terms
-and all gradients.
+    model/          the paper, and nothing that knows of files; plain.py is all of it on one page
+    data/           from a ratings file or a table to a split; the shop, made data with known truth
+    training/       batches, Adam, the loop, the linear path, several processes, checkpoints
+    evaluation/     NDCG, recall, and what a difference between two systems is worth
+    pictures/       from picture files through AlexNet to features
+    baselines/      what the model is compared with, all with one interface
+    experiments/    the rows and tables of `reproduce`
+    interpret/      concepts against categories, scores of disentanglement, knobs, maps, drawing
+    train evaluate recommend control figures report features tune reproduce doctor
+                    the commands: `python -m macrid.train`
+    config          every option, its default and its bounds
+    recommender     `Recommender`, the model by your own ids
+    run_folder      a run on the disk: made, resumed, read
+    files           files that are whole or not there, and locks
+    errors          what a user can mend
+    backend         NumPy or CuPy; the only file that imports CuPy
+    terminal        what commands share: flags, tables, one line for a mistake
+
+A room uses only rooms below it. Read model/plain.py first, then the files of model/ in the order
+that its own docstring gives, then training/fit.py. `macrid.model.loss_and_gradients` is the one
+call from arrays to the loss terms and all gradients.
 """
 
 from macrid.config import Config

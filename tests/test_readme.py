@@ -1,0 +1,117 @@
+"""README and the pages of docs/: what they quote, link, name and show is there, and runs."""
+
+import importlib
+import pkgutil
+import re
+import textwrap
+
+import numpy as np
+import pytest
+from helpers import ROOT
+
+import macrid
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "benchmarks" / "README.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    )
+}
+PACKAGE = ROOT / "macrid"
+ROOMS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+COMMANDS = {
+    path.stem for path in PACKAGE.glob("*.py") if 'if __name__ == "__main__"' in path.read_text()
+} - {"__main__"}
+TOP = {path.stem for path in PACKAGE.glob("*.py")} - COMMANDS - {"__init__", "__main__"}
+each_page = pytest.mark.parametrize("page", PAGES)
+
+
+def blocks(text, language):
+    """The blocks of code of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_readme_is_short():
+    lines = README.splitlines()
+    assert len(lines) <= 110
+    assert max(map(len, lines)) <= 110
+
+
+def test_readme_gives_its_two_commands_on_lines_of_their_own():
+    lines = README.splitlines()
+    assert "pip install . && python -m macrid.train" in lines
+    assert 'pip install ".[test]" && python -m pytest' in lines
+
+
+def test_readme_quotes_plain_py_within_two_screens():
+    quoted = blocks(README, "python")[0]
+    source = (PACKAGE / "model" / "plain.py").read_text(encoding="utf-8")
+    assert textwrap.indent(quoted, "    ") in source
+    assert README[: README.index(quoted)].count("\n") < 60
+
+
+@each_page
+def test_links_and_pictures_are_there(page):
+    text = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        target = link.partition("#")[0]
+        if target and not link.startswith("http"):
+            assert (ROOT / page).parent.joinpath(target).exists(), link
+
+
+@each_page
+def test_what_is_named_is_there(page):
+    text = PAGES[page]
+    for name in re.findall(r"`(macrid(?:\.\w+)+)|#(macrid(?:\.\w+)+)\)|^::: (\S+)", text, re.M):
+        pkgutil.resolve_name("".join(name))
+    for path in re.findall(r"\b(?:macrid|tests|benchmarks|data_scripts)/[\w/]+\.py\b", text):
+        assert (ROOT / path).is_file(), path
+    for line in "\n".join(blocks(text, "python")).splitlines():
+        if line.startswith(("import ", "from ")):
+            exec(line, {})
+
+
+@each_page
+def test_commands_have_the_flags_that_are_shown(page, capsys):
+    for command, words in re.findall(r"python -m macrid\.(\w+)([^`#\n]*)", PAGES[page]):
+        flags = set(re.findall(r"(?<=\s)--[\w-]+", words))
+        if flags:
+            with pytest.raises(SystemExit):
+                importlib.import_module(f"macrid.{command}").main(["--help"])
+            known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
+            assert flags <= known, (command, flags - known)
+
+
+@pytest.mark.parametrize("where", ("README.md", "docs/index.md", "macrid/__init__.py"))
+def test_the_map_shows_every_room_and_every_file_at_the_top(where):
+    shown = macrid.__doc__ if where.endswith(".py") else PAGES[where]
+    assert ROOMS == set(re.findall(r"(?:^    |\| \[)(\w+)/", shown, re.MULTILINE))
+    for name in TOP:
+        assert re.search(rf"\b{name}\b", shown), name
+    if where != "README.md":
+        assert all(re.search(rf"\b{name}\b", shown) for name in COMMANDS)
+
+
+def test_every_module_has_its_place_in_the_reference():
+    paths = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
+    expected = {".".join(("macrid", *path.parts)) for path in paths if path.stem != "__init__"}
+    expected -= {f"macrid.{name}" for name in (*COMMANDS, "__main__")}
+    shown = set(re.findall(r"^::: (\S+)", "\n".join(PAGES.values()), re.MULTILINE))
+    assert expected == shown - {f"macrid.{room}" for room in ROOMS}
+
+
+@pytest.mark.parametrize(
+    "page, block", [("README.md", 1), ("docs/guide.md", 0)], ids=("README", "guide")
+)
+def test_its_python_runs(page, block, tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    rows = [f"{u},{i}" for u in range(30, 50) for i in rng.permutation(30)[:8] if i not in (7, 19)]
+    rows += [f"{u},{i}" for u in range(30, 50) for i in (7, 19)]
+    (tmp_path / "ratings.csv").write_text("\n".join(rows) + "\n")
+    monkeypatch.chdir(tmp_path)
+    exec(blocks(PAGES[page], "python")[block], {})
+    assert "mean" in capsys.readouterr().out
