@@ -24,7 +24,7 @@ call from arrays to the loss terms and all gradients.
 """
 
 from macrid.config import Config
-from macrid.data.loading import Interactions, load
+from macrid.data import Interactions, load
 from macrid.errors import UserError
 from macrid.recommender import Recommender
 
