@@ -1,11 +1,32 @@
-"""Hooks of MkDocs: formulas that browsers draw themselves, and links to files outside the pages."""
+"""Hooks of MkDocs: formulas that browsers draw themselves, examples in docstrings, links out of docs/."""
 
 import re
 
 from latex2mathml.converter import convert
+from markdown import Extension
+from markdown.preprocessors import Preprocessor
 
 FORMULAS = {"block": r"\$\$(.+?)\$\$", "inline": r"\$([^$\n]+)\$"}
 LINK_OUT_OF_DOCS = r"\[([^\]]+)\]\(\.\./([a-z]+/\w*\.md)\)"
+
+
+class Examples(Extension, Preprocessor):
+    """What follows >>> is code, down to the next empty line."""
+
+    def extendMarkdown(self, md):
+        md.preprocessors.register(self, "examples", 100)
+
+    def run(self, lines):
+        example = False
+        for number, line in enumerate(lines):
+            example = bool(line.strip()) and (example or line.startswith(">>>"))
+            if example:
+                lines[number] = "    " + line
+        return lines
+
+
+def on_config(config):
+    config.markdown_extensions.append(Examples())
 
 
 def on_page_markdown(markdown, **_):
