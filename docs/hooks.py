@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: formulas that browsers draw themselves, examples in docstrings, links out of docs/."""
+"""Hooks of MkDocs: formulas, examples in docstrings, and links to files outside docs/."""
 
 import re
 
