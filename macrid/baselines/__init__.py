@@ -1,12 +1,18 @@
 """What the model is compared with, all with one interface.
 
-    baseline = EASE.fit(X, validation)    X (N, M) SciPy CSR 0/1 of the training users; validation:
-    a `split.HeldOut`
-    baseline.scores(X)                    -> (B, M), higher is better, for users of X (B, M): for
-    `macrid.metrics.evaluate`
-    baseline.save(path)                   one npz file
-    EASE.load(path)                       into NumPy arrays; `backend.to_device(xp, ...)` brings
-    them to a device
+popularity   how many training users have an item
+itemknn      items that are like those of the user
+ease         EASE: a linear map of items to items, in closed form
+multivae     MultiDAE and MultiVAE: autoencoders
+dgcf         DGCF: a graph of users and items, in intents
+epochs       the training loop of the last three
+
+`Ridge` lies in `macrid.training`, as the model trains with it.
+
+    baseline = EASE.fit(X, validation)   X (N, M) SciPy CSR 0/1; validation: a `HeldOut`
+    baseline.scores(X)                   (B, M), higher is better, for users of X (B, M)
+    baseline.save(path)                  one npz file
+    EASE.load(path)                      into NumPy arrays; `backend.to_device` moves them
 
 `fit` takes the options of each by keyword, with the defaults of its paper; and `seed`, `xp` (where
 it computes) and `on_epoch(epoch, figures)`. Those that are trained stop by NDCG@100 on
