@@ -75,6 +75,12 @@ def test_what_is_named_is_there(page):
             exec(line, {})
 
 
+def test_what_docstrings_name_is_there():
+    for path in PACKAGE.rglob("*.py"):
+        for name in re.findall(r"`(macrid(?:\.\w+)+)", path.read_text(encoding="utf-8")):
+            pkgutil.resolve_name(name)
+
+
 @each_page
 def test_commands_have_the_flags_that_are_shown(page, capsys):
     for command, words in re.findall(r"python -m macrid\.(\w+)([^`#\n]*)", PAGES[page]):

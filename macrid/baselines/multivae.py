@@ -251,8 +251,8 @@ def sparse_linear(X, W, b):
     r"""y = X W + b for a sparse X (B, M) SciPy CSR, W (M, q), b (q,): only rows of W that X has
     items of take part.
 
-    dW = X^T dy,  db = sum over rows of dy; X is data. The plain twin is `macrid.ops.linear` with a
-                  dense X.
+    dW = X^T dy,  db = sum over rows of dy; X is data. The plain twin, for a dense X:
+    `macrid.model.ops.linear`.
     """
     X, XT = to_device(array_module(W), (X, X.T))
     y = X @ W
@@ -268,7 +268,7 @@ def gaussian(h, epsilon):
     r"""From h = (mu, b) side by side (B, 2d) to a sample z (B, d) and KL(N(mu, exp(-b)) || N(0,
     1)).
 
-    `macrid.encoder.sample` and `kl_divergence` with sigma0 = 1; mu is used twice, and b too.
+    `macrid.model.encoder.sample` and `kl_divergence` with sigma0 = 1; mu is used twice, and b too.
     """
     d = epsilon.shape[1]
     mu, b = h[:, :d], h[:, d:]

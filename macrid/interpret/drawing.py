@@ -277,8 +277,8 @@ def comparison(table):
     r"""Tables 2 and 3 as a picture: above, each system's means; below, the reference minus each,
     paired by user.
 
-    table: the dict of `macrid.results.build`. Bars above are one standard error; below they are 95%
-    intervals, filled where zero is rejected after Holm's correction.
+    table: the dict of `macrid.experiments.results.build`. Bars above are one standard error; below
+    they are 95% intervals, filled where zero is rejected after Holm's correction.
     """
     from matplotlib.figure import Figure
 
