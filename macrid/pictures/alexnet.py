@@ -1,5 +1,4 @@
-r"""4096-d features of pictures from an AlexNet ONNX file (Krizhevsky et al., 2012), as section 3.4
-uses them.
+r"""4096-d features of pictures by AlexNet (Krizhevsky et al., 2012), as section 3.4 uses them.
 
 AlexNet has five convolutions and three fully connected layers; the features v_i are what the last
 but one fully connected layer gives after its ReLU. Any ONNX file with that shape will do: the layer
@@ -9,50 +8,53 @@ is found in the graph, not by name.
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from macrid.errors import UserError
 from macrid.files import cache_folder, locked, replacing
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from PIL import Image
+
 FULL_WIDTH = 4096
 CROP = 224
-RANDOM_KEY = (  # metadata of a file with random weights: never taken for a trained one
-    "macrid.random"
-)
+RANDOM_KEY = "macrid.random"  # in the metadata of random weights: never taken for trained ones
 CONVENTIONS = ("caffe", "torchvision")
 CAFFE_MEAN_BGR = np.array([104.007, 116.669, 122.679], np.float32)
 TORCHVISION_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 TORCHVISION_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+CONVOLUTIONS = (  # (channels, side, stride, padding) of each in torchvision's AlexNet
+    (64, 11, 4, 2),
+    (192, 5, 1, 2),
+    (384, 3, 1, 1),
+    (256, 3, 1, 1),
+    (256, 3, 1, 1),
+)
+BEFORE_RELU = {"Add", "Identity", "Reshape", "Flatten", "Squeeze"}  # between a layer and its ReLU
 
 
 class AlexNet:
-    """Features of pictures by an AlexNet file: `AlexNet(path).features(squares)`.
+    """Features of pictures by an AlexNet file.
 
-    convention   how pixels enter, 'caffe' or 'torchvision' (see `normalised`); guessed from the
-                 graph if None
-    width        numbers a picture: 4096, less for a random network of reduced width
-    batch        the batch size fixed in the file, or None
-    random       None, or a sentence that says that the weights are random
-    sha256       of the file
+    convention  how pixels enter, 'caffe' or 'torchvision' (see `normalised`); guessed from the
+                graph if None
+    width       numbers a picture: 4096, less for a random network of reduced width
+    batch       the batch size fixed in the file, or None
+    random      None, or a sentence that says that the weights are random
+    sha256      of the file
+
+    >>> AlexNet("bvlcalexnet-12.onnx").features(squares).shape
+    (32, 4096)
     """
 
-    def __init__(self, path, convention=None):
+    def __init__(self, path: str | Path, convention: str | None = None):
         import onnx
 
-        os.environ.setdefault(
-            "ORT_DISABLE_TELEMETRY", "1"
-        )  # read as it is imported; otherwise it keeps an id in ~/.cache/Microsoft and reports to Microsoft
-        import onnxruntime
-
         self.path = Path(path)
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise UserError(
-                f"{path}: cannot be read ({error.strerror}); give an AlexNet ONNX file, see"
-                " data_scripts/alexnet.py"
-            ) from None
+        content = self._content()
         self.sha256 = hashlib.sha256(content).hexdigest()
         try:
             model = onnx.load_model_from_string(content)
@@ -61,65 +63,48 @@ class AlexNet:
                 f"{path}: is not an ONNX file ({type(error).__name__}); see data_scripts/alexnet.py"
             ) from None
         del content
-        self.random = next(
-            (entry.value for entry in model.metadata_props if entry.key == RANDOM_KEY), None
-        )
-        name, self.width = feature_layer(model, path)
+        marks = (entry.value for entry in model.metadata_props if entry.key == RANDOM_KEY)
+        self.random: str | None = next(marks, None)
+        layer, self.width = feature_layer(model, path)
         self.convention = convention or guess_convention(model, path)
         if self.convention not in CONVENTIONS:
             raise UserError(
                 f"the convention is '{convention}', expected one of {', '.join(CONVENTIONS)}"
             )
-        weights = {tensor.name for tensor in model.graph.initializer}
-        inputs = [value for value in model.graph.input if value.name not in weights]
-        shape = (
-            [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim]
-            if len(inputs) == 1
-            else None
-        )
-        if shape is None or len(shape) != 4 or shape[1:] not in ([3, CROP, CROP], [3, 0, 0]):
-            raise UserError(
-                f"{path}: takes {len(inputs)} inputs, the first of shape {shape}; expected one of"
-                f" (batch, 3, {CROP}, {CROP})"
-            )
-        self.input, self.batch = inputs[0].name, shape[0] or None
-        del model.graph.output[:]  # what lies behind the features is then not computed
-        model.graph.output.append(
-            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        )
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = (
-            1  # macrid.features runs several batches side by side instead
-        )
-        try:
-            self.session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's exceptions have no common public base
-            raise UserError(
-                f"{path}: onnxruntime cannot run it ({str(error).splitlines()[0]}); use another"
-                " AlexNet file"
-            ) from None
+        self.input, self.batch = _input(model, path)
 
-    def features(self, squares):
+        # what lies behind the features need not be computed
+        del model.graph.output[:]
+        output = onnx.helper.make_tensor_value_info(layer, onnx.TensorProto.FLOAT, None)
+        model.graph.output.append(output)
+        self.session = _session(model, path)
+
+    def features(self, squares: np.ndarray) -> np.ndarray:
         """Features (n, width) float32 of pictures `squares` (n, 224, 224, 3) uint8 RGB."""
         pixels = normalised(squares, self.convention)
         if self.batch is None:
-            return self.session.run(None, {self.input: pixels})[0].reshape(len(pixels), -1)
+            return self._run(pixels)
         rows = []
         for start in range(0, len(pixels), self.batch):
             part = pixels[start : start + self.batch]
-            padded = np.concatenate(
-                [part, np.zeros((self.batch - len(part), *part.shape[1:]), np.float32)]
-            )
-            rows.append(
-                self.session.run(None, {self.input: padded})[0].reshape(self.batch, -1)[: len(part)]
-            )
+            padding = np.zeros((self.batch - len(part), *part.shape[1:]), np.float32)
+            rows.append(self._run(np.concatenate([part, padding]))[: len(part)])
         return np.concatenate(rows)
 
+    def _run(self, pixels):
+        return self.session.run(None, {self.input: pixels})[0].reshape(len(pixels), -1)
 
-def normalised(squares, convention):
+    def _content(self):
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot be read ({error.strerror}); give an AlexNet ONNX file, see"
+                " data_scripts/alexnet.py"
+            ) from None
+
+
+def normalised(squares: np.ndarray, convention: str) -> np.ndarray:
     r"""Pixels (n, 224, 224, 3) uint8 RGB as the network takes them, (n, 3, 224, 224) float32.
 
     caffe        BGR, 0 to 255, minus (104.007, 116.669, 122.679)
@@ -130,70 +115,55 @@ def normalised(squares, convention):
         order, table = (2, 1, 0), value - CAFFE_MEAN_BGR
     else:
         order, table = (0, 1, 2), (value / 255 - TORCHVISION_MEAN) / TORCHVISION_DEVIATION
-    return np.stack(
-        [table[:, c].take(squares[..., order[c]]) for c in range(3)], axis=1
-    )  # a byte has 256 values: look them up
+    # a byte has 256 values: look them up
+    return np.stack([table[:, c].take(squares[..., order[c]]) for c in range(3)], axis=1)
 
 
-def square(picture):
-    """The centre of a Pillow picture, (224, 224, 3) uint8: its short side is scaled to 256, then
-    224 are cropped.
+def square(picture: "Image.Image") -> np.ndarray:
+    """The centre of a Pillow picture, (224, 224, 3) uint8.
 
-    It is first cut to its centre square, which changes nothing inside the crop and bounds the
-    memory of long pictures.
+    Its short side is scaled to 256, then 224 are cropped. It is first cut to its centre square,
+    which changes nothing inside the crop and bounds the memory of long pictures.
     """
     from PIL import Image
 
     short = min(picture.size)
     left, top = (picture.width - short) // 2, (picture.height - short) // 2
-    picture = picture.crop((left, top, left + short, top + short)).resize(
-        (256, 256), Image.Resampling.BILINEAR
-    )
+    picture = picture.crop((left, top, left + short, top + short))
+    picture = picture.resize((256, 256), Image.Resampling.BILINEAR)
     margin = (256 - CROP) // 2
     return np.asarray(picture.crop((margin, margin, margin + CROP, margin + CROP)), np.uint8)
 
 
-def feature_layer(model, path):
-    """The name and width of the last but one fully connected layer's output after its ReLU, in an
-    ONNX model.
+def feature_layer(model: "ModelProto", path: str | Path) -> tuple[str, int]:
+    """The name and width of the output that is the features, in an ONNX model.
 
-    A fully connected layer is a Gemm or a MatMul whose second operand is a constant matrix. Raises
-    UserError that says what was found where the model is no AlexNet.
+    It is what the last but one fully connected layer gives after its ReLU; such a layer is a Gemm
+    or a MatMul whose second operand is a constant matrix. What is no AlexNet is a UserError.
     """
     shapes = constant_shapes(model)
     nodes = model.graph.node
+    convolutions = sum(node.op_type == "Conv" for node in nodes)
     layers = [
         node
         for node in nodes
         if node.op_type in ("Gemm", "MatMul") and len(shapes.get(node.input[1], ())) == 2
     ]
-    convolutions = sum(node.op_type == "Conv" for node in nodes)
     sizes = [shapes[node.input[1]] for node in layers]
     width = sizes[-2][0] if len(sizes) > 1 else 0
     is_random = any(entry.key == RANDOM_KEY for entry in model.metadata_props)
-    if (
-        convolutions != 5
-        or len(layers) < 2
-        or sizes[-2] != (width, width)
-        or (width != FULL_WIDTH and not is_random)
-    ):
-        found = ", ".join(f"{p} x {q}" for p, q in sizes) or "none"
+    is_square = len(sizes) > 1 and sizes[-2] == (width, width)
+    if convolutions != 5 or not is_square or (width != FULL_WIDTH and not is_random):
+        connected = ", ".join(f"{p} x {q}" for p, q in sizes) or "none"
         raise UserError(
             f"{path}: is no AlexNet: found {convolutions} convolutions and fully connected layers"
-            f" {found}; expected 5 convolutions and a last but one layer of {FULL_WIDTH} x"
+            f" {connected}; expected 5 convolutions and a last but one layer of {FULL_WIDTH} x"
             f" {FULL_WIDTH}; see data_scripts/alexnet.py"
         )
     name = layers[-2].output[0]
     while True:  # through the bias of a MatMul, and reshapes, to the ReLU
         after = next((node for node in nodes if name in node.input), None)
-        if after is None or after.op_type not in (
-            "Add",
-            "Relu",
-            "Identity",
-            "Reshape",
-            "Flatten",
-            "Squeeze",
-        ):
+        if after is None or after.op_type not in BEFORE_RELU | {"Relu"}:
             raise UserError(
                 f"{path}: its last but one layer is followed by"
                 f" {after.op_type if after else 'nothing'}, expected a Relu"
@@ -203,9 +173,11 @@ def feature_layer(model, path):
             return name, width
 
 
-def constant_shapes(model):
-    """The shapes of a graph's constants by name: initializers, Constant and ConstantOfShape nodes,
-    and their transposes.
+def constant_shapes(model: "ModelProto") -> dict[str, tuple[int, ...]]:
+    """{name: shape} of a graph's constants.
+
+    They are initializers, Constant and ConstantOfShape nodes, and what is made of them by a
+    transpose or another node that computes nothing.
     """
     from onnx import numpy_helper
 
@@ -213,32 +185,33 @@ def constant_shapes(model):
     shapes = {name: tuple(tensor.dims) for name, tensor in values.items()}
     for node in model.graph.node:
         attributes = {attribute.name: attribute for attribute in node.attribute}
+        first, output = next(iter(node.input), ""), next(iter(node.output), "")
         if node.op_type == "Constant" and "value" in attributes:
-            values[node.output[0]] = attributes["value"].t
-            shapes[node.output[0]] = tuple(attributes["value"].t.dims)
-        elif node.op_type == "ConstantOfShape" and node.input[0] in values:
-            shapes[node.output[0]] = tuple(
-                int(size) for size in numpy_helper.to_array(values[node.input[0]])
-            )
-        elif node.op_type == "Transpose" and len(shapes.get(node.input[0], ())) == 2:
-            shapes[node.output[0]] = shapes[node.input[0]][::-1]
-        elif node.op_type in ("Identity", "Cast", "DequantizeLinear") and node.input[0] in shapes:
-            shapes[node.output[0]] = shapes[node.input[0]]
+            values[output] = attributes["value"].t
+            shapes[output] = tuple(attributes["value"].t.dims)
+        elif node.op_type == "ConstantOfShape" and first in values:
+            shapes[output] = tuple(int(size) for size in numpy_helper.to_array(values[first]))
+        elif node.op_type == "Transpose" and len(shapes.get(first, ())) == 2:
+            shapes[output] = shapes[first][::-1]
+        elif node.op_type in ("Identity", "Cast", "DequantizeLinear") and first in shapes:
+            shapes[output] = shapes[first]
     return shapes
 
 
-def guess_convention(model, path):
-    """'caffe' for a graph with LRN and an unpadded first convolution, 'torchvision' for one without
-    LRN and padded by two.
+def guess_convention(model: "ModelProto", path: str | Path) -> str:
+    """How pixels enter: 'caffe' or 'torchvision', told apart by the graph.
+
+    Caffe's has LRN and does not pad the first convolution; torchvision's has no LRN and pads by 2.
     """
     first = next(node for node in model.graph.node if node.op_type == "Conv")
-    pads = next(
-        (list(attribute.ints) for attribute in first.attribute if attribute.name == "pads"), [0] * 4
-    )
-    lrn = any(node.op_type == "LRN" for node in model.graph.node)
-    if lrn and pads == [0] * 4:
+    pads = [0] * 4
+    for attribute in first.attribute:
+        if attribute.name == "pads":
+            pads = list(attribute.ints)
+    has_lrn = any(node.op_type == "LRN" for node in model.graph.node)
+    if has_lrn and pads == [0] * 4:
         return "caffe"
-    if not lrn and pads == [2] * 4:
+    if not has_lrn and pads == [2] * 4:
         return "torchvision"
     raise UserError(
         f"{path}: its input convention cannot be told from the graph; give --convention"
@@ -246,10 +219,43 @@ def guess_convention(model, path):
     )
 
 
-def cached_random(seed=0, width=1024):
-    """An `AlexNet` with random weights, written once into the cache folder: the offline default of
-    the shop.
-    """
+def _input(model, path):
+    """The name of a graph's input and its batch size, None if that is free."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    shape = None
+    if len(inputs) == 1:
+        shape = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim]
+    if shape is None or len(shape) != 4 or shape[1:] not in ([3, CROP, CROP], [3, 0, 0]):
+        raise UserError(
+            f"{path}: takes {len(inputs)} inputs, the first of shape {shape}; expected one of"
+            f" (batch, 3, {CROP}, {CROP})"
+        )
+    return inputs[0].name, shape[0] or None
+
+
+def _session(model, path):
+    """The model, ready to run on one core: batches run side by side instead."""
+    # read as onnxruntime is imported; else it keeps an id in ~/.cache and reports to Microsoft
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's exceptions have no common public base
+        raise UserError(
+            f"{path}: onnxruntime cannot run it ({str(error).splitlines()[0]}); use another"
+            " AlexNet file"
+        ) from None
+
+
+def cached_random(seed: int = 0, width: int = 1024) -> AlexNet:
+    """An `AlexNet` with random weights, written once into the cache folder: the shop's default."""
     path = cache_folder() / f"alexnet-random-{seed}-{width}.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.parent):  # another process may be writing the same file
@@ -259,61 +265,53 @@ def cached_random(seed=0, width=1024):
     return AlexNet(path)
 
 
-def write_random(file, seed=0, width=FULL_WIDTH):
-    """Write an AlexNet (torchvision's shape, without the classes' layer trained) with random He
-    weights to an open binary file.
+def write_random(file: BinaryIO, seed: int = 0, width: int = FULL_WIDTH) -> None:
+    """Write an AlexNet of torchvision's shape with random weights to an open binary file.
 
-    `width` is the fully connected layers'; convolutions are thinner in proportion. He et al.
-    (2015): weights are normal with variance 2 / fan-in, biases zero. The file says in its metadata
-    that it is random.
+    `width` is that of the fully connected layers; convolutions are thinner in proportion. Weights
+    are normal with variance 2 / fan-in, biases zero (He et al., 2015). The file says in its
+    metadata that it is random.
     """
     from onnx import TensorProto, helper, numpy_helper
 
     if not 16 <= width <= FULL_WIDTH:
         raise UserError(f"the width is {width}, expected 16 to {FULL_WIDTH}")
     rng = np.random.default_rng(seed)
-    channels = [3] + [max(4, full * width // FULL_WIDTH) for full in (64, 192, 384, 256, 256)]
-    nodes, weights = [], []
+    nodes: list[Any] = []
+    weights: list[Any] = []
 
     def layer(op, last, shape, **attributes):
         number = len(weights) // 2 + 1
         fan_in = int(np.prod(shape[1:]))
         W = rng.standard_normal(shape, dtype=np.float32) * np.float32((2 / fan_in) ** 0.5)
-        weights.extend(
-            (
-                numpy_helper.from_array(W, f"W{number}"),
-                numpy_helper.from_array(np.zeros(shape[0], np.float32), f"b{number}"),
-            )
-        )
-        nodes.append(
-            helper.make_node(op, [last, f"W{number}", f"b{number}"], [f"a{number}"], **attributes)
-        )
+        weights.append(numpy_helper.from_array(W, f"W{number}"))
+        weights.append(numpy_helper.from_array(np.zeros(shape[0], np.float32), f"b{number}"))
+        inputs = [last, f"W{number}", f"b{number}"]
+        nodes.append(helper.make_node(op, inputs, [f"a{number}"], **attributes))
         return f"a{number}"
 
     def then(op, last, name, **attributes):
         nodes.append(helper.make_node(op, [last], [name], **attributes))
         return name
 
-    x = "picture"
-    for number, (side, stride, pad) in enumerate(
-        ((11, 4, 2), (5, 1, 2), (3, 1, 1), (3, 1, 1), (3, 1, 1)), start=1
-    ):
-        shape = (channels[number], channels[number - 1], side, side)
-        x = then(
-            "Relu",
-            layer("Conv", x, shape, kernel_shape=[side] * 2, strides=[stride] * 2, pads=[pad] * 4),
-            f"r{number}",
-        )
+    x, channels = "picture", 3
+    for number, (full, side, stride, pad) in enumerate(CONVOLUTIONS, start=1):
+        shape = (max(4, full * width // FULL_WIDTH), channels, side, side)
+        x = layer("Conv", x, shape, kernel_shape=[side] * 2, strides=[stride] * 2, pads=[pad] * 4)
+        x = then("Relu", x, f"r{number}")
         if number in (1, 2, 5):
             x = then("MaxPool", x, f"p{number}", kernel_shape=[3, 3], strides=[2, 2])
+        channels = shape[0]
     x = then("Flatten", x, "flat")
-    x = then("Relu", layer("Gemm", x, (width, channels[-1] * 36), transB=1), "fc6")
+    x = then("Relu", layer("Gemm", x, (width, channels * 36), transB=1), "fc6")
     x = then("Relu", layer("Gemm", x, (width, width), transB=1), "fc7")
     x = layer("Gemm", x, (10, width), transB=1)
+
+    picture: list[str | int | None] = ["batch", 3, CROP, CROP]
     graph = helper.make_graph(
         nodes,
         "AlexNet with random weights",
-        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["batch", 3, CROP, CROP])],
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, picture)],
         [helper.make_tensor_value_info(x, TensorProto.FLOAT, ["batch", 10])],
         weights,
     )

@@ -8,52 +8,74 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from macrid import files
 from macrid.errors import UserError
+from macrid.pictures.alexnet import AlexNet
 from macrid.pictures.reading import Unreadable, read_square
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 BATCH = 32
 BATCHES_A_CHUNK = 16  # what an interrupted run loses at most
-AMAZON_ID, AMAZON_FEATURES = 10, 4096
+AMAZON_ID, AMAZON_FEATURES = 10, 4096  # bytes and numbers of a record
+
+Pictures = Sequence[tuple[str, Path]]  # (item id, path) of each
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features (n, p) float32 of the items `ids` (n,) text, with the description of how they were
-    made.
+    """The pictures' features of n items.
+
+    ids          (n,) text
+    features     (n, p) float32
+    description  how they were made: the JSON part of a feature file
     """
 
     ids: np.ndarray
     features: np.ndarray
     description: dict
 
-    def rows(self, ids):
-        """For each of `ids` its row, or -1 where there is none."""
+    def rows(self, ids: Iterable[str]) -> np.ndarray:
+        """For each of `ids` its row, or -1 where there is none.
+
+        >>> Features(np.array(["a", "b"]), np.eye(2), {}).rows(["b", "x"])
+        array([ 1, -1])
+        """
         place = {name: row for row, name in enumerate(self.ids)}
         return np.array([place.get(name, -1) for name in ids], dtype=int)
 
 
-def load(path):
+@dataclass(frozen=True)
+class _Chunk:
+    """What came of a few hundred pictures: features of those that could be read, and {path: why}
+    of those that could not, {path: what to know} of others.
+    """
+
+    ids: np.ndarray
+    features: np.ndarray
+    unreadable: dict[str, str]
+    remarks: dict[str, str]
+
+
+def load(path: str | Path) -> Features:
     """Read a feature file; one that is damaged, misshapen or not finite is a UserError."""
-    arrays, description = files.load(
-        path, what="feature file", remedy="make it again with python -m macrid.features"
-    )
+    remedy = "make it again with python -m macrid.features"
+    arrays, description = files.load(path, what="feature file", remedy=remedy)
     ids, features = arrays.get("ids"), arrays.get("features")
-    if (
-        ids is None
-        or features is None
-        or ids.ndim != 1
-        or features.ndim != 2
-        or len(ids) != len(features)
-        or ids.dtype.kind != "U"
+    if not (
+        ids is not None
+        and features is not None
+        and (ids.ndim, features.ndim) == (1, 2)
+        and len(ids) == len(features)
+        and ids.dtype.kind == "U"
     ):
         raise UserError(
             f"{path}: is not a feature file of macrid.features (ids and features of equal length)"
@@ -63,41 +85,43 @@ def load(path):
     return Features(ids, features.astype(np.float32), description)
 
 
-def save(path, features):
+def save(path: str | Path, features: Features) -> None:
     """Write a feature file, all or nothing."""
     files.save(path, {"ids": features.ids, "features": features.features}, features.description)
 
 
-def extract(net, pictures, chunks=None, progress=None):
-    """Features of `pictures`, a list of (id, path), by an `AlexNet`; pictures that cannot be read
-    are left out and listed.
+def extract(
+    net: AlexNet,
+    pictures: Pictures,
+    chunks: str | Path | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Features:
+    """Features of `pictures`; those that cannot be read are left out and listed.
 
-    `chunks` is a folder that keeps finished parts, so that an interrupted extraction continues; it
-    is removed at the end. `progress(n)` is called after n more pictures. The batches are the same
-    whether resumed or not.
+    `chunks` is a folder that keeps finished parts, so that an interrupted extraction continues.
+    `progress(n)` is called after n more pictures. The batches are the same whether resumed or not.
+
+    >>> extract(cached_random(), in_folder("posters")).features.shape
+    (5135, 1024)
     """
-    ids, features, unreadable, remarks = [], [], {}, {}
     size = BATCH * BATCHES_A_CHUNK
+    done = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(pictures), size):
             part = pictures[start : start + size]
             path = None if chunks is None else Path(chunks) / f"{start // size:06d}.npz"
-            done = _finished_chunk(path, key := _key(net, part))
-            if done is None:
-                done = _extract_chunk(net, part, pool, progress)
-                if path is not None:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    files.save(
-                        path,
-                        {"ids": done[0], "features": done[1]},
-                        {"key": key, "unreadable": done[2], "remarks": done[3]},
-                    )
-            elif progress:
-                progress(len(part))
-            ids.append(done[0])
-            features.append(done[1])
-            unreadable |= done[2]
-            remarks |= done[3]
+            done.append(_chunk(net, part, path, pool, progress))
+    unreadable: dict[str, str] = {}
+    remarks: dict[str, str] = {}
+    for chunk in done:
+        unreadable |= chunk.unreadable
+        remarks |= chunk.remarks
+    ids = np.concatenate([np.zeros(0, "U1"), *(chunk.ids for chunk in done)])
+    if not len(ids):
+        first, reason = next(iter(unreadable.items()), ("", "nothing was given"))
+        raise UserError(
+            f"none of {len(pictures)} pictures could be read; the first {first} {reason}"
+        )
     description = {
         "sha256": net.sha256,
         "convention": net.convention,
@@ -105,20 +129,15 @@ def extract(net, pictures, chunks=None, progress=None):
         "unreadable": unreadable,
         "remarks": remarks,
     }
-    blank = np.zeros((0, net.width), np.float32)
-    result = Features(
-        np.concatenate([np.zeros(0, "U1"), *ids]), np.concatenate([blank, *features]), description
-    )
-    if not len(result.ids):
-        raise UserError(
-            f"none of {len(pictures)} pictures could be read; the first {_first(unreadable)}"
-        )
-    return result
+    return Features(ids, np.concatenate([chunk.features for chunk in done]), description)
 
 
-def cached(net, pictures, progress=None):
-    """`extract`, kept in the cache folder: the same network and the same files are not computed
-    twice, even where two processes ask at once.
+def cached(
+    net: AlexNet, pictures: Pictures, progress: Callable[[int], object] | None = None
+) -> Features:
+    """`extract`, kept in the cache folder: the same network and files are not computed twice.
+
+    That holds even where two processes ask at once.
     """
     path = files.cache_folder() / f"features-{_key(net, pictures)[:16]}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,28 +151,152 @@ def cached(net, pictures, progress=None):
     return result
 
 
-def _extract_chunk(net, part, pool, progress):
-    """(ids, features, unreadable, remarks) of a few hundred pictures, one batch for each core at a
-    time.
+def in_folder(folder: str | Path) -> list[tuple[str, Path]]:
+    """The pictures of a folder as sorted (id, path): the id is the file's name without its ending.
+
+    >>> in_folder("posters")[0]
+    ('1', PosixPath('posters/1.jpg'))
     """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: is not a folder; give --pictures a folder of <item id>.jpg files"
+        )
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        if path.stem in paths:
+            raise UserError(
+                f"{path}: is a second picture of item '{path.stem}' beside"
+                f" {paths[path.stem].name}; remove one"
+            )
+        paths[path.stem] = path
+    if not paths:
+        raise UserError(f"{folder}: has no pictures ({', '.join(SUFFIXES)}) named by item id")
+    return sorted(paths.items())
+
+
+def read_amazon(path: str | Path, ids: set[str] | None = None) -> Features:
+    """Read Amazon's `image_features_*.b`: records of a 10-byte id and 4096 little-endian float32.
+
+    Only the `ids` that are given are kept, else all; the first of two records of an id counts. No
+    more than the kept ones is ever in memory.
+    """
+    path = Path(path)
+    size = AMAZON_ID + 4 * AMAZON_FEATURES
+    rows: dict[str, np.ndarray] = {}
+    duplicates = 0
+    try:
+        with open(path, "rb") as file:
+            number = 0
+            while record := file.read(size):
+                number += 1
+                if len(record) < size:
+                    raise UserError(
+                        f"{path}: ends in the middle of record {number} ({len(record)} of {size}"
+                        " bytes); download it again"
+                    )
+                try:
+                    name = record[:AMAZON_ID].decode("ascii")
+                except UnicodeDecodeError:
+                    raise UserError(
+                        f"{path}: record {number} begins with no id but {record[:AMAZON_ID]!r}; is"
+                        " it an image_features file?"
+                    ) from None
+                if name in rows:
+                    duplicates += 1
+                elif ids is None or name in ids:
+                    rows[name] = np.frombuffer(record, "<f4", AMAZON_FEATURES, AMAZON_ID).copy()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if not rows:
+        raise UserError(f"{path}: has none of the wanted items; are the ids Amazon's (asin)?")
+    features = np.stack(list(rows.values()))
+    is_finite = np.isfinite(features).all(axis=1)
+    if not is_finite.all():
+        bad = list(rows)[int(is_finite.argmin())]
+        raise UserError(f"{path}: item '{bad}' has a feature that is not finite; download it again")
+    description: dict[str, Any] = {
+        "sha256": None,
+        "convention": "amazon",
+        "random": None,
+        "unreadable": {},
+        "remarks": {},
+        "duplicates": duplicates,
+    }
+    return Features(np.array(list(rows)), features, description)
+
+
+def report(features: Features, most: int = 10) -> list[str]:
+    """What a feature file holds and which pictures were left out, as lines, `most` of a kind."""
+    description = features.description
+    n, p = features.features.shape
+    lines = [
+        f"features  {n:,} items, {p} numbers each, input convention {description['convention']}"
+    ]
+    if description["random"]:
+        lines.append(f"          NOT TRAINED: the network has {description['random']}")
+    for key, title in (("unreadable", "left out"), ("remarks", "noted")):
+        entries = [f"{path} {reason}" for path, reason in description[key].items()]
+        if len(entries) > most:
+            entries[most:] = [f"{len(entries) - most} more, listed in the feature file"]
+        lines += [f"          {title}: {entry}" for entry in entries]
+    return lines
+
+
+def _chunk(net, part, path, pool, progress):
+    """The `_Chunk` of a few hundred pictures, kept in the file `path` unless that is None."""
+    key = _key(net, part)
+    chunk = _load_chunk(path, key)
+    if chunk is None:
+        chunk = _extract_chunk(net, part, pool, progress)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            arrays = {"ids": chunk.ids, "features": chunk.features}
+            reasons = {"unreadable": chunk.unreadable, "remarks": chunk.remarks}
+            files.save(path, arrays, {"key": key, **reasons})
+    elif progress:
+        progress(len(part))
+    return chunk
+
+
+def _load_chunk(path, key):
+    """The `_Chunk` of a file, None where there is none or it was made of other pictures."""
+    if path is None or not path.exists():
+        return None
+    try:
+        arrays, description = files.load(path)
+    except UserError:
+        return None
+    if description["key"] != key:
+        return None
+    reasons = description["unreadable"], description["remarks"]
+    return _Chunk(arrays["ids"], arrays["features"], *reasons)
+
+
+def _extract_chunk(net, part, pool, progress):
+    """The `_Chunk` of a few hundred pictures, one batch for each core at a time."""
     batches = [part[start : start + BATCH] for start in range(0, len(part), BATCH)]
-    ids, features, unreadable, remarks = [], [np.zeros((0, net.width), np.float32)], {}, {}
-    for batch, (found, outcomes) in zip(batches, pool.map(partial(_batch, net), batches)):
-        features.append(found)
-        for (name, path), (read, remark) in zip(batch, outcomes):
-            if read:
+    ids: list[str] = []
+    features = [np.zeros((0, net.width), np.float32)]
+    unreadable: dict[str, str] = {}
+    remarks: dict[str, str] = {}
+    for batch, (rows, outcomes) in zip(batches, pool.map(partial(_batch, net), batches)):
+        features.append(rows)
+        for (name, path), (is_read, remark) in zip(batch, outcomes):
+            if is_read:
                 ids.append(name)
             if remark:
-                (remarks if read else unreadable)[str(path)] = remark
+                (remarks if is_read else unreadable)[str(path)] = remark
         if progress:
             progress(len(batch))
-    return np.array(ids, dtype=None if ids else "U1"), np.concatenate(features), unreadable, remarks
+    names = np.array(ids, dtype=None if ids else "U1")
+    return _Chunk(names, np.concatenate(features), unreadable, remarks)
 
 
 def _batch(net, batch):
-    """Features of the readable pictures of a batch, and for each picture (was it read, a remark or
-    None).
-    """
+    """Features of a batch's readable pictures; of each picture (was it read, a remark or None)."""
     squares, outcomes = [], []
     for _, path in batch:
         try:
@@ -162,130 +305,15 @@ def _batch(net, batch):
             outcomes.append((True, remark))
         except Unreadable as error:
             outcomes.append((False, str(error)))
-    return (
-        net.features(np.stack(squares)) if squares else np.zeros((0, net.width), np.float32)
-    ), outcomes
+    rows = net.features(np.stack(squares)) if squares else np.zeros((0, net.width), np.float32)
+    return rows, outcomes
 
 
-def _key(net, part):
-    """A hash of the network and of the pictures' names, sizes and times: a finished chunk is used
-    only for the same.
-    """
-    stats = [path.stat() if path.exists() else None for path in (Path(path) for _, path in part)]
-    facts = [
-        (str(name), str(path), stat and (stat.st_size, stat.st_mtime_ns))
-        for (name, path), stat in zip(part, stats)
-    ]
+def _key(net, pictures):
+    """A hash of the network and of pictures' names, sizes and times: same key, same features."""
+    facts = []
+    for name, path in pictures:
+        path = Path(path)
+        stat = path.stat() if path.exists() else None
+        facts.append((str(name), str(path), stat and (stat.st_size, stat.st_mtime_ns)))
     return hashlib.sha256(json.dumps([net.sha256, net.convention, facts]).encode()).hexdigest()
-
-
-def _finished_chunk(path, key):
-    if path is None or not path.exists():
-        return None
-    try:
-        arrays, description = files.load(path)
-    except UserError:
-        return None
-    return (
-        (arrays["ids"], arrays["features"], description["unreadable"], description["remarks"])
-        if description["key"] == key
-        else None
-    )
-
-
-def in_folder(folder):
-    """The pictures of a folder as a sorted list of (id, path): the id is the file's name without
-    its ending.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder}: is not a folder; give --pictures a folder of <item id>.jpg files"
-        )
-    found = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES:
-            if path.stem in found:
-                raise UserError(
-                    f"{path}: is a second picture of item '{path.stem}' beside"
-                    f" {found[path.stem].name}; remove one"
-                )
-            found[path.stem] = path
-    if not found:
-        raise UserError(f"{folder}: has no pictures ({', '.join(SUFFIXES)}) named by item id")
-    return sorted(found.items())
-
-
-def read_amazon(path, wanted=None):
-    """Read Amazon's `image_features_*.b`: records of a 10-byte id and 4096 little-endian float32,
-    one after another.
-
-    Streams; only the ids in `wanted` (a set, or None for all) are kept. The first of two records of
-    an id counts.
-    """
-    path = Path(path)
-    record = AMAZON_ID + 4 * AMAZON_FEATURES
-    rows, twice = {}, 0
-    try:
-        with open(path, "rb") as file:
-            number = 0
-            while block := file.read(record):
-                number += 1
-                if len(block) < record:
-                    raise UserError(
-                        f"{path}: ends in the middle of record {number} ({len(block)} of {record}"
-                        " bytes); download it again"
-                    )
-                try:
-                    name = block[:AMAZON_ID].decode("ascii")
-                except UnicodeDecodeError:
-                    raise UserError(
-                        f"{path}: record {number} begins with no id but {block[:AMAZON_ID]!r}; is"
-                        " it an image_features file?"
-                    ) from None
-                if wanted is None or name in wanted:
-                    twice += name in rows
-                    rows.setdefault(
-                        name, np.frombuffer(block, "<f4", AMAZON_FEATURES, AMAZON_ID).copy()
-                    )
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if not rows:
-        raise UserError(f"{path}: has none of the wanted items; are the ids Amazon's (asin)?")
-    features = np.stack(list(rows.values()))
-    if not np.isfinite(features).all():
-        bad = list(rows)[int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])]
-        raise UserError(f"{path}: item '{bad}' has a feature that is not finite; download it again")
-    description = {
-        "sha256": None,
-        "convention": "amazon",
-        "random": None,
-        "unreadable": {},
-        "remarks": {},
-        "duplicates": twice,
-    }
-    return Features(np.array(list(rows)), features, description)
-
-
-def report(found, most=10):
-    """What a feature file holds and which pictures were left out, as lines."""
-    description = found.description
-    lines = [
-        f"features  {len(found.ids):,} items, {found.features.shape[1]} numbers each, input"
-        f" convention {description['convention']}"
-    ]
-    if description["random"]:
-        lines.append(f"          NOT TRAINED: the network has {description['random']}")
-    for what, title in (("unreadable", "left out"), ("remarks", "noted")):
-        entries = list(description[what].items())
-        lines += [f"          {title}: {path} {reason}" for path, reason in entries[:most]]
-        if len(entries) > most:
-            lines.append(
-                f"          {title}: {len(entries) - most} more, listed in the feature file"
-            )
-    return lines
-
-
-def _first(reasons):
-    path, reason = next(iter(reasons.items()), ("", "nothing was given"))
-    return f"{path} {reason}"

@@ -47,7 +47,7 @@ def test_onnxruntime_leaves_no_id_in_the_home_folder(random_file, tmp_path):
         [
             sys.executable,
             "-c",
-            f"from macrid.alexnet import AlexNet; AlexNet({str(random_file)!r})",
+            f"from macrid.pictures.alexnet import AlexNet; AlexNet({str(random_file)!r})",
         ],
         check=True,
         env=environment,
