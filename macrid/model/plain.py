@@ -2,11 +2,11 @@ r"""SEM-MacridVAE on one page: Algorithm 1 of the paper in plain NumPy, every gr
 
     python -m macrid.model.plain        trains on the embedded shop, in less than half a minute
 
-Read it with the paper open: (6) is an equation, "line 14" a line of Algorithm 1. Shapes stand at
-line ends: B users, M items, K concepts, d dimensions; B K rows hold each user's K concepts in turn.
-A function returns its value and its pullback, which takes the loss's gradient by the value, dy, to
-those by the arguments, dx. The package is this page, made fast, and is tested equal to it: see
-prototypes, encoder.aggregate, decoder.log_likelihood, objective.elbo, training.adam, training.fit.
+Read it with the paper open: (6) is an equation, "line 14" a line of Algorithm 1; B users, M items,
+K concepts, d dimensions; B K rows hold each user's K concepts in turn. A function returns its value
+and its pullback: from the loss's gradient by the value, dy, to those by the arguments, dx. The fast
+code is this page, made fast, and is tested equal to it: prototypes, encoder.aggregate,
+decoder.log_likelihood, objective.elbo, training.adam and training.fit.
 """
 
 import numpy as np
@@ -182,7 +182,8 @@ if __name__ == "__main__":
 
     interactions = shop.make()
     split = splits.split(interactions, "holdout", seed=98765)
-    X, targets = split.train.toarray(), interactions.categories[split.items].toarray()
+    X, names = split.train.toarray(), np.array(interactions.item_categories(split.items))
+    targets = (names[:, None] == np.array(shop.CATEGORIES)).astype(X.dtype)
     for epoch, p, loss in training(X, targets, np.random.default_rng(0)):
         score = ndcg(predict(p, split.validation.fold_in.toarray()), split.validation)
         print(f"epoch {epoch:2}  loss {loss:.2f}  validation NDCG@100 {score:.4f}", flush=True)
