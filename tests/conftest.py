@@ -76,16 +76,19 @@ def movielens():
     return MOVIELENS
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def command():
-    """Run `python -m macrid.<name> ...` as a user would; returns the finished process."""
+    """Run `python -m macrid.<name> ...` as a user would; returns the finished process.
+
+    The name may bring arguments: command("train --quiet", "--data", path).
+    """
 
     def run(name, *arguments, cwd=None):
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
-        words = [sys.executable, "-m", f"macrid.{name}", *map(str, arguments)]
+        words = [sys.executable, "-m", *f"macrid.{name}".split(), *map(str, arguments)]
         return subprocess.run(words, capture_output=True, text=True, cwd=cwd, env=environment)
 
     return run

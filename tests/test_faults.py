@@ -56,6 +56,7 @@ def undisturbed(table, tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_training_killed_at_random_moments_ends_as_if_it_had_not_been(table, undisturbed, tmp_path):
     moments, kills, runs = random.Random(1), 0, 0
     while kills < KILLS:
@@ -90,6 +91,7 @@ def test_training_killed_at_random_moments_ends_as_if_it_had_not_been(table, und
             assert (folder / name).read_text() == (undisturbed / name).read_text()
 
 
+@pytest.mark.long
 def test_recommending_killed_leaves_the_old_file_or_the_new_one(undisturbed, tmp_path):
     out, expected, moments = tmp_path / "recs.csv", tmp_path / "expected.csv", random.Random(2)
     assert finish(start("recommend", "--run", undisturbed, "--n", 30, "--out", expected))[0] == 0
@@ -122,6 +124,7 @@ def until_done(begin, kills, longest):
         yield code
 
 
+@pytest.mark.long
 def test_extraction_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path):
     (tmp_path / "pictures").mkdir()
     rng = np.random.default_rng(0)
@@ -155,6 +158,7 @@ def test_extraction_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path
     }
 
 
+@pytest.mark.long
 def test_a_download_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path):
     with Server() as server:
         content = zipped(ml_1m(**{"ml-1m__more.bin": np.random.default_rng(0).bytes(6 << 20)}))

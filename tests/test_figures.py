@@ -104,6 +104,7 @@ def test_a_bare_run_says_what_it_leaves_out(command, runs, tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_train_makes_the_missing_runs_once(command, runs, tmp_path):
     first = command("figures", "--run", runs / "plain", "--train", "--out", tmp_path)
     assert (

@@ -19,9 +19,15 @@ from macrid import report, run_folder
 from macrid.interpret import drawing, maps
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-with_browser = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="chromium and chromedriver are not installed"
-)
+NO_BROWSER = not (BROWSER and DRIVER)
+
+
+def with_browser(test):
+    """The test takes a real browser: it is a long one, and is skipped where there is none."""
+    there = pytest.mark.skipif(NO_BROWSER, reason="chromium and chromedriver are not installed")
+    return pytest.mark.long(there(test))
+
+
 HOSTILE = (
     "<script>alert(1)</script>",
     "</script><script>alert(2)</script>",

@@ -145,7 +145,7 @@ def test_the_table_is_what_a_direct_computation_gives(made, ratings):
                 metrics.evaluate(lambda X: model.predict(trained, X, settings), split.test)[
                     "ndcg@100"
                 ]
-            )  # noqa: B023
+            )
         of_macrid.append(np.mean(of_seeds, axis=0))
     expected = {"EASE": np.concatenate(of_ease), "MacridVAE": np.concatenate(of_macrid)}
     rows = {row["name"]: row["figures"]["ndcg@100"] for row in found["systems"]}
@@ -229,9 +229,10 @@ def test_files_say_the_same(made, words):
     assert len(list((folder / "units").glob("*.npz"))) == 2 * 3 + 3 * 3 * 2
 
 
+@pytest.mark.long
 def test_killed_and_begun_again_it_ends_as_if_it_had_not_been(made, words, tmp_path):
     folder = tmp_path / "table"
-    units = lambda: set((folder / "units").glob("*.npz"))  # noqa: E731
+    units = lambda: set((folder / "units").glob("*.npz"))
     kept = {}
     for _ in range(2):
         process = start([*words, "--out", folder])
@@ -252,6 +253,7 @@ def test_killed_and_begun_again_it_ends_as_if_it_had_not_been(made, words, tmp_p
     assert (folder / "table2.svg").read_bytes() == (made[0] / "table2.svg").read_bytes()
 
 
+@pytest.mark.long
 def test_ctrl_c_is_one_line_and_keeps_what_is_finished(words, tmp_path):
     folder = tmp_path / "table"
     process = start(

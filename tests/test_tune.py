@@ -52,7 +52,7 @@ def tuned(capsys):
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory, ratings):  # noqa: F811
+def searched(tmp_path_factory, ratings):
     """Thirteen trials at one go: three after the random ones."""
     folder = tmp_path_factory.mktemp("searched") / "new"
     process = start("--data", ratings, *QUICK, "--trials", 13, "--figure", "--out", folder)
@@ -80,7 +80,7 @@ def test_every_trial_lies_in_the_papers_space(searched):
     assert 0 < widths < 13 and len({row["sigma0"] for row in rows}) == 13
 
 
-def test_train_takes_the_best_as_it_is(command, ratings, searched, tmp_path):  # noqa: F811
+def test_train_takes_the_best_as_it_is(command, ratings, searched, tmp_path):
     """And comes to the very figure that was found."""
     import json
 
@@ -107,9 +107,10 @@ def test_the_figure(searched):
         assert picture.width > 1200 and len(picture.convert("RGB").getcolors(1 << 24)) > 100
 
 
+@pytest.mark.long
 def test_a_second_call_adds_what_is_missing_and_ends_where_one_call_would(
     command, ratings, searched, tmp_path
-):  # noqa: F811
+):
     arguments = ("tune", "--data", ratings, *QUICK, "--out", tmp_path / "run", "--trials")
     assert command(*arguments, 6).returncode == 0
     first = (tmp_path / "run/trials.csv").read_text()
@@ -124,8 +125,9 @@ def test_a_second_call_adds_what_is_missing_and_ends_where_one_call_would(
     assert (tmp_path / "run/best.toml").read_text() == (searched / "best.toml").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_in_the_middle_of_a_trial(command, ratings, searched, tmp_path, how):  # noqa: F811
+def test_stopped_in_the_middle_of_a_trial(command, ratings, searched, tmp_path, how):
     """The trial that was cut off does not count, nor does it change what comes after."""
     process = start("--data", ratings, *QUICK, "--out", tmp_path / "run", "--trials", 500)
     while not ((tmp_path / "run/trials.csv").exists() and trials(tmp_path / "run")):
@@ -147,7 +149,8 @@ def test_stopped_in_the_middle_of_a_trial(command, ratings, searched, tmp_path, 
     assert not list((tmp_path / "run").glob("*.part"))
 
 
-def test_two_processes_at_once_share_a_study(ratings, tmp_path):  # noqa: F811
+@pytest.mark.long
+def test_two_processes_at_once_share_a_study(ratings, tmp_path):
     """From an empty folder: both work, no trial is done twice, none too many."""
     arguments = (
         "--data",
@@ -185,7 +188,8 @@ def scrambled(path, source, users, rng):
     path.write_text("user,item,rating\n" + "".join(",".join(row) + "\n" for row in rows))
 
 
-def test_test_users_have_no_say(command, ratings, searched, tmp_path, rng):  # noqa: F811
+@pytest.mark.long
+def test_test_users_have_no_say(command, ratings, searched, tmp_path, rng):
     """Other adoptions of theirs change nothing; those of validation users do."""
     found = data.load(str(ratings))
     parts = splits.split(found, "holdout", config.Config().split_seed)
@@ -231,7 +235,7 @@ def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     own = study(tmp_path)
     search = lambda train, goal: tune.search(
         tune.load_optuna(), own, train, goal, seed=0, say=lambda *lines: None
-    )  # noqa: E731
+    )
 
     def fails(trial, on_step, on_epoch):
         on_epoch(fit.State({}, {}, {}, epoch=1, best_score=0.9))
@@ -252,7 +256,7 @@ def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     assert tune.best_of(tune.rows(own)) == best, "what failed is never the best"
 
 
-def test_when_all_fail_the_first_reason_is_told(tuned, ratings, tmp_path):  # noqa: F811
+def test_when_all_fail_the_first_reason_is_told(tuned, ratings, tmp_path):
     done = tuned(
         "--data", ratings, *QUICK, "--learning-rate", 1e30, "--trials", 2, "--out", tmp_path / "run"
     )
@@ -319,7 +323,7 @@ def test_a_configuration_as_toml(tmp_path):
     assert "min_rating" not in tune.toml(config.Config())
 
 
-def test_what_is_given_is_held(command, ratings, tmp_path):  # noqa: F811
+def test_what_is_given_is_held(command, ratings, tmp_path):
     (tmp_path / "held.toml").write_text("K = 2\nhidden_layers = 0\n")
     done = command(
         "tune",
@@ -354,7 +358,7 @@ def test_what_is_given_is_held(command, ratings, tmp_path):  # noqa: F811
     assert (best.K, best.hidden_layers, best.l2) == (2, 0, 0.0)
 
 
-def test_a_study_is_not_mixed_with_another(tuned, ratings, tmp_path, rng):  # noqa: F811
+def test_a_study_is_not_mixed_with_another(tuned, ratings, tmp_path, rng):
     base = (*QUICK, "--trials", 1, "--out")
     arguments = (*base, tmp_path / "run", "--data", ratings)
     assert tuned(*arguments).returncode == 0
@@ -394,10 +398,10 @@ def test_a_study_is_not_mixed_with_another(tuned, ratings, tmp_path, rng):  # no
     )
 
 
-def test_mistakes_are_one_line(tuned, ratings, tmp_path):  # noqa: F811
+def test_mistakes_are_one_line(tuned, ratings, tmp_path):
     told = lambda *arguments, out="run": tuned(
         "--data", ratings, *QUICK, "--out", tmp_path / out, *arguments
-    )  # noqa: E731
+    )
     refused(told("--trials", 0), "--trials is 0")
     refused(
         told(*(word for name in tune.SPACE for word in (f"--{name.replace('_', '-')}", 1))),

@@ -360,7 +360,7 @@ def test_impossible_shapes_are_refused(tastes, options):
         DGCF.fit(*tastes, **{**OPTIONS, **options})
 
 
-def test_it_is_the_same_on_both_backends(xp, tastes):  # noqa: F811
+def test_it_is_the_same_on_both_backends(xp, tastes):
     X, part = tastes
     options = {**OPTIONS, "max_epochs": 2, "precision": "float64"}
     here, there = (DGCF.fit(X, part, **options, xp=module) for module in (np, xp))

@@ -70,7 +70,7 @@ def test_false_positives_and_coverage_are_as_promised(rng):
     alarms, 95% covered.
     """
     experiments, n = 1000, 120
-    draw = lambda: np.where(rng.random(n) < 0.6, 0.0, rng.gamma(2.0, 0.1, n) - 0.2)  # noqa: E731
+    draw = lambda: np.where(rng.random(n) < 0.6, 0.0, rng.gamma(2.0, 0.1, n) - 0.2)
     drawn = [draw() for _ in range(experiments)]
     found = [paired_comparison(d, np.zeros(n)) for d in drawn]
     allowed = 4 * (0.05 * 0.95 / experiments) ** 0.5

@@ -19,7 +19,7 @@ def test_independence_curve_labels_series_and_joins_seeds():
             "h": y,
             "users_ceiling": 0.98,
             "items_ceiling": 0.97,
-        },  # noqa: E731
+        },
         "test": {"ndcg@100": {"mean": y, "stderr": 0.01}},
     }
     figure = drawing.independence_curve(
@@ -46,7 +46,7 @@ def test_an_item_without_a_picture_is_a_card_of_words(tmp_path):
         (tmp_path / "good.png", "i3", "mug"),
     ]
     axes = drawing.strips([("concept 0", items[0], items)], 3, "").axes
-    words = lambda axis: [text.get_text() for text in axis.texts if text.get_text()]  # noqa: E731
+    words = lambda axis: [text.get_text() for text in axis.texts if text.get_text()]
     assert [len(axis.images) for axis in axes] == [0, 0, 0, 1]
     assert (
         words(axes[0])

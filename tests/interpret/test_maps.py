@@ -9,7 +9,7 @@ from macrid.interpret import maps
 
 def test_a_concept_is_called_after_a_category_only_where_that_is_reliable():
     usual = np.array([0.45, 0.10, 0.02])
-    names = lambda p, n: maps.namesake(np.array(p), usual, n)  # noqa: E731
+    names = lambda p, n: maps.namesake(np.array(p), usual, n)
     assert names([0.70, 0.10, 0.02], 200) == 0
     assert names([0.60, 0.10, 0.02], 2000) is None, (
         "most of its items, but nearly as many of all items"

@@ -135,7 +135,7 @@ def test_the_memory_of_a_step_does_not_depend_on_the_catalogue():
 
 
 @pytest.mark.parametrize("sampling", ["uniform", "popularity"])
-def test_it_learns_with_few_candidates(two_worlds, sampling):  # noqa: F811
+def test_it_learns_with_few_candidates(two_worlds, sampling):
     config = SMALL.replace(
         max_epochs=40, learning_rate=0.02, candidates=15, candidate_sampling=sampling
     )

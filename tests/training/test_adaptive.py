@@ -132,7 +132,7 @@ SHRINKING = SMALL.replace(
 
 
 @pytest.fixture(scope="module")
-def shrunk(two_worlds):  # noqa: F811
+def shrunk(two_worlds):
     """An undisturbed run whose K falls more than once, its best parameters with more concepts than
     its last.
     """
@@ -148,7 +148,7 @@ def shrunk(two_worlds):  # noqa: F811
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 6])
-def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, shrunk, tmp_path, stop):  # noqa: F811
+def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, shrunk, tmp_path, stop):
     """What the concepts that are left are taught is worked out again from the history."""
     targets, whole = shrunk
     partial = fit.fit(two_worlds, SHRINKING.replace(max_epochs=stop), targets)
@@ -159,7 +159,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, shrunk, tmp_pa
     )
 
 
-def test_off_it_leaves_no_trace(two_worlds):  # noqa: F811
+def test_off_it_leaves_no_trace(two_worlds):
     state = fit.fit(two_worlds, SMALL.replace(max_epochs=1, K=6))
     assert len(state.parameters["m"]) == 6 and "K" not in state.history[0]
 
@@ -194,11 +194,11 @@ def test_from_too_few_it_stays_there_and_a_threshold_too_high_leaves_one(small_s
     _, parts, config = small_shop
     left = lambda threshold: len(
         fit.fit(parts, config.replace(K=3, adaptive_K=threshold, max_epochs=3)).parameters["m"]
-    )  # noqa: E731
+    )
     assert (left(0.1), left(1.0)) == (3, 1)
 
 
-def test_commands_with_fewer_concepts_than_at_the_start(command, ratings, tmp_path):  # noqa: F811
+def test_commands_with_fewer_concepts_than_at_the_start(command, ratings, tmp_path):
     """Train, stop, resume; then everything that reads the run knows how many concepts its best
     parameters have.
     """
@@ -260,7 +260,7 @@ def test_commands_with_fewer_concepts_than_at_the_start(command, ratings, tmp_pa
     )
 
 
-def test_a_recommender_of_its_own(ratings):  # noqa: F811
+def test_a_recommender_of_its_own(ratings):
     own = Recommender(K=6, adaptive_K=1.0, d=8, max_epochs=2).fit(ratings)
     K = len(own.parameters["m"])
     assert own.config.K == K and own.concepts.shape == (len(own.items), K)

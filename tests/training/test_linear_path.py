@@ -56,7 +56,7 @@ def test_of_very_many_users_and_items_the_strongest_directions(rng, monkeypatch)
 def test_lambda_is_the_one_that_ranks_best_for_validation(parts):
     figure = lambda value: metrics.summary(
         metrics.evaluate(lambda X: X @ closed_form(parts.train, value), parts.validation)
-    )["ndcg@100"]["mean"]  # noqa: E731
+    )["ndcg@100"]["mean"]
     found = {value: figure(value) for value in ridge.REGULARISATIONS}
     assert Ridge.fit(parts.train, parts.validation).regularisation == max(found, key=found.get)
     assert len(set(found.values())) > 1
@@ -111,7 +111,7 @@ def test_the_weight_is_raised_where_that_serves_validation_users_and_never_lower
     even = state.path["gamma"] / state.path["weight"]
     figure = lambda w: metrics.summary(
         metrics.evaluate(lambda X: summed(state.best, X, W, w * even, config), part)
-    )["ndcg@100"]["mean"]  # noqa: E731
+    )["ndcg@100"]["mean"]
     found = {0.5 * times: figure(0.5 * times) for times in linear_path.TIMES}
     assert state.path["weight"] == max(found, key=found.get) > 0.5
 
@@ -143,7 +143,7 @@ def test_it_helps_where_items_come_in_pairs():
         best = fit.fit(parts, own).best
         figures[weight] = metrics.evaluate(
             lambda X: model.predict(best, X, own), parts.test, ((5, "recall"),)
-        )["recall@5"]  # noqa: B023
+        )["recall@5"]
     gain = metrics.summary({"gain": figures[1.0] - figures[0.0]})["gain"]
     assert gain["mean"] > 3 * gain["stderr"] > 0
 
@@ -176,5 +176,5 @@ def test_the_command_says_what_it_took(command, tmp_path):
     done = command("train", *flags)
     assert done.returncode == 0 and "path      lambda " in done.stdout, done.stderr
     scored = command("evaluate", "--run", tmp_path / "run")
-    first = lambda text: next(line for line in text.splitlines() if line.startswith("ndcg@100"))  # noqa: E731
+    first = lambda text: next(line for line in text.splitlines() if line.startswith("ndcg@100"))
     assert scored.returncode == 0 and first(scored.stdout) == first(done.stdout)

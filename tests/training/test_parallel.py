@@ -59,9 +59,13 @@ OPTIONS = {
     "sampled": (5, ("--candidates", 8)),
     "awkward": (21, ("--hidden-layers", 1, "--item-dropout", 0.2)),
 }
+CASES = [
+    pytest.param(*case, id=name, marks=() if name == "awkward" else pytest.mark.long)
+    for name, case in OPTIONS.items()
+]
 
 
-@pytest.mark.parametrize("size, extra", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("size, extra", CASES)
 def test_two_processes_do_what_one_does_with_twice_the_batch(command, table, tmp_path, size, extra):
     """Up to rounding. 'awkward' ends each epoch with a batch of fewer users than processes: 43 are
     42 and one.
@@ -105,6 +109,7 @@ def test_a_mistake_is_told_once(table, tmp_path):
     ) == 1 and "missing.csv" in process.stderr
 
 
+@pytest.mark.long
 def test_a_process_that_dies_ends_the_job_which_can_go_on(command, table, tmp_path):
     options = (
         "--data",
