@@ -1,11 +1,10 @@
 r"""SEM-MacridVAE on one page: Algorithm 1 of the paper in plain NumPy, every gradient by hand.
 
-    python -m macrid.model.plain        trains on the embedded shop, in less than half a minute
-
-Read it with the paper open: (6) is an equation, "line 14" a line of Algorithm 1; B users, M items,
-K concepts, d dimensions; B K rows hold each user's K concepts in turn. A function returns its value
-and its pullback: from the loss's gradient by the value, dy, to those by the arguments, dx. The fast
-code is this page, made fast, and is tested equal to it: prototypes, encoder.aggregate,
+`python -m macrid.model.plain` trains on the embedded shop in less than half a minute. Read it with
+the paper open: (6) is an equation, "line 14" a line of Algorithm 1; B users, M items, K concepts, d
+dimensions; B K rows hold each user's K concepts in turn. A function returns its value and its
+pullback: from the loss's gradient by the value, dy, to those by the arguments, dx. The fast code is
+this page, made fast, and is tested equal to it: prototypes, encoder.aggregate,
 decoder.log_likelihood, objective.elbo, training.adam and training.fit.
 """
 
