@@ -19,6 +19,7 @@
 # minutes.
 
 # %%
+import copy
 import os
 from pathlib import Path
 
@@ -185,11 +186,17 @@ parts, targets = run_folder.prepare(made, config)
 features, _ = run_folder.item_features(made, parts.items, config)
 
 
+starts = {}  # the states before the first step: from pictures they take a while
+
+
 def trained(**changes):
     """Train with some options changed: (configuration, state)."""
     own = config.replace(**changes)
     taught = targets if own.category_weight else None
-    return own, fit.fit(parts, own, taught, fit.start(parts, own, features, taught))
+    begun = own.start, own.K, own.seed
+    if begun not in starts:
+        starts[begun] = fit.start(parts, own, features, taught)
+    return own, fit.fit(parts, own, taught, copy.deepcopy(starts[begun]))
 
 
 def tested(own, state):
