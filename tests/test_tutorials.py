@@ -48,7 +48,7 @@ def test_what_is_committed_is_the_source_with_its_outputs(path):
     again = f"run  python tutorials/build.py {path.stem}"
     contents = lambda notebook: [(cell.cell_type, cell.source) for cell in notebook.cells]
     assert contents(notebook) == contents(source), again
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = build.code(notebook)
     counts = [cell.execution_count for cell in code if cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1)), (
         f"{path.stem} was not executed from top to bottom; {again}"
@@ -68,29 +68,11 @@ def test_what_is_committed_is_the_source_with_its_outputs(path):
 @each
 def test_the_source_that_it_shows_is_the_source_as_it_is(path):
     """What `show(...)` printed into the committed notebook, against the function now."""
-    code = [cell for cell in committed(path).cells if cell.cell_type == "code"]
-    listings = [
-        output.data["text/plain"].strip()
-        for cell in code
-        for output in cell.outputs
-        if "show(" in cell.source and "text/html" in output.get("data", {})
-    ]
-    trees = [ast.parse(cell.source) for cell in code]
-    names = {}
-    for tree in trees:  # the notebook's imports say which function a name stands for
-        imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        exec(compile(ast.Module(imports, []), path.name, "exec"), names)
-    shown = [
-        eval(ast.unparse(argument), names)
-        for tree in trees
-        for node in tree.body
-        if ast.unparse(node).startswith("show(")
-        for argument in node.value.args
-    ]
+    listings = [output.data["text/plain"] for output in build.listings(committed(path))]
+    shown = build.shown(jupytext.read(path))
     for function, listing in zip(shown, listings, strict=True):
-        assert listing == inspect.getsource(function).strip(), (
-            f"{function.__name__} has changed; run  python tutorials/build.py {path.stem}"
-        )
+        again = f"run  python tutorials/build.py --listings {path.stem}"
+        assert listing.strip() == inspect.getsource(function).strip(), again
 
 
 @each

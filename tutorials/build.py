@@ -5,11 +5,14 @@ NN_*.py (jupytext, py:percent) is what is written by hand; the paired NN_*.ipynb
 the outputs, so that it reads well in a browser. Its first figure (or that of THUMBNAIL_FROM)
 becomes images/NN_*.png, the thumbnail of the index. Nothing that differs from run to run is kept:
 no times, no random ids, no state of widgets; nor anything of MovieLens, which is not ours to
-publish. `--check` writes nothing and fails on an error.
+publish. `--check` writes nothing and fails on an error. `--listings` executes nothing: it puts the
+sources that the notebooks show as they are now, for when only comments or docstrings have changed.
 """
 
 import argparse
+import ast
 import base64
+import inspect
 import io
 import os
 import re
@@ -51,16 +54,51 @@ def executed(path):
         cell.id, cell.metadata = f"cell-{number:02d}", nbformat.from_dict({})
     paths = filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])
     environment = {**os.environ, "MACRID_MOVIELENS": "none", "PYTHONPATH": os.pathsep.join(paths)}
-    options = {"timeout": 600, "kernel_name": "python3"}
+    options = {"timeout": None, "kernel_name": "python3"}
     options |= {"record_timing": False, "coalesce_streams": True}
     here = {"metadata": {"path": str(HERE)}}  # the folder that the kernel starts in
     NotebookClient(notebook, resources=here, **options).execute(env=environment)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            kept = (output for output in cell.outputs if WIDGET not in output.get("data", {}))
-            cell.outputs = [tidy(output) for output in kept]
+    for cell in code(notebook):
+        kept = (output for output in cell.outputs if WIDGET not in output.get("data", {}))
+        cell.outputs = [tidy(output) for output in kept]
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def code(notebook):
+    """The code cells of a notebook."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def shown(notebook):
+    """The functions whose source the notebook shows, in order."""
+    statements = [node for cell in code(notebook) for node in ast.parse(cell.source).body]
+    imports = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {}
+    exec(compile(ast.Module(imports, []), "the imports of a notebook", "exec"), names)
+    calls = [node.value for node in statements if ast.unparse(node).startswith("show(")]
+    return [eval(ast.unparse(argument), names) for call in calls for argument in call.args]
+
+
+def listings(notebook):
+    """The outputs that `show` has made, in order."""
+    outputs = [
+        output for cell in code(notebook) if "show(" in cell.source for output in cell.outputs
+    ]
+    return [output for output in outputs if "text/html" in output.get("data", {})]
+
+
+def relisted(path):
+    """The committed notebook of a .py file with the listings of today."""
+    from IPython.core.formatters import DisplayFormatter
+    from IPython.display import Code
+
+    notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    for function, output in zip(shown(notebook), listings(notebook), strict=True):
+        listing = Code(inspect.getsource(function), language="python")
+        output.data = nbformat.from_dict(DisplayFormatter().format(listing)[0])
+        tidy(output)
     return notebook
 
 
@@ -87,8 +125,7 @@ def smaller(png, colours=256):
 
 def pictures(notebook):
     """The PNGs among a notebook's outputs, as bytes."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    data = [output.get("data", {}) for cell in code for output in cell.outputs]
+    data = [output.get("data", {}) for cell in code(notebook) for output in cell.outputs]
     return [base64.b64decode(shown["image/png"]) for shown in data if "image/png" in shown]
 
 
@@ -110,10 +147,12 @@ def main():
     )
     parser.add_argument("names", nargs="*", help="notebooks by number or name; all if left out")
     parser.add_argument("--check", action="store_true", help="execute without writing")
+    parser.add_argument("--listings", action="store_true", help="only the sources shown, as now")
     flags = parser.parse_args()
+    sys.path.insert(0, str(HERE.parent))
     for path in sources(flags.names):
         print(path.stem, flush=True)
-        notebook = executed(path)
+        notebook = relisted(path) if flags.listings else executed(path)
         if flags.check:
             continue
         nbformat.write(notebook, path.with_suffix(".ipynb"))
