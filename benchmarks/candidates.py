@@ -1,5 +1,4 @@
-"""One step of the sampled softmax against the full one, and over catalogues of growing size, as
-Markdown.
+"""One step of the sampled softmax against the full one, and over growing catalogues, as Markdown.
 
     python benchmarks/candidates.py [--repeats 15] [--largest 10000000]
 
@@ -13,10 +12,10 @@ import time
 import tracemalloc
 
 import numpy as np
-from scipy import sparse
 
 from macrid import backend, model
 from macrid.config import Config
+from macrid.data.adoptions import csr_of_ones
 from macrid.model.objective import rows_of_step
 from macrid.training import adam, batch
 
@@ -26,24 +25,17 @@ B, ITEMS = 400, 87
 def users(M, rng):
     """A batch whose items are drawn with popularity 1 / (rank + 10), the same ranks for every M."""
     weights = np.cumsum(1 / (np.arange(min(M, 10_000)) + 10))
-    rows = np.concatenate(
-        [
-            np.unique(np.searchsorted(weights, rng.random(2 * ITEMS) * weights[-1]))[:ITEMS]
-            for _ in range(B)
-        ]
-    )
-    lengths = [len(rows) // B] * B
-    rows = rows[: sum(lengths)]
-    return sparse.csr_array(
-        (np.ones(len(rows), np.float32), rows.astype(np.int32), np.cumsum([0, *lengths])),
-        shape=(B, M),
-    )
+
+    def draw():
+        return np.unique(np.searchsorted(weights, rng.random(2 * ITEMS) * weights[-1]))[:ITEMS]
+
+    items = np.concatenate([draw() for _ in range(B)])
+    each = len(items) // B
+    return csr_of_ones(items[: B * each], np.arange(B + 1) * each, (B, M))
 
 
 def blank(M, config, rng):
-    """Parameters as at the start, made in float32 throughout: at M = 10^7 a float64 copy would not
-    fit.
-    """
+    """Initial parameters, made in float32: at M = 10^7 a float64 copy would not fit."""
     parameters = model.initial_parameters(config.K, config, rng)
     for name in ("H", "T"):
         parameters[name] = rng.standard_normal((M, config.d), dtype=np.float32)
@@ -52,7 +44,7 @@ def blank(M, config, rng):
 
 
 def measure(M, config, repeats):
-    """Seconds of each repeat, and the peak that NumPy takes beyond parameters and moments, bytes."""
+    """Seconds of each repeat, and NumPy's peak beyond parameters and moments in bytes."""
     rng = np.random.default_rng(0)
     X, parameters = users(M, rng), blank(M, config, rng)
     moments = adam.start(parameters)
@@ -92,10 +84,8 @@ def main():
     for M in (10_000, 100_000, 1_000_000, 10_000_000):
         if M <= flags.largest:
             rows.append(("2000 candidates, d=64", M, Config(K=7, d=64, candidates=2000)))
-    print(
-        "| what | M | median s | fastest to slowest | ratio to the first of its d | peak MB"
-        " |\n|---|---|---|---|---|---|"
-    )
+    print("| what | M | median s | fastest to slowest | ratio to the first of its d | peak MB |")
+    print("|---|---|---|---|---|---|")
     first = {}
     for what, M, config in rows:
         seconds, peak = measure(M, config, flags.repeats)

@@ -1,9 +1,8 @@
-"""Feature extraction against the bare onnxruntime session on the same pictures, already decoded, in
-turns, in one run.
+"""Feature extraction against the bare onnxruntime session on the same, already decoded pictures.
 
     python benchmarks/features.py FOLDER [--pictures 320] [--repeats 5] [--alexnet FILE]
 
-Without --alexnet: full width, random weights.
+Both are timed in turns, in one run. Without --alexnet: full width, random weights.
 """
 
 import argparse
@@ -35,9 +34,9 @@ def main():
                 alexnet.write_random(file)
         net = alexnet.AlexNet(path)
         content = path.read_bytes()
-    listed = features.in_folder(flags.folder)[: flags.pictures]
+    pictures = features.in_folder(flags.folder)[: flags.pictures]
     squares = []
-    for _, path in listed:
+    for _, path in pictures:
         try:
             squares.append(read_square(path)[0])
         except Unreadable:
@@ -58,7 +57,7 @@ def main():
         return whole
 
     def extraction():
-        return len(features.extract(net, listed).ids)
+        return len(features.extract(net, pictures).ids)
 
     rates = {"bare session": [], "extraction": []}
     for repeat in range(flags.repeats + 1):
@@ -67,16 +66,12 @@ def main():
             done = work()
             if repeat:  # the first is a warm-up
                 rates[name].append(done / (time.perf_counter() - start))
-    print(
-        "| what | pictures a second, median | slowest to fastest | ratio of medians"
-        " |\n|---|---|---|---|"
-    )
+    print("| what | pictures a second, median | slowest to fastest | ratio of medians |")
+    print("|---|---|---|---|")
     floor = statistics.median(rates["bare session"])
     for name, values in rates.items():
-        print(
-            f"| {name} | {statistics.median(values):.1f} | {min(values):.1f} to {max(values):.1f} |"
-            f" {floor / statistics.median(values):.2f} |"
-        )
+        median, spread = statistics.median(values), f"{min(values):.1f} to {max(values):.1f}"
+        print(f"| {name} | {median:.1f} | {spread} | {floor / median:.2f} |")
 
 
 if __name__ == "__main__":

@@ -16,54 +16,50 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scipy import sparse
 
 from macrid import Config, Recommender, backend, model
+from macrid.data.adoptions import csr_of_rows
 
 READ = """
 import resource, sys, time
-from macrid import data, split
+from macrid import data
+from macrid.data import splits
 start = time.perf_counter()
 interactions = data.load(sys.argv[1])
 read = time.perf_counter()
-parts = split.split(interactions, "holdout", 0)
-print(f"| {interactions.report['rows']:,} | {read - start:.1f} | {time.perf_counter() - read:.1f} | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} |")
+splits.split(interactions, "holdout", 0)
+end = time.perf_counter()
+rows, peak = interactions.report["rows"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+print(f"| {rows:,} | {read - start:.1f} | {end - read:.1f} | {peak:.2f} |")
 """
 
 
-def made(users, items, rng, d=200, K=4, each=30):
+def random_recommender(users, items, rng, d=200, K=4, each=30):
     """A recommender with random parameters and histories of 30 items."""
     config = Config(K=K, d=d, data="made")
-    own = Recommender(config)
-    own.parameters = model.initial_parameters(items, config, rng)
-    own.items, own.users, own.titles = (
+    recommender = Recommender(config)
+    recommender.parameters = model.initial_parameters(items, config, rng)
+    recommender.items, recommender.users = (
         np.arange(items).astype(str),
         np.arange(users).astype(str),
-        None,
     )
-    indices = np.sort(
-        rng.integers(0, items // each, (users, each)) + np.arange(each) * (items // each), axis=1
-    ).reshape(-1)
-    own.histories = sparse.csr_array(
-        (np.ones(indices.size, np.float32), indices, np.arange(users + 1) * each),
-        shape=(users, items),
-    )
-    own._number()
-    return own
+    recommender.titles = None
+    part = items // each  # an item of each thirtieth of the catalogue, so none twice
+    histories = rng.integers(0, part, (users, each)) + np.arange(each) * part
+    recommender.histories = csr_of_rows(histories, items)
+    recommender._number()
+    return recommender
 
 
-def products(own):
+def products(recommender):
     """Seconds of the bare products for a user, over 500 at a time, twice."""
-    z = np.random.default_rng(0).standard_normal(
-        (own.config.K, 500, own.config.d), dtype=np.float32
-    )
-    out = np.empty((500, len(own.items)), np.float32)
-    np.matmul(
-        z[0], own.parameters["H"].T, out=out
-    )  # not timed: its memory is touched here for the first time
+    K, d, H = recommender.config.K, recommender.config.d, recommender.parameters["H"]
+    z = np.random.default_rng(0).standard_normal((K, 500, d), dtype=np.float32)
+    out = np.empty((500, len(H)), np.float32)
+    np.matmul(z[0], H.T, out=out)  # not timed: its memory is touched here for the first time
     start = time.perf_counter()
     for z_k in (*z, *z):
-        np.matmul(z_k, own.parameters["H"].T, out=out)
+        np.matmul(z_k, H.T, out=out)
     return (time.perf_counter() - start) / 1000
 
 
@@ -76,15 +72,8 @@ def write_ratings(path, rows, rng):
         file.write("userId,movieId,rating,timestamp\n")
         for start in range(0, rows, 1_000_000):
             part = slice(start, start + 1_000_000)
-            file.writelines(
-                f"{u},{i},{s},{t}\n"
-                for u, i, s, t in zip(
-                    users[part].tolist(),
-                    items[part].tolist(),
-                    stars[part].tolist(),
-                    times[part].tolist(),
-                )
-            )
+            columns = (column[part].tolist() for column in (users, items, stars, times))
+            file.writelines(f"{u},{i},{s},{t}\n" for u, i, s, t in zip(*columns))
 
 
 def main():
@@ -103,13 +92,13 @@ def main():
     backend.keep_freed_memory()
     rng = np.random.default_rng(0)
     if flags.users:
-        own = made(flags.users, flags.items, rng)
+        recommender = random_recommender(flags.users, flags.items, rng)
         seconds = floor = 0.0
         for first in range(0, flags.users, 10_000):
-            users = own.users[first : first + 10_000].tolist()
-            floor += products(own) * len(users)
+            users = recommender.users[first : first + 10_000].tolist()
+            floor += products(recommender) * len(users)
             start = time.perf_counter()
-            own.recommend(users, 20)
+            recommender.recommend(users, 20)
             seconds += time.perf_counter() - start
         print("| users | items | bare products s | recommend s | ratio |\n|---|---|---|---|---|")
         print(

@@ -1,5 +1,4 @@
-"""How the cost grows: step time in B, K, d, M; epoch time in N; recommending in users; against
-floors and plain twins.
+"""How the cost grows: of a step in B, K, d, M; of an epoch in N; of recommending in users.
 
     python benchmarks/scaling.py [--backend numpy] [--repeats 5] [--plot docs/images/scaling.png]
 
@@ -12,10 +11,9 @@ product a concept. Peak memory is what NumPy allocates during a step beyond what
 """
 
 import argparse
-import time
 
 import numpy as np
-from step import bare_products, peak_bytes, plain_step, random_users, step
+from step import bare_products, peak_bytes, plain_step, random_users, setting, step, timed
 
 from macrid import backend, model
 from macrid.config import Config
@@ -29,60 +27,47 @@ VARIED = {
     "d": (25, 50, 100, 200, 400),
     "M": (2000, 4000, 8000, 16000, 32000),
 }
+MEANING = {
+    "B": "users of a batch, B",
+    "K": "concepts, K",
+    "d": "dimensions of a concept, d",
+    "M": "items, M",
+}
+CURVES = (  # (place in a point, label, marker, colour)
+    (3, "plain twin", "s", "#D55E00"),
+    (2, "macrid", "o", "#0072B2"),
+    (1, "bare matrix products", "^", "#555555"),
+)
 USERS = (1000, 2000, 4000, 8000)
 PLAIN_LIMIT = 1 << 27  # elements of (B, K, M) beyond which the plain twin is left out
 
 
-def timed(functions, repeats, xp):
-    """{name: seconds of each repeat}, the functions taken in turn, after a round that warms up."""
-    seconds = {name: [] for name in functions}
-    for repeat in range(repeats + 1):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            backend.synchronise(xp)
-            if repeat:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def setting(xp, B, K, d, M):
-    """Everything that one step needs, on the backend."""
-    rng = np.random.default_rng(0)
+def step_point(xp, repeats, B, K, d, M):
+    """Seconds of the step, its floor and its plain twin at these sizes; the step's peak memory."""
     config = Config(K=K, d=d, batch_size=B)
-    X = random_users(B, M, rng)
-    parameters = backend.to_device(xp, model.initial_parameters(M, config, rng))
-    z, out = backend.to_device(
-        xp, (rng.standard_normal((K, B, d), dtype=np.float32), np.empty((B, M), np.float32))
-    )
-    return config, X, parameters, z, out, rng
-
-
-def step_point(xp, repeats, sizes):
-    """One row: the step, its floor and its plain twin at these sizes."""
-    config, X, parameters, z, out, rng = setting(xp, **sizes)
+    X, parameters, z, out, rng = setting(xp, config, M)
     moments = adam.start(parameters)
     functions = {
         "bare products": lambda: bare_products(xp, z, parameters["H"], out),
         "step": lambda: step(xp, parameters, moments, X, config, rng),
     }
-    if sizes["B"] * sizes["K"] * sizes["M"] <= PLAIN_LIMIT:
+    if B * K * M <= PLAIN_LIMIT:
         functions["plain"] = lambda: plain_step(xp, parameters, moments, X, config, rng)
     seconds = timed(functions, repeats, xp)
     return seconds, peak_bytes(functions["step"]) if xp is np else None
 
 
 def epoch_point(xp, repeats, N):
-    """An epoch over N users: noise, steps, Adam."""
-    config, _, parameters, z, out, rng = setting(xp, **BASE)
+    """Seconds of an epoch over N users, noise, steps and Adam, and of its floor."""
+    config = Config(K=BASE["K"], d=BASE["d"], batch_size=BASE["B"])
+    _, parameters, z, out, rng = setting(xp, config, BASE["M"])
     X = random_users(N, BASE["M"], rng)
     moments = adam.start(parameters)
 
     def epoch():
         for batch, noise in epoch_batches(X, config, 1, xp):
-            _, gradients = model.loss_and_gradients(
-                parameters, batch, backend.to_device(xp, noise), config, config.beta
-            )
+            noise = backend.to_device(xp, noise)
+            _, gradients = model.loss_and_gradients(parameters, batch, noise, config, config.beta)
             adam.update(parameters, gradients, moments, 10, config)
 
     def floor():
@@ -93,8 +78,9 @@ def epoch_point(xp, repeats, N):
 
 
 def recommend_point(xp, repeats, B, M, d=200, K=4):
-    """The 20 best of M items for B users, 500 at a time."""
-    config, X, parameters, z, out, _ = setting(xp, 500, K, d, M)
+    """Seconds of the 20 best of M items for B users, 500 at a time, and of the floor."""
+    config = Config(K=K, d=d, batch_size=500)
+    X, parameters, z, out, _ = setting(xp, config, M)
 
     def recommend():
         for _ in range(B // 500):
@@ -109,17 +95,18 @@ def recommend_point(xp, repeats, B, M, d=200, K=4):
 
 
 def row(what, size, seconds, name, peak=None):
-    """A line of the table."""
+    """Print a line of the table; return its point of the curves, (size, floor, median, plain)."""
     floor, median = np.median(seconds["bare products"]), np.median(seconds[name])
-    plain = f"{np.median(seconds['plain']) / median:.1f}" if "plain" in seconds else ""
+    plain = np.median(seconds["plain"]) if "plain" in seconds else None
     spread = f"{min(seconds[name]):.4f} to {max(seconds[name]):.4f}"
+    plain_ratio = f"{plain / median:.1f}" if plain else ""
     memory = f"{peak / 1e6:.0f}" if peak else ""
     print(
         f"| {what} | {size:,} | {floor:.4f} | {median:.4f} | {spread} | {median / floor:.2f} |"
-        f" {plain} | {memory} |",
+        f" {plain_ratio} | {memory} |",
         flush=True,
     )
-    return size, floor, median, np.median(seconds["plain"]) if "plain" in seconds else None
+    return size, floor, median, plain
 
 
 def plot(points, path):
@@ -130,20 +117,11 @@ def plot(points, path):
     figure = Figure(figsize=(12, 6.6), layout="constrained", facecolor="white")
     for axis, (title, rows) in zip(figure.subplots(2, 3).flat, points.items()):
         sizes = [row[0] for row in rows]
-        for column, label, marker, colour in (
-            (3, "plain twin", "s", "#D55E00"),
-            (2, "macrid", "o", "#0072B2"),
-            (1, "bare matrix products", "^", "#555555"),
-        ):
-            values = [row[column] for row in rows]
-            if any(values):
-                axis.plot(
-                    sizes,
-                    [np.nan if value is None else value * 1000 for value in values],
-                    marker=marker,
-                    color=colour,
-                    label=label,
-                )
+        for column, label, marker, colour in CURVES:
+            seconds = [row[column] for row in rows]
+            if any(seconds):
+                milliseconds = [np.nan if value is None else 1000 * value for value in seconds]
+                axis.plot(sizes, milliseconds, marker=marker, color=colour, label=label)
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
@@ -168,26 +146,17 @@ def main():
     flags = arguments.parse_args()
     backend.keep_freed_memory()
     xp = backend.load(flags.backend)
+    base = ", ".join(f"{name}={size:,}" for name, size in BASE.items())
     print(
-        f"{backend.device_name(xp)}; base point"
-        f" {', '.join(f'{name}={size:,}' for name, size in BASE.items())}\n"
+        f"{backend.device_name(xp)}; base point {base}\n\n"
+        "| varied | to | floor s | median s | fastest to slowest | ratio to floor |"
+        " plain twin / ours | peak MB |\n|---|---|---|---|---|---|---|---|"
     )
-    print(
-        "| varied | to | floor s | median s | fastest to slowest | ratio to floor | plain twin /"
-        " ours | peak MB |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
     points = {}
-    names = {
-        "B": "users of a batch, B",
-        "K": "concepts, K",
-        "d": "dimensions of a concept, d",
-        "M": "items, M",
-    }
     for name, sizes in VARIED.items():
-        points[f"a step: {names[name]}"] = rows = []
+        points[f"a step: {MEANING[name]}"] = rows = []
         for size in sizes:
-            seconds, peak = step_point(xp, flags.repeats, {**BASE, name: size})
+            seconds, peak = step_point(xp, flags.repeats, **{**BASE, name: size})
             rows.append(row(f"step, {name}", size, seconds, "step", peak))
     points["an epoch: users, N"] = [
         row("epoch, N", N, epoch_point(xp, flags.repeats, N), "epoch") for N in USERS

@@ -1,10 +1,9 @@
 """What pictures and categories are worth (the paper's Table 3), paired by user, as Markdown.
 
-    python benchmarks/semantics.py shop                       five seeds on the embedded shop
-    python benchmarks/semantics.py cold                       the same with 200 training users:
-    about 3 adoptions an item
-    python benchmarks/semantics.py ../shared/data/ml-latest-small    ten folds of MovieLens with
-    posters in posters/
+    python benchmarks/semantics.py shop    five seeds on the embedded shop
+    python benchmarks/semantics.py cold    the same with 200 training users: 3 adoptions an item
+    python benchmarks/semantics.py ../shared/data/ml-latest-small
+                                           ten folds of MovieLens with posters in posters/
 
 Pictures go through AlexNet with random weights (seed 0, width 1024). "shuffled" gives each item
 another's picture: what is left then is the start's scale, not what the pictures show. A random
@@ -24,6 +23,8 @@ from macrid import model, run_folder
 from macrid.config import Config, from_dict
 from macrid.data import shop
 from macrid.evaluation.metrics import evaluate
+from macrid.interpret.macro import concept_scores
+from macrid.model.semantics import category_targets
 from macrid.training import fit
 
 VARIANTS = {  # (visual, labels)
@@ -43,23 +44,16 @@ def options(data, visual, labels, number):
     start = "random" if visual == "random" else "pictures"
     whiten = visual != "literal"
     if data in ("shop", "cold"):
-        deviation = 0.02 if start == "random" else shop.OPTIONS["init_deviation"]
-        weight = shop.OPTIONS["category_weight"] if labels else 0.0
-        return from_dict(
-            {
-                **shop.OPTIONS,
-                "start": start,
-                "whiten": whiten,
-                "init_deviation": deviation,
-                "category_weight": weight,
-                "seed": number,
-            }
-        )
-    posters = (
-        {"pictures": str(Path(data) / "posters"), "alexnet": "random", "whiten": whiten}
-        if start == "pictures"
-        else {}
-    )
+        changes = {"start": start, "whiten": whiten, "seed": number}
+        if start == "random":
+            changes["init_deviation"] = 0.02
+        if not labels:
+            changes["category_weight"] = 0.0
+        return from_dict({**shop.OPTIONS, **changes})
+    posters = {}
+    if start == "pictures":
+        folder = str(Path(data) / "posters")
+        posters = {"pictures": folder, "alexnet": "random", "whiten": whiten}
     return Config(
         data=data,
         min_user_items=15,
@@ -70,9 +64,10 @@ def options(data, visual, labels, number):
     )
 
 
-def one(data, variant, number):
-    """Train once: NDCG@100 of each test user, epochs to 90% of the best validation figure, concept
-    accuracy.
+def train(data, variant, number):
+    """Train once.
+
+    Returns NDCG@100 of each test user, epochs to 90% of the best validation NDCG, concept accuracy.
     """
     visual, labels = VARIANTS[variant]
     settings = options(data, visual, labels, number)
@@ -88,20 +83,14 @@ def one(data, variant, number):
         state = fit.fit(split, settings, targets, fit.start(split, settings, features, targets))
         ndcg = evaluate(lambda X: model.predict(state.best, X, settings), split.test)["ndcg@100"]
     validation = [record["validation_ndcg@100"] for record in state.history]
-    epochs = next(
-        epoch for epoch, figure in enumerate(validation, 1) if figure >= 0.9 * max(validation)
-    )
+    epochs = 1 + int(np.argmax(np.array(validation) >= 0.9 * max(validation)))
     C = model.concepts(state.best, settings)
     if interactions.truth is not None:
-        from macrid.interpret.macro import concept_scores
-
         accuracy = concept_scores(C, interactions.truth.category[split.items])["accuracy"]
     else:  # the share of films of a taught genre whose strongest concept is one of theirs
-        from macrid.model.semantics import category_targets
-
-        wanted, _ = category_targets(interactions.categories[split.items], settings.K)
-        known = wanted.any(axis=1)
-        accuracy = (wanted[known, C[known].argmax(axis=1)] > 0).mean()
+        targets, _ = category_targets(interactions.categories[split.items], settings.K)
+        known = targets.any(axis=1)
+        accuracy = (targets[known, C[known].argmax(axis=1)] > 0).mean()
     return ndcg, epochs, accuracy
 
 
@@ -120,31 +109,31 @@ def main():
     made = flags.data in ("shop", "cold")
     numbers = range(flags.runs or (5 if made else 10))
     print(
-        "| variant | NDCG@100 ± s.e. over users | minus neither, paired | epochs to 90% | concept"
-        " accuracy |\n|---|---|---|---|---|"
+        "| variant | NDCG@100 ± s.e. over users | minus neither, paired | epochs to 90% |"
+        " concept accuracy |\n|---|---|---|---|---|"
     )
     reference = None
     with Pool(flags.processes) as pool:
         for variant in [name for name in VARIANTS if name in ("neither", *flags.only)]:
-            runs = pool.map(partial(one, flags.data, variant), numbers, chunksize=1)
-            ndcg = [run[0] for run in runs]
-            user = (
-                np.mean(ndcg, axis=0) if made else np.concatenate(ndcg)
-            )  # seeds share users, folds do not
+            runs = pool.map(partial(train, flags.data, variant), numbers, chunksize=1)
+            ndcg, epochs, accuracy = zip(*runs)
+            # seeds share users, folds do not
+            user = np.mean(ndcg, axis=0) if made else np.concatenate(ndcg)
             user = user[~np.isnan(user)]
             reference = user if reference is None else reference
-            rest = [_mean(user), "-" if reference is user else _mean(user - reference, "+")]
-            rest += [
-                _mean(np.array([run[1] for run in runs], float), places=1),
-                _mean(np.array([run[2] for run in runs]), places=3),
+            cells = [
+                variant,
+                _mean(user),
+                "-" if reference is user else _mean(user - reference, "+"),
+                _mean(np.array(epochs, float), places=1),
+                _mean(np.array(accuracy), places=3),
             ]
-            print(f"| {variant} | " + " | ".join(rest) + " |", flush=True)
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _mean(values, sign="", places=4):
-    return (
-        f"{values.mean():{sign}.{places}f} ± {values.std(ddof=1) / len(values) ** 0.5:.{places}f}"
-    )
+    stderr = values.std(ddof=1) / len(values) ** 0.5
+    return f"{values.mean():{sign}.{places}f} ± {stderr:.{places}f}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python benchmarks/shop.py [--seeds 5] [--processes 2] [--only "K = 1" "beta = 5"]
 
 Each variant changes the options that `python -m macrid.train` uses on the shop, without its
-pictures (semantics.py measures those). A user's figure is her mean over the seeds; the difference
+pictures (semantics.py measures those). A user's NDCG is her mean over the seeds; the difference
 to the reference is paired over the 200 test users of the holdout split, with its standard error;
 the deviation over seeds is that of the seeds' means. Accuracy, MIG and the rest are means over
 seeds ± the standard error of that mean.
@@ -25,74 +25,50 @@ from macrid.model.scoring import predict
 from macrid.training import fit
 
 REFERENCE = "K = 6, no labels"
-VARIANTS = {
-    REFERENCE: {"category_weight": 0.0},
+SMALL = {"start": "random", "init_deviation": 0.02}
+WITH_LABELS = {
     "with category labels": {},
-    "K = 1": {"category_weight": 0.0, "K": 1},
-    "K = 1, d = 60": {"category_weight": 0.0, "K": 1, "d": 60},
-    "K = 3": {"category_weight": 0.0, "K": 3},
-    "K = 12": {"category_weight": 0.0, "K": 12},
-    "random start": {"category_weight": 0.0, "start": "random"},
-    "random start of deviation .02": {
-        "category_weight": 0.0,
-        "start": "random",
-        "init_deviation": 0.02,
-    },
-    "random start of deviation .02, labels": {"start": "random", "init_deviation": 0.02},
-    "inner product": {"category_weight": 0.0, "similarity": "inner"},
-    "inner product, random start": {
-        "category_weight": 0.0,
-        "similarity": "inner",
-        "start": "random",
-    },
-    "inner product, random start of deviation .02": {
-        "category_weight": 0.0,
-        "similarity": "inner",
-        "start": "random",
-        "init_deviation": 0.02,
-    },
-    "no Gumbel noise": {"category_weight": 0.0, "gumbel_noise": False},
-    "one-hot concepts at test time": {"category_weight": 0.0, "hard_concepts": True},
-    "beta = 0": {"category_weight": 0.0, "beta": 0.0},
-    "beta = 1": {"category_weight": 0.0, "beta": 1.0},
-    "beta = 5": {"category_weight": 0.0, "beta": 5.0},
-    "beta = 20": {"category_weight": 0.0, "beta": 20.0},
-    "beta = 50": {"category_weight": 0.0, "beta": 50.0},
+    "random start of deviation .02, labels": SMALL,
 }
-FIGURES = (
-    "accuracy",
-    "ari",
-    "largest",
-    "intentions",
-    "mig",
-    "sap",
-    "disentanglement",
-    "informativeness",
-    "mu",
-    "z",
-    "h",
-)
+WITHOUT_LABELS = {
+    REFERENCE: {},
+    "K = 1": {"K": 1},
+    "K = 1, d = 60": {"K": 1, "d": 60},
+    "K = 3": {"K": 3},
+    "K = 12": {"K": 12},
+    "random start": {"start": "random"},
+    "random start of deviation .02": SMALL,
+    "inner product": {"similarity": "inner"},
+    "inner product, random start": {"similarity": "inner", "start": "random"},
+    "inner product, random start of deviation .02": {"similarity": "inner", **SMALL},
+    "no Gumbel noise": {"gumbel_noise": False},
+    "one-hot concepts at test time": {"hard_concepts": True},
+    "beta = 0": {"beta": 0.0},
+    "beta = 1": {"beta": 1.0},
+    "beta = 5": {"beta": 5.0},
+    "beta = 20": {"beta": 20.0},
+    "beta = 50": {"beta": 50.0},
+}
+VARIANTS = {
+    name: {"category_weight": 0.0, **changes} for name, changes in WITHOUT_LABELS.items()
+} | WITH_LABELS
+SCORES = "accuracy ari largest intentions mig sap disentanglement informativeness mu z h".split()
 
 
-def one(variant, seed):
-    """Train one variant with one seed: per-user NDCG@100 and the truth's scores."""
+def train(variant, seed):
+    """Train one variant with one seed: NDCG@100 of each user, and the scores against the truth."""
     with threadpool_limits(1):
-        settings = from_dict(
-            {**shop.OPTIONS, "start": "adoptions", **VARIANTS[variant], "seed": seed}
-        )
+        options = {**shop.OPTIONS, "start": "adoptions", **VARIANTS[variant], "seed": seed}
+        settings = from_dict(options)
         interactions = run_folder.load_data(settings)
         split, targets = run_folder.prepare(interactions, settings)
         state = fit.fit(split, settings, targets)
         ndcg = evaluate(lambda X: predict(state.best, X, settings), split.test)["ndcg@100"]
-        scores = truth.shop_scores(interactions, split, state.best, settings)
+        against_truth = truth.shop_scores(interactions, split, state.best, settings)
         independence = truth.independence_scores(split, state.best, settings)
-    flat = {
-        **scores["macro"],
-        **scores["micro"],
-        **independence,
-        "intentions": scores["intentions"]["mean"],
-    }
-    return ndcg, {name: np.nan if flat[name] is None else flat[name] for name in FIGURES}
+    scores = {**against_truth["macro"], **against_truth["micro"], **independence}
+    scores["intentions"] = against_truth["intentions"]["mean"]
+    return ndcg, [np.nan if scores[name] is None else scores[name] for name in SCORES]
 
 
 def main():
@@ -107,30 +83,25 @@ def main():
     )
     flags = arguments.parse_args()
     chosen = [name for name in VARIANTS if name in (REFERENCE, *flags.only)]
-    print(
-        "| variant | NDCG@100 (over seeds) | minus reference, paired | "
-        + " | ".join(FIGURES)
-        + " |"
-    )
-    print("|---" * (3 + len(FIGURES)) + "|")
+    header = ["variant", "NDCG@100 (over seeds)", "minus reference, paired", *SCORES]
+    print(f"| {' | '.join(header)} |\n" + "|---" * len(header) + "|")
     reference = None
     with Pool(flags.processes) as pool:
         for variant in chosen:
-            runs = pool.map(partial(one, variant), range(flags.seeds), chunksize=1)
-            ndcg = np.array([run[0] for run in runs])  # (seeds, users)
+            runs = pool.map(partial(train, variant), range(flags.seeds), chunksize=1)
+            ndcg, scores = (np.array(values) for values in zip(*runs))  # (seeds, users), (seeds, n)
             user = ndcg.mean(axis=0)
             reference = user if reference is None else reference
-            difference = user - reference
-            cells = [f"{user.mean():.4f} ± {ndcg.mean(axis=1).std(ddof=1):.4f}"]
-            cells.append(
-                "-"
-                if variant == REFERENCE
-                else f"{difference.mean():+.4f} ± {difference.std(ddof=1) / len(user) ** 0.5:.4f}"
-            )
-            for name in FIGURES:
-                values = np.array([run[1][name] for run in runs])
-                cells.append(f"{values.mean():.3f} ± {values.std(ddof=1) / len(values) ** 0.5:.3f}")
-            print(f"| {variant} | " + " | ".join(cells) + " |", flush=True)
+            difference = "-" if variant == REFERENCE else _mean(user - reference, "+.4f")
+            over_seeds = ndcg.mean(axis=1).std(ddof=1)
+            cells = [variant, f"{user.mean():.4f} ± {over_seeds:.4f}", difference]
+            cells += [_mean(column, ".3f") for column in scores.T]
+            print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _mean(values, form):
+    stderr = values.std(ddof=1) / len(values) ** 0.5
+    return f"{values.mean():{form}} ± {stderr:{form.lstrip('+')}}"
 
 
 if __name__ == "__main__":
