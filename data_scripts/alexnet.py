@@ -1,6 +1,4 @@
-"""AlexNet weights for `macrid.train --alexnet`: download the trained ones, check a local file, or
-write random ones.
-"""
+"""AlexNet weights for `macrid.train --alexnet`: download, check a file, or write random ones."""
 
 import sys
 from pathlib import Path
@@ -15,18 +13,18 @@ from macrid.pictures.alexnet import FULL_WIDTH, AlexNet, write_random
 NAME = "bvlcalexnet-12.onnx"  # BVLC's, from the ONNX model zoo; trained on ImageNet
 SHA256 = "6b0da9510f27f234ee96a85dc3809dd210150fdefad87f6850f9788513216945"
 BYTES = 243_863_787
+IN_ZOO = f"validated/vision/classification/alexnet/model/{NAME}"
 URLS = (
-    "https://media.githubusercontent.com/media/onnx/models/main/validated/vision/classification/alexnet/model/bvlcalexnet-12.onnx",
-    "https://github.com/onnx/models/raw/main/validated/vision/classification/alexnet/model/bvlcalexnet-12.onnx",
-    "https://huggingface.co/onnxmodelzoo/bvlcalexnet-12/resolve/main/bvlcalexnet-12.onnx",
+    f"https://media.githubusercontent.com/media/onnx/models/main/{IN_ZOO}",
+    f"https://github.com/onnx/models/raw/main/{IN_ZOO}",
+    f"https://huggingface.co/onnxmodelzoo/bvlcalexnet-12/resolve/main/{NAME}",
 )
 
 
 def main(argv=None):
-    """Put an AlexNet file where it is wanted and say what it is."""
-    arguments = terminal.parser(
-        "alexnet", __doc__, "python data_scripts/alexnet.py --out models/bvlcalexnet-12.onnx"
-    )
+    """Put an AlexNet file at the path that is asked for and say what it is."""
+    example = "python data_scripts/alexnet.py --out models/bvlcalexnet-12.onnx"
+    arguments = terminal.parser("alexnet", __doc__, example)
     arguments.prog = "python data_scripts/alexnet.py"
     arguments.add_argument(
         "--out", help=f"the file to write (default: {NAME}, or alexnet-random.onnx)"
@@ -67,9 +65,8 @@ def main(argv=None):
         path = Path(flags.file)
     else:
         size = BYTES if flags.sha256 is None else None
-        path = download(
-            flags.url or URLS, flags.out or NAME, flags.sha256 or SHA256, size, flags.quiet
-        )
+        sha256 = flags.sha256 or SHA256
+        path = download(flags.url or URLS, flags.out or NAME, sha256, size, flags.quiet)
     net = AlexNet(path)
     if not flags.quiet:
         known = " (the ONNX model zoo's)" if hash_of(path) == SHA256 else ""

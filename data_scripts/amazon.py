@@ -1,5 +1,4 @@
-r"""The paper's four Amazon datasets (2014) for `macrid.train`: ratings, titles, categories,
-pictures, picture features.
+r"""The paper's four Amazon datasets (2014) for `macrid.train`: ratings, items, pictures, features.
 
 Nobody publishes checksums of these files, and the server speaks plain http: a download is checked
 by its length (and metadata by gzip's own checksum), and its SHA-256 is printed, so that two
@@ -20,6 +19,8 @@ import re
 import sys
 import warnings
 import zlib
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from amazon_pictures import column, fetch_pictures
@@ -36,17 +37,20 @@ NAMES = [name for name in TABLE_1 if name != "ml-latest-small"]
 ASIN = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")  # users begin with A, or with '#'
 SAMPLE = 1000  # rows that tell the order of the columns
 MOST_LINE = 4 << 20  # characters
+LITERALS_RAISE = (  # what reading a line as a literal may raise
+    ValueError,
+    SyntaxError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def main(argv=None):
-    """Make a folder of ratings.csv, items.csv and pictures.csv; then, where asked, fetch pictures
-    and features into it.
-    """
-    arguments = terminal.parser(
-        "amazon",
-        __doc__.splitlines()[0],
-        "python data_scripts/amazon.py Musical_Instruments --out data/instruments --pictures",
-    )
+    """Make a folder of ratings.csv, items.csv and pictures.csv; fetch pictures and features."""
+    example = "python data_scripts/amazon.py Musical_Instruments --out data/instruments --pictures"
+    arguments = terminal.parser("amazon", __doc__.splitlines()[0], example)
     arguments.prog = "python data_scripts/amazon.py"
     arguments.add_argument("name", choices=NAMES, help="which dataset: " + ", ".join(NAMES))
     arguments.add_argument(
@@ -56,10 +60,8 @@ def main(argv=None):
         "--from",
         dest="source",
         metavar="FOLDER",
-        help=(
-            "take ratings_<name>.csv, meta_<name>.json (plain or .gz) and image_features_<name>.b"
-            " from here"
-        ),
+        help="take ratings_<name>.csv, meta_<name>.json (plain or .gz) and"
+        " image_features_<name>.b from here",
     )
     arguments.add_argument(
         "--url", default=SERVER, help=f"download from this server (default: {SERVER})"
@@ -68,10 +70,8 @@ def main(argv=None):
         "--columns",
         choices=("auto", "user,item", "item,user"),
         default="auto",
-        help=(
-            "the order in the ratings file: 2014 has user,item, 2018 item,user (default: told by"
-            " the ids)"
-        ),
+        help="the order in the ratings file: 2014 has user,item, 2018 item,user"
+        " (default: told by the ids)",
     )
     arguments.add_argument(
         "--category",
@@ -82,10 +82,8 @@ def main(argv=None):
     arguments.add_argument(
         "--pictures",
         action="store_true",
-        help=(
-            "fetch the pictures of the items that the paper's filter keeps; an "
-            "interrupted run continues"
-        ),
+        help="fetch the pictures of the items that the paper's filter keeps;"
+        " an interrupted run continues",
     )
     arguments.add_argument(
         "--features",
@@ -102,11 +100,11 @@ def main(argv=None):
     if not 0 <= flags.delay < math.inf:
         raise UserError(f"--delay is {flags.delay}, expected seconds, 0 or more")
     out = Path(flags.out or flags.name)
-    say = (
-        (lambda *lines: None)
-        if flags.quiet
-        else (lambda *lines: print(*lines, sep="\n", flush=True))
-    )
+
+    def say(*lines):
+        if not flags.quiet:
+            print(*lines, sep="\n", flush=True)
+
     if not ((flags.pictures or flags.features) and (out / "pictures.csv").is_file()):
         prepare(flags, out, say)
     say(
@@ -114,15 +112,11 @@ def main(argv=None):
         f" --categories {out / 'items.csv'}:category"
     )
     if flags.features:
-        path = find(
-            flags, out, f"image_features_{flags.name}.b", "image_features/categoryFiles", say
-        )
-        found = features.read_amazon(path, set(column(out / "pictures.csv")))
-        features.save(out / "features.npz", found)
-        say(
-            *features.report(found),
-            f"saved     {out / 'features.npz'}: add --features {out / 'features.npz'}",
-        )
+        name, saved = f"image_features_{flags.name}.b", out / "features.npz"
+        path = find(flags, out, name, "image_features/categoryFiles", say)
+        extracted = features.read_amazon(path, set(column(out / "pictures.csv")))
+        features.save(saved, extracted)
+        say(*features.report(extracted), f"saved     {saved}: add --features {saved}")
     if flags.pictures:
         say(*fetch_pictures(out, flags.delay, flags.quiet))
 
@@ -138,26 +132,20 @@ def prepare(flags, out, say):
         except UserError as error:  # name the file that the user has, not the temporary one
             raise UserError(str(error).replace(str(folder / "ratings.csv"), str(ratings))) from None
         kept, seen, described, pictured = set(kept.tolist()), set(), 0, 0
+        entries = read_metadata(metadata, flags.category, flags.quiet)
         with (
-            open(folder / "items.csv", "w", encoding="utf-8", newline="") as items,
-            open(folder / "pictures.csv", "w", encoding="utf-8", newline="") as urls,
+            csv_writer(folder / "items.csv", ("item", "title", "category")) as items,
+            csv_writer(folder / "pictures.csv", ("item", "url")) as pictures,
         ):
-            items, urls = (
-                csv.writer(items, lineterminator="\n"),
-                csv.writer(urls, lineterminator="\n"),
-            )
-            items.writerow(("item", "title", "category"))
-            urls.writerow(("item", "url"))
-            for item, title, categories, url in read_metadata(
-                metadata, flags.category, flags.quiet
-            ):
-                if item in rated and item not in seen:
-                    seen.add(item)
-                    described += bool(categories)
-                    items.writerow((item, title, "|".join(categories)))
-                    if item in kept:
-                        urls.writerow((item, url))
-                        pictured += bool(url)
+            for item, title, categories, url in entries:
+                if item not in rated or item in seen:
+                    continue
+                seen.add(item)
+                described += bool(categories)
+                items.writerow((item, title, "|".join(categories)))
+                if item in kept:
+                    pictures.writerow((item, url))
+                    pictured += bool(url)
         if not seen:
             raise UserError(
                 f"{metadata}: describes none of the items of {ratings}; are both of {flags.name},"
@@ -182,33 +170,31 @@ def find(flags, out, name, path, say):
             f"{flags.source}: has no {stem} (plain or .gz); put it there, or leave --from out to"
             " download"
         )
-    path = download(
-        [f"{flags.url}/{path}/{name}"],
-        out.with_name(name),
-        None,
-        quiet=flags.quiet,
-        remedy="fetch it elsewhere and give --from FOLDER",
-    )
+    urls, remedy = [f"{flags.url}/{path}/{name}"], "fetch it elsewhere and give --from FOLDER"
+    path = download(urls, out.with_name(name), None, quiet=flags.quiet, remedy=remedy)
     say(f"have      {path}, SHA-256 {hash_of(path)}")
     return path
 
 
+@contextmanager
+def csv_writer(path, header):
+    """A CSV file to write rows to, below its header."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        yield writer
+
+
 def lines_of(path, quiet):
-    """Yield (number, line) of a text file, plain or gzip (told by its first bytes); damage is a
-    UserError.
-    """
-    number = 0
+    """Yield (number, line) of a text file, plain or gzip by its first bytes; damage is refused."""
+    number, disable = 0, True if quiet else None
     try:
         with open(path, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
+            opened = gzip.open if file.read(2) == b"\x1f\x8b" else open
         with (
-            (gzip.open if packed else open)(path, "rt", encoding="utf-8-sig", newline="\n") as file,
+            opened(path, "rt", encoding="utf-8-sig", newline="\n") as file,
             tqdm(
-                desc=path.name,
-                unit=" lines",
-                unit_scale=True,
-                disable=True if quiet else None,
-                leave=False,
+                desc=path.name, unit=" lines", unit_scale=True, disable=disable, leave=False
             ) as bar,
         ):
             while line := file.readline(MOST_LINE):
@@ -235,20 +221,19 @@ def lines_of(path, quiet):
 
 
 def convert_ratings(path, out, columns, quiet):
-    """Write user,item,rating,timestamp with a header; return the items. Warns where the ids stand
-    in the order of 2018.
+    """Write user,item,rating,timestamp with a header; return the items.
 
-    The rule: an ASIN is B and nine more, or an ISBN; nearly all are. So the order is item,user
-    where most of the first rows have an ASIN in the first column and none in the second.
+    Warns where the columns stand in the order of 2018. The rule: an ASIN is B and nine more, or an
+    ISBN; nearly all are. So the order is item,user where most of the first rows have an ASIN in the
+    first column and none in the second.
     """
     rows = (_rating(path, number, line) for number, line in lines_of(path, quiet))
     first = [row for _, row in zip(range(SAMPLE), rows)]
     if not first:
         raise UserError(f"{path}: has no ratings; expected lines of user,item,rating,time")
     swapped = columns == "item,user"
-    if columns == "auto" and 2 * sum(
-        bool(ASIN.fullmatch(row[0])) and not ASIN.fullmatch(row[1]) for row in first
-    ) > len(first):
+    as_of_2018 = [row for row in first if ASIN.fullmatch(row[0]) and not ASIN.fullmatch(row[1])]
+    if columns == "auto" and 2 * len(as_of_2018) > len(first):
         swapped = True
         print(
             f"warning: {path}: the columns are item,user,rating,time, the order of 2018, and are"
@@ -256,27 +241,20 @@ def convert_ratings(path, out, columns, quiet):
             file=sys.stderr,
         )
     items = set()
-    with open(out, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("user", "item", "rating", "timestamp"))
-        for part in (first, rows):
-            for a, b, *rest in part:
-                user, item = (b, a) if swapped else (a, b)
-                items.add(item)
-                writer.writerow((user, item, *rest))
+    with csv_writer(out, ("user", "item", "rating", "timestamp")) as writer:
+        for a, b, *rest in chain(first, rows):
+            user, item = (b, a) if swapped else (a, b)
+            items.add(item)
+            writer.writerow((user, item, *rest))
     return items
 
 
 def _rating(path, number, line):
+    """The four fields of a line of ratings."""
     fields = [field.strip() for field in line.split(",")]
     try:
-        if (
-            len(fields) == 4
-            and fields[0]
-            and fields[1]
-            and 1 <= float(fields[2]) <= 5
-            and float(fields[3]) < math.inf
-        ):
+        user, item, rating, seconds = fields
+        if user and item and 1 <= float(rating) <= 5 and float(seconds) < math.inf:
             return fields
     except ValueError:
         pass
@@ -287,22 +265,14 @@ def _rating(path, number, line):
 
 
 def read_metadata(path, level, quiet):
-    """Yield (item, title, category names, picture address or '') of each line of a metadata file."""
+    """Yield (item, title, category names, picture address or '') of each line of metadata."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", SyntaxWarning
-        )  # Python's literals there hold backslashes that mean nothing
+        # Python's literals there hold backslashes that mean nothing
+        warnings.simplefilter("ignore", SyntaxWarning)
         for number, line in lines_of(path, quiet):
             try:
                 yield _item(line, level)
-            except (
-                ValueError,
-                SyntaxError,
-                TypeError,
-                AttributeError,
-                RecursionError,
-                MemoryError,
-            ) as error:
+            except LITERALS_RAISE as error:
                 reason = f"{type(error).__name__}: {str(error)[:80]}"
                 raise UserError(
                     f"{path}, line {number}: '{line[:40]}' is no item as a Python or JSON literal"
@@ -311,34 +281,22 @@ def read_metadata(path, level, quiet):
 
 
 def _item(line, level):
-    """One item of a metadata line. A literal can hold no call and no name, so nothing of it ever
-    runs.
-    """
+    """One item of a metadata line. A literal holds no call and no name: nothing of it ever runs."""
     try:
         value = json.loads(line)
     except ValueError:
         value = ast.literal_eval(line.strip())
     item, title, url = (value.get(key) or "" for key in ("asin", "title", "imUrl"))
-    if (
-        not isinstance(item, str)
-        or not item
-        or not isinstance(title, str)
-        or not isinstance(url, str)
-    ):
+    if not item or not all(isinstance(text, str) for text in (item, title, url)):
         raise ValueError("asin, title and imUrl must be text, and asin not empty")
     paths = value.get("categories") or []
-    if not isinstance(paths, list) or not all(
-        isinstance(path, list) and all(isinstance(name, str) for name in path) for path in paths
-    ):
+    is_list = isinstance(paths, list) and all(isinstance(path, list) for path in paths)
+    if not is_list or not all(isinstance(name, str) for path in paths for name in path):
         raise ValueError("categories must be a list of lists of text")
     names = [path[1] if level == "second" else path[-1] for path in paths if len(path) > 1]
     names = list(dict.fromkeys(_tidy(name).replace("|", "/") for name in names))
-    return (
-        item,
-        _tidy(title),
-        [name for name in names if name],
-        "" if "/no-img" in url else url.strip(),
-    )
+    url = "" if "/no-img" in url else url.strip()
+    return item, _tidy(title), [name for name in names if name], url
 
 
 def _tidy(text):

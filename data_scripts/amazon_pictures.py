@@ -1,6 +1,4 @@
-"""Fetch the pictures of Amazon's items: one at a time, politely, and so that an interrupted run
-continues.
-"""
+"""Fetch the pictures of Amazon's items, one at a time, politely; an interrupted run continues."""
 
 import csv
 import re
@@ -25,9 +23,17 @@ AGENT = "macrid data_scripts/amazon.py (one picture at a time)"
 MOST_BYTES = 20 << 20
 TRIES = 4  # of one picture, with growing pauses
 PATIENCE = 3  # pictures in a row that a host may fail to send before the run leaves it alone
+MOST_SHOWN = 10  # reasons of pictures that are left out
+MAY_PASS = (  # failures after which it is worth asking again
+    urllib.error.URLError,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+    IncompleteRead,
+)
 
 
-def fetch_pictures(out, delay, quiet):
+def fetch_pictures(out: Path, delay: float, quiet: bool) -> list[str]:
     """Fetch what is missing of pictures.csv into pictures/; return lines that say how it went.
 
     An address that has no readable picture is written to pictures_failed.csv and not asked again
@@ -36,59 +42,52 @@ def fetch_pictures(out, delay, quiet):
     """
     folder, failed = out / "pictures", out / "pictures_failed.csv"
     folder.mkdir(exist_ok=True)
-    hopeless = set(column(failed)) if failed.is_file() else set()
-    wanted = [
-        (item, url)
-        for item, url in zip(column(out / "pictures.csv"), column(out / "pictures.csv", 1))
-        if url
-    ]
-    present = {path.stem for path in folder.iterdir() if path.suffix in features.SUFFIXES}
-    missing = [(item, url) for item, url in wanted if item not in present and item not in hopeless]
-    reasons, failures, postponed, first_failure = [], Counter(), 0, ""
+    settled = {path.stem for path in folder.iterdir() if path.suffix in features.SUFFIXES}
+    if failed.is_file():
+        settled |= set(column(failed))
+    items, urls = column(out / "pictures.csv"), column(out / "pictures.csv", 1)
+    listed = [(item, url) for item, url in zip(items, urls) if url]
+    missing = [(item, url) for item, url in listed if item not in settled]
+    reasons: list[str] = []
+    failures: Counter[str] = Counter()  # in a row, by host
+    postponed, first_failure = 0, ""
     with open(failed, "a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         if not failed.stat().st_size:
             writer.writerow(("item", "url", "reason"))
-        for item, url in tqdm(
-            missing, unit=" pictures", disable=True if quiet else None, leave=False
-        ):
-            host = url.split("/")[2:3]
-            if failures[str(host)] >= PATIENCE:
+        bar = tqdm(missing, unit=" pictures", disable=True if quiet else None, leave=False)
+        for item, url in bar:
+            host = str(url.split("/")[2:3])
+            if failures[host] >= PATIENCE:
                 postponed += 1
                 continue
             try:
                 _fetch(folder, item, url, delay)
-                failures[str(host)] = 0
+                failures[host] = 0
             except Unreadable as error:
                 reasons.append(f"          left out: {item} {url} {error}")
                 writer.writerow((item, url, error))
                 file.flush()
             except _Failing as error:
-                failures[str(host)] += 1
+                failures[host] += 1
                 postponed += 1
                 first_failure = first_failure or f"{url} {error}"
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(
-                    "interrupted; run the same command again to continue"
-                ) from None
+                message = "interrupted; run the same command again to continue"
+                raise KeyboardInterrupt(message) from None
     got = len(missing) - len(reasons) - postponed
     if postponed:
         raise UserError(
             f"{folder}: {postponed:,} pictures could not be fetched, {got:,} were: {first_failure};"
             " run again later to continue"
         )
-    more = (
-        [f"          left out: {len(reasons) - 10:,} more, see {failed}"]
-        if len(reasons) > 10
-        else []
-    )
+    before, left_out = len(listed) - len(missing), len(reasons)
+    if left_out > MOST_SHOWN:
+        more = f"          left out: {left_out - MOST_SHOWN:,} more, see {failed}"
+        reasons[MOST_SHOWN:] = [more]
     return [
-        (
-            f"pictures  {got:,} fetched, {len(wanted) - len(missing):,} settled before,"
-            f" {len(reasons):,} left out"
-        ),
-        *reasons[:10],
-        *more,
+        f"pictures  {got:,} fetched, {before:,} settled before, {left_out:,} left out",
+        *reasons,
         f"saved     {folder}: add --pictures {folder} --alexnet FILE",
     ]
 
@@ -98,14 +97,14 @@ class _Failing(Exception):
 
 
 def _fetch(folder, item, url, delay):
-    """Fetch one picture under its item's name; Unreadable says why there is none. Pauses after
-    every request.
+    """Fetch one picture under its item's name; Unreadable says why there is none.
+
+    Pauses after every request.
     """
     try:
         address = urllib.parse.urlsplit(url)
-        request = urllib.request.Request(
-            urllib.parse.quote(url, safe=":/?&=%+,;@~!$'()*#[]"), headers={"User-Agent": AGENT}
-        )
+        quoted = urllib.parse.quote(url, safe=":/?&=%+,;@~!$'()*#[]")
+        request = urllib.request.Request(quoted, headers={"User-Agent": AGENT})
     except ValueError as error:
         raise Unreadable(f"is no address ({error})") from None
     if address.scheme not in ("http", "https"):
@@ -133,13 +132,7 @@ def _fetch(folder, item, url, delay):
             if error.code < 500 and error.code not in (408, 429):
                 raise Unreadable(failure) from None
             pause = delay * 2 ** (attempt + 1)
-        except (
-            urllib.error.URLError,
-            ConnectionError,
-            TimeoutError,
-            ssl.SSLError,
-            IncompleteRead,
-        ) as error:
+        except MAY_PASS as error:
             failure = f"failed ({getattr(error, 'reason', error)})"
             pause = delay * 2 ** (attempt + 1)
         except (HTTPException, ValueError) as error:
@@ -149,7 +142,7 @@ def _fetch(folder, item, url, delay):
     raise _Failing(f"{failure}, {TRIES} times")
 
 
-def column(path, number=0):
+def column(path: Path, number: int = 0) -> list[str]:
     """A column of a CSV file that these scripts wrote, without its header."""
     with open(path, encoding="utf-8", newline="") as file:
         return [row[number] for row in csv.reader(file)][1:]

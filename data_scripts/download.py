@@ -1,6 +1,4 @@
-"""Download a file: with progress, resumed where it was cut, its checksum checked, and never under
-its name unless whole.
-"""
+"""Download a file: resumed where it was cut, checked by its checksum, and named when whole."""
 
 import hashlib
 import http.client
@@ -8,6 +6,7 @@ import os
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,27 +17,29 @@ BLOCK = 1 << 20
 SECONDS = 60
 KINDS = {32: "MD5", 64: "SHA-256"}  # by the number of hexadecimal digits
 
-# Only http and https, also after a redirection: an address may come from a file that somebody else
-# wrote.
-_handlers = (
-    "ProxyHandler",
-    "HTTPHandler",
-    "HTTPSHandler",
-    "HTTPRedirectHandler",
-    "HTTPDefaultErrorHandler",
-    "HTTPErrorProcessor",
-    "UnknownHandler",
-)
+# Only http and https, also after a redirection: an address may come from a file that others wrote.
 web = urllib.request.OpenerDirector()
-for _name in _handlers:
-    web.add_handler(getattr(urllib.request, _name)())
+for _handler in (
+    urllib.request.ProxyHandler,
+    urllib.request.HTTPHandler,
+    urllib.request.HTTPSHandler,
+    urllib.request.HTTPRedirectHandler,
+    urllib.request.HTTPDefaultErrorHandler,
+    urllib.request.HTTPErrorProcessor,
+    urllib.request.UnknownHandler,
+):
+    web.add_handler(_handler())
 
 
 def download(
-    urls, path, checksum, size=None, quiet=False, remedy="fetch it elsewhere and give --file"
-):
-    """Fetch the first of `urls` that works to `path`, unless it is there already with this
-    checksum.
+    urls: Sequence[str],
+    path: str | Path,
+    checksum: str | None,
+    size: int | None = None,
+    quiet: bool = False,
+    remedy: str = "fetch it elsewhere and give --file",
+) -> Path:
+    """Fetch the first of `urls` that works to `path`; a file that is there already will do.
 
     `checksum` is an MD5 or a SHA-256; None where nobody has published one: then only the length is
     checked. What has arrived is kept in `<path>.part`, and the next call asks the server for the
@@ -60,12 +61,12 @@ def download(
     for url in urls:
         try:
             _fetch(url, part, size, quiet)
-            found = hash_of(part, kind)
-            if checksum in (None, found):
+            arrived = hash_of(part, kind)
+            if checksum in (None, arrived):
                 os.replace(part, path)
                 return path
             part.unlink()
-            failures.append(f"{url} sent a file with {kind} {found}, expected {checksum}")
+            failures.append(f"{url} sent a file with {kind} {arrived}, expected {checksum}")
         except urllib.error.HTTPError as error:
             if error.code == 416:  # the part is longer than the file
                 part.unlink(missing_ok=True)
@@ -76,9 +77,9 @@ def download(
             failures.append(f"{url} cannot be read ({error!r})")
         except _Cut as cut:
             failures.append(f"{url} {cut}")
-    kept = (
-        f"; {part.stat().st_size:,} bytes are kept, run again to continue" if part.exists() else ""
-    )
+    kept = ""
+    if part.exists():
+        kept = f"; {part.stat().st_size:,} bytes are kept, run again to continue"
     raise UserError(f"{path}: could not be downloaded: {'; '.join(failures)}{kept}; or {remedy}")
 
 
@@ -91,9 +92,8 @@ def _fetch(url, part, size, quiet):
     have = part.stat().st_size if part.exists() else 0
     if size is not None and have == size:
         return
-    request = urllib.request.Request(
-        url, headers={"User-Agent": "macrid"} | ({"Range": f"bytes={have}-"} if have else {})
-    )
+    headers = {"User-Agent": "macrid"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=headers)
     with web.open(request, timeout=SECONDS) as answer:
         if answer.status != 206:  # the server sends the whole file
             have = 0
@@ -123,7 +123,7 @@ def _fetch(url, part, size, quiet):
         raise _Cut(f"ended after {have:,} of {total:,} bytes")
 
 
-def hash_of(path, kind="SHA-256"):
+def hash_of(path: str | Path, kind: str = "SHA-256") -> str:
     """The SHA-256, or the MD5, of a file."""
     digest = hashlib.sha256() if kind == "SHA-256" else hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:

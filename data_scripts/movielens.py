@@ -1,5 +1,4 @@
-r"""MovieLens for `macrid.train --data`: download (or take a local zip or folder), check, unpack,
-convert, describe.
+r"""MovieLens for `macrid.train --data`: download or take a zip or folder, check, convert, describe.
 
 The checksums below are the MD5s that GroupLens publishes beside its zips. ml-latest-small changes
 from time to time, so its MD5 is fetched from the same server, as is that of a zip from elsewhere
@@ -7,6 +6,7 @@ from time to time, so its MD5 is fetched from the same server, as is that of a z
 against no forger either.
 """
 
+import argparse
 import csv
 import re
 import shutil
@@ -35,6 +35,7 @@ MD5 = {
 MOST_BYTES = 4 << 30  # unpacked: several times the largest of them
 MOST_RATIO = 50  # unpacked to packed: ratings shrink by about 4, a bomb by 1,000
 README_NAMES = ("README.txt", "README", "README.html")
+TO_UNPACK = {"ratings.csv", "movies.csv", "ratings.dat", "movies.dat", *README_NAMES}
 RATING = re.compile(r"([0-9]+)::([0-9]+)::([0-9.]+)::([0-9]+)")
 MOVIE = re.compile(r"([0-9]+)::(.+)::(.*)")
 LICENCE = re.compile(
@@ -45,11 +46,8 @@ LICENCE = re.compile(
 
 def main(argv=None):
     """Make a folder of ratings.csv and movies.csv."""
-    arguments = terminal.parser(
-        "movielens",
-        __doc__.splitlines()[0],
-        "python data_scripts/movielens.py ml-1m --out data/ml-1m",
-    )
+    example = "python data_scripts/movielens.py ml-1m --out data/ml-1m"
+    arguments = terminal.parser("movielens", __doc__.splitlines()[0], example)
     arguments.prog = "python data_scripts/movielens.py"
     arguments.add_argument("name", choices=MD5, help="which MovieLens: " + ", ".join(MD5))
     arguments.add_argument(
@@ -72,9 +70,8 @@ def main(argv=None):
         raise UserError(f"--md5 is '{flags.md5}', expected 32 hexadecimal digits")
     out = Path(flags.out or flags.name)
     with new_folder(out) as folder:
-        source = (
-            Path(flags.source) if flags.source else fetch(flags, out.with_name(f"{flags.name}.zip"))
-        )
+        zip_path = out.with_name(f"{flags.name}.zip")
+        source = Path(flags.source) if flags.source else fetch(flags, zip_path)
         (folder / "raw").mkdir()
         raw = source if source.is_dir() else unpack(source, folder / "raw")
         licence = convert(raw, folder, source)
@@ -84,60 +81,48 @@ def main(argv=None):
         except UserError as error:  # name the file that the user has, not the temporary one
             raise UserError(str(error).replace(str(folder), str(source))) from None
     if not flags.quiet:
-        print(
-            licence
-            or f"licence   see {SERVER}/{flags.name}-README.{'txt' if flags.name == 'ml-1m' else 'html'}",
-            "",
-            sep="\n",
-        )
-        print(
-            *statistics,
-            "",
-            f"saved     {out}; next: python -m macrid.train --data {out} --min-user-items 15",
-            sep="\n",
-        )
+        readme = f"{flags.name}-README.{'txt' if flags.name == 'ml-1m' else 'html'}"
+        following = f"python -m macrid.train --data {out} --min-user-items 15"
+        print(licence or f"licence   see {SERVER}/{readme}", "", sep="\n")
+        print(*statistics, "", f"saved     {out}; next: {following}", sep="\n")
 
 
-def fetch(flags, path):
+def fetch(flags: argparse.Namespace, path: Path) -> Path:
     """Download the zip to `path`, or find it there from an earlier run, and check its MD5."""
     url = flags.url or f"{SERVER}/{flags.name}.zip"
     md5 = flags.md5 or (None if flags.url else MD5[flags.name]) or published_md5(url + ".md5")
-    return download(
-        [url],
-        path,
-        md5.lower(),
-        quiet=flags.quiet,
-        remedy="fetch the zip elsewhere and give --from",
-    )
+    remedy = "fetch the zip elsewhere and give --from"
+    return download([url], path, md5.lower(), quiet=flags.quiet, remedy=remedy)
 
 
-def published_md5(url):
-    """The MD5 in a small text file on the server: 'MD5 (ml-1m.zip) = <digits>' or '<digits>  ml-1m.zip'."""
+def published_md5(url: str) -> str:
+    """The MD5 in a small text file on the server.
+
+    It reads 'MD5 (ml-1m.zip) = <digits>' or '<digits>  ml-1m.zip'.
+    """
+    request = urllib.request.Request(url, headers={"User-Agent": "macrid"})
     try:
-        with web.open(
-            urllib.request.Request(url, headers={"User-Agent": "macrid"}), timeout=60
-        ) as answer:
-            found = re.search(rb"\b[0-9a-fA-F]{32}\b", answer.read(1000))
+        with web.open(request, timeout=60) as answer:
+            digits = re.search(rb"\b[0-9a-fA-F]{32}\b", answer.read(1000))
     except (OSError, ValueError) as error:
         raise UserError(
             f"{url}: the checksum cannot be fetched ({error}); give --md5, or fetch the zip"
             " elsewhere and give --from"
         ) from None
-    if not found:
+    if not digits:
         raise UserError(
             f"{url}: holds no MD5; give --md5, or fetch the zip elsewhere and give --from"
         )
-    return found[0].decode().lower()
+    return digits[0].decode().lower()
 
 
-def unpack(path, folder):
+def unpack(path: Path, folder: Path) -> Path:
     """Put the ratings, movies and README of a zip into `folder`, flat, and return it.
 
     A zip with a path that leads outside, a link, an encrypted file or more than it can honestly
     hold is refused whole, although only files with known names, wherever they stand, are ever
     written.
     """
-    wanted = {"ratings.csv", "movies.csv", "ratings.dat", "movies.dat", *README_NAMES}
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -159,19 +144,16 @@ def unpack(path, folder):
                         f"{path}: holds '{member.filename}', a link or an encrypted file; do not"
                         " trust this zip, fetch it again"
                     )
-                if name.name in wanted and len(name.parts) <= 2 and not member.is_dir():
+                if name.name in TO_UNPACK and len(name.parts) <= 2 and not member.is_dir():
+                    # zipfile stops at the size that the member declares, and checks its CRC
                     with archive.open(member) as inside, open(folder / name.name, "xb") as file:
-                        shutil.copyfileobj(
-                            inside, file
-                        )  # zipfile stops at the size that the member declares, and checks its CRC
+                        shutil.copyfileobj(inside, file)
     except FileNotFoundError:
-        raise UserError(
-            f"{path}: does not exist; check the path, or leave --from out to download"
-        ) from None
+        remedy = "check the path, or leave --from out to download"
+        raise UserError(f"{path}: does not exist; {remedy}") from None
     except FileExistsError as error:
-        raise UserError(
-            f"{path}: holds '{Path(error.filename).name}' twice; fetch it again"
-        ) from None
+        name = Path(error.filename).name
+        raise UserError(f"{path}: holds '{name}' twice; fetch it again") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UserError(
             f"{path}: is not a whole zip ({error}); remove it and fetch it again"
@@ -179,9 +161,10 @@ def unpack(path, folder):
     return folder
 
 
-def convert(raw, folder, source):
-    """ratings.csv and movies.csv into `folder`, as they are or from .dat files; with the README,
-    whose licence is returned.
+def convert(raw: Path, folder: Path, source: Path) -> str:
+    """Put ratings.csv, movies.csv and the README into `folder`; return the licence in it.
+
+    The tables are copied, or made of .dat files; `source` is what errors call them.
     """
     if (raw / "ratings.csv").is_file():
         for name in ("ratings.csv", "movies.csv"):
@@ -189,20 +172,12 @@ def convert(raw, folder, source):
                 raise UserError(f"{source}: has ratings.csv but no {name}; fetch it again")
             shutil.copyfile(raw / name, folder / name)
     elif (raw / "ratings.dat").is_file() and (raw / "movies.dat").is_file():
-        _from_dat(
-            raw / "ratings.dat",
-            folder / "ratings.csv",
-            RATING,
-            ("userId", "movieId", "rating", "timestamp"),
-            source / "ratings.dat",
-        )
-        _from_dat(
-            raw / "movies.dat",
-            folder / "movies.csv",
-            MOVIE,
-            ("movieId", "title", "genres"),
-            source / "movies.dat",
-        )
+        for name, pattern, header in (
+            ("ratings", RATING, ("userId", "movieId", "rating", "timestamp")),
+            ("movies", MOVIE, ("movieId", "title", "genres")),
+        ):
+            dat = f"{name}.dat"
+            _from_dat(raw / dat, folder / f"{name}.csv", pattern, header, source / dat)
     else:
         raise UserError(
             f"{source}: holds neither ratings.csv and movies.csv nor ratings.dat and movies.dat;"
@@ -212,34 +187,35 @@ def convert(raw, folder, source):
         if (raw / name).is_file():
             text = _text((raw / name).read_bytes()[: 1 << 20]).replace("\r\n", "\n")
             (folder / "README.txt").write_text(text, encoding="utf-8")
-            found = LICENCE.search(text)
-            shown = found[0].strip() if found else f"licence   see {name}"
-            return "".join(
-                character for character in shown if character.isprintable() or character == "\n"
-            )
+            licence = LICENCE.search(text)
+            shown = licence[0].strip() if licence else f"licence   see {name}"
+            return "".join(letter for letter in shown if letter.isprintable() or letter == "\n")
     return ""
 
 
 def _from_dat(path, out, pattern, header, name):
-    """Write a file of fields divided by '::', each line of a pattern, as CSV; `name` is what errors
-    call it.
+    """Write a file of fields divided by '::', each line of a pattern, as CSV.
+
+    `name` is what errors call it.
     """
     with open(out, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         # not splitlines, which would also break a title at a Latin-1 control character
         for number, line in enumerate(_text(path.read_bytes()).rstrip("\n").split("\n"), 1):
-            found = pattern.fullmatch(line.rstrip("\r"))
-            if not found:
+            fields = pattern.fullmatch(line.rstrip("\r"))
+            if not fields:
                 raise UserError(
                     f"{name}, line {number}: '{line[:80]}' is not {'::'.join(header)}; mend the"
                     " line or fetch it again"
                 )
-            writer.writerow(found.groups())
+            writer.writerow(fields.groups())
 
 
 def _text(content):
-    """ml-1m is Latin-1; copies that someone has saved as UTF-8 exist, and Latin-1 names are
+    """UTF-8 or Latin-1 as text.
+
+    ml-1m is Latin-1; copies that someone has saved as UTF-8 exist, and Latin-1 names are
     practically never valid UTF-8.
     """
     try:

@@ -1,9 +1,8 @@
-"""What the scripts that prepare a dataset share: a folder that appears only whole, and its
-statistics beside Table 1.
-"""
+"""What the dataset scripts share: a folder that appears only whole, its statistics, and Table 1."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +22,10 @@ TABLE_1 = {  # users, items, ratings
 
 
 @contextmanager
-def new_folder(path):
-    """A temporary folder beside `path` that takes its name at the end; after an error or Ctrl-C
-    nothing is left of it.
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its name at the end.
+
+    After an error or Ctrl-C nothing is left of it.
     """
     path = Path(path)
     if path.exists():
@@ -40,9 +40,8 @@ def new_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def paper_filter(folder, name):
-    """What is left of a prepared folder after the paper's filter: the item ids, and lines of
-    statistics beside Table 1.
+def paper_filter(folder: Path, name: str) -> tuple[np.ndarray, list[str]]:
+    """The item ids that the paper's filter keeps, and lines of statistics beside Table 1.
 
     Ratings of 4 and more are kept, then users with at least 15 of them. Reading checks every line
     of ratings.csv.
@@ -51,10 +50,8 @@ def paper_filter(folder, name):
     X = interactions.X[np.diff(interactions.X.indptr) >= MIN_USER_ITEMS]
     kept = interactions.items[np.unique(X.indices)]
     lines = [
-        (
-            f"ratings of {MIN_RATING} and more, users with at least {MIN_USER_ITEMS} of them"
-            " (section 4.1.1):"
-        ),
+        f"ratings of {MIN_RATING} and more, users with at least {MIN_USER_ITEMS} of them (section"
+        " 4.1.1):",
         f"{'':28}{'users':>10}{'items':>10}{'ratings':>12}{'density':>10}",
         _row(name, X.shape[0], len(kept), X.nnz),
     ]
