@@ -189,7 +189,7 @@ def _strips(loaded, pictures):
         if concept.count < 2:
             continue
         start = concept.best_known[0]
-        such = [line for title in concept.such for line in drawing.wrapped(title, 32, 1)]
+        such = [line for title in concept.examples for line in drawing.wrapped(title, 32, 1)]
         for knob in knobs.worth_turning(space, concept.number, known, ROWS):
             items, _ = knobs.turn(space, space.H[start], knob, STEPS)
             said = [f"{low} → {high} ({rho:.2f})" for rho, low, high in knob.meanings[:1]]

@@ -112,7 +112,7 @@ def gather(loaded, pictures=None, quiet=True):
         "concepts": [
             {
                 "name": concept.name,
-                "such": "; ".join(concept.such),
+                "such": "; ".join(concept.examples),
                 **_sign(concept.number),
                 "knobs": [{"dimension": knob.dimension, "meanings": knob.meanings} for knob in own],
             }

@@ -78,9 +78,9 @@ def concept_map(found, points, inner=None):
     columns = 2 if len(panels) == 4 else min(3, len(panels))
     rows = -(-len(panels) // columns)
     typical = [
-        f"Typical of {concept.name}: {'; '.join(concept.such)}"
+        f"Typical of {concept.name}: {'; '.join(concept.examples)}"
         for concept in found.concepts
-        if concept.such
+        if concept.examples
     ]
     figure = Figure(
         figsize=(4.6 * columns, (4.8 + 0.1 * len(found.m)) * rows + 0.9 + 0.2 * len(typical)),

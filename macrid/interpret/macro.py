@@ -2,14 +2,16 @@
 
 import numpy as np
 
+from macrid.model.ops import normalise
+
 DEAD = 0.01  # a concept with a smaller share of the items
 DUPLICATE = 0.9  # the cosine of two prototypes
 
 
-def match(assigned, category):
+def match(assigned, category) -> dict[int, int]:
     r"""The one-to-one matching of concepts to categories that agrees on most items (Kuhn, 1955).
 
-    assigned, category (M,) whole numbers from 0 -> dict concept: category. If there are more of one
+    assigned, category (M,) whole numbers from 0 -> {concept: category}. If there are more of one
     than of the other, the rest stays unmatched.
     """
     from scipy.optimize import linear_sum_assignment
@@ -18,24 +20,22 @@ def match(assigned, category):
     return {int(k): int(g) for k, g in zip(concepts, categories)}
 
 
-def confusion(assigned, category):
+def confusion(assigned, category) -> np.ndarray:
     """counts (K, G): how many items of category g were assigned to concept k."""
     counts = np.zeros((assigned.max() + 1, category.max() + 1), int)
     np.add.at(counts, (assigned, category), 1)
     return counts
 
 
-def concept_scores(C, category):
-    r"""How well concepts agree with categories. C (M, K) assignment, category (M,) -> dict of
-    floats.
+def concept_scores(C, category) -> dict[str, float]:
+    r"""How well concepts agree with categories. C (M, K) assignment, category (M,) -> floats.
 
-    accuracy     share of items whose concept is matched to their category, after the optimal
-                 matching
-    ari          adjusted Rand index (Hubert and Arabie, 1985): 1 for equal partitions, 0 on average
-                 for random ones
-    nmi          mutual information over the mean of the two entropies (Strehl and Ghosh, 2002)
-    largest      share of items in the largest concept: 1 is mode collapse (section 4.3.2), 1/K is
-                 balance
+    accuracy  share of items whose concept is matched to their category, by the optimal matching
+    ari       adjusted Rand index (Hubert and Arabie, 1985): 1 for equal partitions, 0 on average
+              for random ones
+    nmi       mutual information over the mean of the two entropies (Strehl and Ghosh, 2002)
+    largest   share of items in the largest concept: 1 is mode collapse (section 4.3.2), 1/K is
+              balance
     """
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -50,19 +50,16 @@ def concept_scores(C, category):
     }
 
 
-def confidence(X, C):
-    r"""Confidence of a user's components, section 4.3: sum_i x_ui c_ik. X (B, M) CSR, C (M, K) ->
-    (B, K).
-    """
+def confidence(X, C) -> np.ndarray:
+    r"""Confidence of a user's components, section 4.3: sum_i x_ui c_ik. X (B, M) CSR -> (B, K)."""
     return np.asarray(X @ C)
 
 
-def intention_scores(X, C, category, intentions):
+def intention_scores(X, C, category, intentions) -> np.ndarray:
     r"""Do a user's strongest components name her true intentions?
 
     For a user with n intentions, the share of her n most confident components that are matched to
-    one of them. X (B, M) CSR her items, C (M, K), category (M,), intentions (B, G) shares -> (B,),
-    one figure a user.
+    one of them. X (B, M) CSR her items, C (M, K), category (M,), intentions (B, G) shares -> (B,).
     """
     matching = match(C.argmax(axis=1), category)
     strongest = np.argsort(-confidence(X, C), axis=1, kind="stable")
@@ -73,17 +70,16 @@ def intention_scores(X, C, category, intentions):
     return shares
 
 
-def match_greedily(m, H, categories):
-    r"""Section 4.3's matching: the nearest pair of a prototype and a category's centre first, then
-    the nearest of the rest.
+def match_greedily(m, H, categories) -> dict[int, int]:
+    r"""Section 4.3's matching: the nearest pair of a prototype and a category's centre first.
 
-    m (K, d) and H (M, d), unit rows for a model with cosines; categories (M, G) 0/1 CSR -> dict
-    concept: category. The centre is the mean of a category's items, each shared out among its
-    categories; categories without items match nothing. `match` is the optimal matching, by counts.
+    Then the nearest of the rest, and so on. m (K, d) and H (M, d), unit rows for a model with
+    cosines; categories (M, G) 0/1 CSR -> {concept: category}. The centre is the mean of a
+    category's items, each shared out among its categories; categories without items match nothing.
+    `match` is the optimal matching, by counts.
     """
-    weight = categories.multiply(
-        1 / np.maximum(categories.sum(axis=1), 1)[:, None]
-    ).T.tocsr()  # (G, M)
+    share = 1 / np.maximum(categories.sum(axis=1), 1)[:, None]  # (M, 1)
+    weight = categories.multiply(share).T.tocsr()  # (G, M)
     total = np.asarray(weight.sum(axis=1)).ravel()
     centres = (weight @ H) / np.maximum(total, 1e-12)[:, None]  # (G, d)
     distance = np.linalg.norm(m[:, None] - centres, axis=2)  # (K, G)
@@ -96,28 +92,30 @@ def match_greedily(m, H, categories):
     return matching
 
 
-def frequent(categories, n):
+def frequent(categories, n: int) -> np.ndarray:
     """Column numbers of the n most frequent of categories (M, G), ascending."""
     counts = np.asarray(categories.sum(axis=0)).ravel()
     return np.sort(np.argsort(-counts, kind="stable")[:n])
 
 
-def single_category(categories, among):
-    r"""One category an item, as Figures 2 to 4 need: categories (M, G) 0/1 CSR -> (M,) column
-    numbers; -1 for an item of none, or several, of `among`.
+def single_category(categories, among) -> np.ndarray:
+    r"""The category of each item, as Figures 2 to 4 need one: categories (M, G) 0/1 CSR -> (M,).
+
+    Column numbers; -1 for an item of none, or several, of `among`.
     """
     inside = categories[:, among].toarray() > 0  # (M, n)
     return np.where(inside.sum(axis=1) == 1, among[inside.argmax(axis=1)], -1)
 
 
-def strongest(X, C, n=2):
-    r"""The n components of each user with the highest confidence, section 4.3: (B, n) concepts,
-    strongest first.
+def strongest(X, C, n: int = 2) -> np.ndarray:
+    r"""The n components of each user with the highest confidence, section 4.3, strongest first.
+
+    X (B, M) CSR, C (M, K) -> (B, n) concepts.
     """
     return np.argsort(-confidence(X, C), axis=1, kind="stable")[:, :n]
 
 
-def troubles(m, C):
+def troubles(m, C) -> list[list[str]]:
     r"""What may be wrong with each concept, as K lists of sentences.
 
     dead        it is the most probable one of fewer than 1% of the items
@@ -125,22 +123,15 @@ def troubles(m, C):
     m (K, d), C (M, K).
     """
     share = np.bincount(C.argmax(axis=1), minlength=C.shape[1]) / len(C)
-    unit = m / np.maximum(np.linalg.norm(m, axis=1, keepdims=True), 1e-12)
+    unit, _ = normalise(m)
     cosine = unit @ unit.T
-    found = []
-    for k in range(len(m)):
-        twins = [other for other in np.flatnonzero(cosine[k] > DUPLICATE) if other != k]
-        dead = (
-            [f"Almost unused: it holds {share[k]:.1%} of the items. K may be too large."]
-            if share[k] < DEAD
-            else []
-        )
-        found.append(
-            dead
-            + [
-                f"Nearly the same as concept {other}: their prototypes' cosine is"
-                f" {cosine[k, other]:.2f}."
-                for other in twins
-            ]
-        )
-    return found
+    sentences: list[list[str]] = [[] for _ in m]
+    for k, of_concept in enumerate(sentences):
+        if share[k] < DEAD:
+            unused = f"Almost unused: it holds {share[k]:.1%} of the items."
+            of_concept.append(f"{unused} K may be too large.")
+        for other in np.flatnonzero(cosine[k] > DUPLICATE):
+            if other != k:
+                alike = f"their prototypes' cosine is {cosine[k, other]:.2f}"
+                of_concept.append(f"Nearly the same as concept {other}: {alike}.")
+    return sentences

@@ -8,18 +8,15 @@ from macrid import model
 from macrid.backend import to_host
 from macrid.interpret import macro
 from macrid.model.objective import compared
+from macrid.run_folder import Run
 
 MOST_ITEMS = 2000  # of a figure's map: more points cover one another
 MOST_USERS = 400  # of a figure's map, two points each
-COMPONENTS = (
-    50  # more dimensions than this go through PCA first, as van der Maaten and Hinton (2008) do
-)
+COMPONENTS = 50  # more dimensions go through PCA first, as van der Maaten and Hinton (2008) do
 PERPLEXITY = 30.0
 FREQUENT = 8  # categories that are shown, or K if that is more: there are eight colours
-EXCESS, FEWEST = (
-    0.2,
-    10,
-)  # of a category's share in a concept over its share of all items, and of items, for it to name the concept
+EXCESS = 0.2  # by which a category's share in a concept has to exceed its share of all items
+FEWEST = 10  # items of a category that a concept has to hold, to be called after it
 TYPICAL = 8  # items that show a concept
 
 
@@ -27,14 +24,15 @@ TYPICAL = 8  # items that show a concept
 class Concept:
     r"""Concept `number` for a reader.
 
-    name      "concept 2: Drama", or "concept 2" where no category names it (see `namesake`);
-              category: its column, or None
-    count     items whose most probable concept it is, `share` of all
-    telling   [(category, share of the concept's items, share of all items)], at most three in
-              excess, the largest excess first
-    typical   rows of H with the highest c_ik, to two digits, the better known first; best_known:
-              the concept's by training users
-    such      the titles of the first three typical items, () where a category names the concept
+    name        "concept 2: Drama", or "concept 2" where no category names it (see `namesake`)
+    category    the column of the category that names it, or None
+    count       items whose most probable concept it is
+    share       of all items
+    telling     [(category, share of the concept's items, share of all items)], at most three in
+                excess, the largest excess first
+    typical     rows of H with the highest c_ik, to two digits, the better known first
+    best_known  its items with the most adopters
+    examples    the titles of the first three typical items, () where a category names the concept
     """
 
     number: int
@@ -45,18 +43,21 @@ class Concept:
     telling: list
     typical: np.ndarray
     best_known: np.ndarray
-    such: tuple
+    examples: tuple
 
 
 @dataclass(frozen=True)
 class Learned:
-    r"""What a run learned, on the host: H (M, d) and m (K, d) (unit rows with cosines), C (M, K),
-    and the items' categories.
+    r"""What a run learned, on the host.
 
-    assigned (M,) is arg max_k c_ik; concepts, K `Concept`s; category (M,) the true one (-1 unknown
-    or several, see `macro.single_category`), or None where the data has none; matching {concept:
-    category}: the category that names a concept, and between what is left, the nearest prototype
-    and centre first as in section 4.3.
+    H (M, d), m (K, d)  items and prototypes, unit rows with cosines
+    C (M, K)            how strongly each item belongs to each concept
+    assigned (M,)       arg max_k c_ik
+    concepts            K `Concept`s
+    category (M,)       the true one, -1 where unknown or several (see `macro.single_category`), or
+                        None where the data has none
+    matching            {concept: category}: the category that names a concept, and between what is
+                        left, the nearest prototype and centre first as in section 4.3
     """
 
     H: np.ndarray
@@ -69,106 +70,102 @@ class Learned:
     matching: dict
 
 
-def learned(run):
-    """What a `run_folder.Run` learned."""
-    settings, interactions, split = run.settings, run.interactions, run.split
-    unit = compared(settings)
+def learned(run: Run) -> Learned:
+    """What a run learned."""
+    interactions, items = run.interactions, run.split.items
+    unit = compared(run.settings)
     parameters = to_host(run.parameters)
     H, m = unit(parameters["H"])[0], unit(parameters["m"])[0]
-    C = to_host(model.concepts(parameters, settings))
-    categories = None if interactions.categories is None else interactions.categories[split.items]
-    found = described(
-        C,
-        categories,
-        interactions.category_names,
-        np.asarray(split.train.sum(axis=0)).ravel(),
-        interactions.item_titles(split.items),
-    )
+    C = to_host(model.concepts(run.parameters, run.settings))
+    categories = None if interactions.categories is None else interactions.categories[items]
+    names, titles = interactions.category_names, interactions.item_titles(items)
+    adopters = np.asarray(run.split.train.sum(axis=0)).ravel()
+    concepts = described(C, categories, names, adopters, titles)
     category, matching = None, {}
     if categories is not None:
-        named = {
-            concept.category: concept.number
-            for concept in reversed(found)
-            if concept.category is not None
-        }  # the first of two of one name
-        among = np.union1d(macro.frequent(categories, max(len(m), FREQUENT)), [*named]).astype(int)
-        category = macro.single_category(categories, among)
-        k, g = np.setdiff1d(np.arange(len(m)), [*named.values()]), np.setdiff1d(among, [*named])
-        rest = macro.match_greedily(m[k], H, categories[:, g]) if len(k) else {}
-        matching = {named[g]: g for g in named} | {
-            int(k[at]): int(g[to]) for at, to in rest.items()
-        }
-    return Learned(
-        H, m, C, C.argmax(axis=1), found, category, interactions.category_names, matching
-    )
+        category, matching = _matched(concepts, categories, H, m)
+    return Learned(H, m, C, C.argmax(axis=1), concepts, category, names, matching)
 
 
-def described(C, categories, category_names, known_by, titles):
-    """The `Concept`s of C (M, K): categories (M, G) 0/1 CSR or None; known_by (M,), how many users
-    know each item; M titles.
+def _matched(concepts, categories, H, m):
+    """The items' single categories (M,), and {concept: category}; see `Learned`."""
+    # categories that name a concept; the first of two concepts of one name
+    named = {c.category: c.number for c in reversed(concepts) if c.category is not None}
+    most_frequent = macro.frequent(categories, max(len(m), FREQUENT))
+    shown = np.union1d(most_frequent, [*named]).astype(int)
+
+    # what has no name yet is matched by distance
+    concepts_left = np.setdiff1d(np.arange(len(m)), [*named.values()])
+    categories_left = np.setdiff1d(shown, [*named])
+    nearest = {}
+    if len(concepts_left):
+        nearest = macro.match_greedily(m[concepts_left], H, categories[:, categories_left])
+    matching = {k: g for g, k in named.items()}
+    matching |= {int(concepts_left[k]): int(categories_left[g]) for k, g in nearest.items()}
+    return macro.single_category(categories, shown), matching
+
+
+def described(C, categories, category_names, adopters, titles) -> list[Concept]:
+    """The `Concept`s of C (M, K).
+
+    categories  (M, G) 0/1 CSR, or None
+    adopters    (M,) how many users have each item
+    titles      M texts
     """
-    assigned, found = C.argmax(axis=1), []
-    usual = None if categories is None else _shares(categories)[0]
+    assigned = C.argmax(axis=1)
+    overall = None if categories is None else _shares(categories)[0]
+    concepts = []
     for k in range(C.shape[1]):
         inside = np.flatnonzero(assigned == k)
-        telling, g = [], None
-        if usual is not None and len(inside):
+        telling, category = [], None
+        if overall is not None and len(inside):
             share, n = _shares(categories[inside])
-            telling = [
-                (category_names[g], share[g], usual[g])
-                for g in np.argsort(usual - share, kind="stable")[:3]
-                if share[g] > usual[g]
-            ]
-            g = namesake(share, usual, n)
-        typical = np.lexsort((-known_by, -np.round(C[:, k], 2)))[:TYPICAL]
-        found.append(
-            Concept(
-                k,
-                f"concept {k}" if g is None else f"concept {k}: {category_names[g]}",
-                g,
-                len(inside),
-                len(inside) / len(C),
-                telling,
-                typical,
-                inside[np.argsort(-known_by[inside], kind="stable")[:TYPICAL]],
-                () if g is not None else tuple(titles[i] for i in typical[:3]),
-            )
+            largest = np.argsort(overall - share, kind="stable")[:3]
+            in_excess = [g for g in largest if share[g] > overall[g]]
+            telling = [(category_names[g], share[g], overall[g]) for g in in_excess]
+            category = namesake(share, overall, n)
+        typical = np.lexsort((-adopters, -np.round(C[:, k], 2)))[:TYPICAL]
+        best_known = inside[np.argsort(-adopters[inside], kind="stable")[:TYPICAL]]
+        name, examples = f"concept {k}", tuple(titles[i] for i in typical[:3])
+        if category is not None:
+            name, examples = f"concept {k}: {category_names[category]}", ()
+        count, part = len(inside), len(inside) / len(C)
+        concepts.append(
+            Concept(k, name, category, count, part, telling, typical, best_known, examples)
         )
-    return found
+    return concepts
 
 
-def namesake(share, usual, n):
-    r"""The category that names a concept, or None: the one whose share p in it exceeds its share q
-    of all items the most, if that is reliable.
+def namesake(share, overall, n: int) -> int | None:
+    r"""The category that names a concept, or None.
 
-    It is if p - q >= max(.2, 3 sqrt(q (1 - q) / n)), a fifth of the concept and three standard
-    errors, and at least 10 of its items are of it. share, usual (G,) are p and q; n, the concept's
-    items whose category is known.
+    It is the one whose share p in the concept exceeds its share q of all items the most, if that is
+    reliable: p - q >= max(.2, 3 sqrt(q (1 - q) / n)), a fifth of the concept and three standard
+    errors, and at least 10 of its items are of it. share, overall (G,) are p and q; n, the
+    concept's items whose category is known.
     """
-    g = int((share - usual).argmax())
-    p, q = share[g], usual[g]
-    return (
-        g
-        if p - q >= max(EXCESS, 3 * (q * (1 - q) / max(n, 1)) ** 0.5) and p * n >= FEWEST - 0.5
-        else None
-    )
+    g = int((share - overall).argmax())
+    p, q = share[g], overall[g]
+    stderr = (q * (1 - q) / max(n, 1)) ** 0.5
+    reliable = p - q >= max(EXCESS, 3 * stderr) and p * n >= FEWEST - 0.5
+    return g if reliable else None
 
 
 def _shares(categories):
-    """(the share of the items with a known category that have each (G,), how many such items) of
-    categories (n, G) CSR.
+    """Of categories (n, G) CSR: the share of each (G,) among items with a known category, and n'.
+
+    n' is how many such items there are.
     """
     n = int((np.asarray(categories.sum(axis=1)).ravel() > 0).sum())
     return np.asarray(categories.sum(axis=0)).ravel() / max(1, n), n
 
 
-def flatten(points, seed=0):
-    r"""t-SNE (van der Maaten and Hinton, 2008) of points (n, d) -> (n, 2). Fixed seed, start from
-    PCA.
+def flatten(points, seed: int = 0) -> np.ndarray:
+    r"""t-SNE (van der Maaten and Hinton, 2008) of points (n, d) -> (n, 2).
 
-    Neighbours are Euclidean, which for unit rows is the order of cosines. About 6 s for 1,000
-    points on two cores, 40 s for 6,000. Distances inside a cluster mean something; those between
-    clusters, and their sizes, do not.
+    The seed is fixed, and it starts from PCA. Neighbours are Euclidean, which for unit rows is the
+    order of cosines. About 6 s for 1,000 points on two cores, 40 s for 6,000. Distances inside a
+    cluster mean something; those between clusters, and their sizes, do not.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
@@ -178,26 +175,20 @@ def flatten(points, seed=0):
         return np.column_stack([np.arange(n), np.zeros(n)]).astype(float)
     if min(n, d) > COMPONENTS:
         points = PCA(COMPONENTS, random_state=seed).fit_transform(points)
-    start = "pca" if d > 1 else "random"
-    return (
-        TSNE(init=start, perplexity=min(PERPLEXITY, (n - 1) / 3), random_state=seed)
-        .fit_transform(points)
-        .astype(float)
-    )
+    start, perplexity = "pca" if d > 1 else "random", min(PERPLEXITY, (n - 1) / 3)
+    tsne = TSNE(init=start, perplexity=perplexity, random_state=seed)
+    return tsne.fit_transform(points).astype(float)
 
 
-def sample(n, most, seed=0):
+def sample(n: int, most: int, seed: int = 0) -> np.ndarray:
     """At most `most` of n places, in order, drawn with a fixed seed."""
-    return (
-        np.arange(n)
-        if n <= most
-        else np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
-    )
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
-def components(run, C, users):
-    r"""The two most confident components of training users `users` (B,): (points (2B, d), their
-    concepts (2B,)).
+def components(run: Run, C, users) -> tuple[np.ndarray, np.ndarray]:
+    r"""The two most confident components of training users (B,): points (2B, d), concepts (2B,).
 
     A component is mu_u^(k), of unit length: it lives where the items' h_i do.
     """

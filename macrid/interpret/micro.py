@@ -1,17 +1,18 @@
-"""Micro disentanglement: independence of dimensions, and the field's scores against known
-attributes.
-"""
+"""Micro disentanglement: independence of dimensions, and scores against known attributes."""
 
 import math
 
 import numpy as np
 
+from macrid.interpret.macro import match
+
 BINS = 20
 
 
-def independence(Z):
-    r"""1 - 2 / (d (d - 1)) sum_{i<j} |corr_ij| over the dimensions of Z (n, d), section 4.4.1. 1 is
-    uncorrelated.
+def independence(Z) -> float:
+    r"""Independence of the dimensions of Z (n, d), section 4.4.1; 1 is uncorrelated.
+
+    1 - 2 / (d (d - 1)) sum_{i<j} |corr_ij|
     """
     d = Z.shape[1]
     if d == 1:
@@ -20,18 +21,17 @@ def independence(Z):
     return float(1 - (np.nansum(r) - np.nansum(np.diag(r))) / (d * (d - 1)))
 
 
-def independence_ceiling(n):
-    r"""What `independence` gives on average for n samples of independent normal dimensions: 1 -
-    E|r|.
+def independence_ceiling(n: int) -> float:
+    r"""What `independence` gives on average for n samples of independent normal dimensions.
 
-    E|r| = Gamma((n-1)/2) / (sqrt(pi) Gamma(n/2)), about sqrt(2 / (pi n)): no finite sample reaches
-    1.
+    It is 1 - E|r|, E|r| = Gamma((n-1)/2) / (sqrt(pi) Gamma(n/2)), about sqrt(2 / (pi n)): no
+    finite sample reaches 1.
     """
     return 1 - math.exp(math.lgamma((n - 1) / 2) - math.lgamma(n / 2)) / math.sqrt(math.pi)
 
 
-def mutual_information_gap(Z, factors, bins=BINS):
-    r"""MIG (Chen et al., 2018): the mean over factors of  (I(z_first; v) - I(z_second; v)) / H(v).
+def mutual_information_gap(Z, factors, bins: int = BINS) -> float:
+    r"""MIG (Chen et al., 2018): the mean over factors of (I(z_first; v) - I(z_second; v)) / H(v).
 
     z_first and z_second are the two dimensions that know most of factor v. Dimensions and factors
     are cut into `bins` bins of equal counts. Z (n, d), factors (n, J) -> float in [0, 1]. It is
@@ -47,12 +47,11 @@ def mutual_information_gap(Z, factors, bins=BINS):
     return float(np.mean(gaps))
 
 
-def separated_attribute_predictability(Z, factors):
-    r"""SAP (Kumar et al., 2018): the mean over factors of the gap between the two best dimensions'
-    R^2.
+def separated_attribute_predictability(Z, factors) -> float:
+    r"""SAP (Kumar et al., 2018): how far the best dimension's R^2 lies above the second's.
 
-    For continuous factors R^2 of the linear regression on one dimension is its squared correlation
-    with the factor. Z (n, d), factors (n, J) -> float in [0, 1].
+    The mean over factors. For continuous factors R^2 of the linear regression on one dimension is
+    its squared correlation with the factor. Z (n, d), factors (n, J) -> float in [0, 1].
     """
     d = Z.shape[1]
     r2 = np.nan_to_num(np.corrcoef(Z, factors, rowvar=False)[:d, d:]) ** 2  # (d, J)
@@ -60,9 +59,8 @@ def separated_attribute_predictability(Z, factors):
     return float((ordered[-1] - ordered[-2]).mean())
 
 
-def dci(Z, factors, seed=0):
-    r"""Disentanglement, completeness, informativeness (Eastwood and Williams, 2018) with random
-    forests.
+def dci(Z, factors, seed: int = 0) -> dict[str, float]:
+    r"""Disentanglement, completeness, informativeness (Eastwood and Williams, 2018), by forests.
 
     R_jv is the importance of dimension j in a forest that predicts factor v from Z.
     disentanglement  mean over dimensions, weighted by their importance, of 1 - H_J(R_j. / sum):
@@ -77,9 +75,8 @@ def dci(Z, factors, seed=0):
     test, train = order[: len(Z) // 4], order[len(Z) // 4 :]
     importance, informativeness = [], []
     for v in factors.T:
-        forest = RandomForestRegressor(50, min_samples_leaf=3, random_state=seed).fit(
-            Z[train], v[train]
-        )
+        forest = RandomForestRegressor(50, min_samples_leaf=3, random_state=seed)
+        forest.fit(Z[train], v[train])
         importance.append(forest.feature_importances_)
         informativeness.append(max(0.0, forest.score(Z[test], v[test])))
     R = np.array(importance).T  # (d, J)
@@ -91,49 +88,40 @@ def dci(Z, factors, seed=0):
     }
 
 
-def attribute_scores(H, assigned, category, attributes, fewest=40):
-    r"""MIG, SAP and DCI of item representations against attributes, concept by concept, averaged by
-    items.
+def attribute_scores(H, assigned, category, attributes, fewest: int = 40) -> dict:
+    r"""MIG, SAP and DCI of items against attributes, concept by concept, averaged by items.
 
     Micro factors live inside a concept: H (M, d) unit rows of the items of category g that were
     assigned to the concept matched to g, against their attributes (M, J). Concepts with fewer than
     `fewest` such items are left out. Returns a dict of floats and "items", how many were used; None
     values if no concept is large enough.
     """
-    from macrid.interpret.macro import match
-
     rows, weights = [], []
     for k, g in match(assigned, category).items():
         inside = (assigned == k) & (category == g)
         if inside.sum() >= fewest:
             Z, factors = H[inside], attributes[inside]
-            rows.append(
-                {
-                    "mig": mutual_information_gap(Z, factors),
-                    "sap": separated_attribute_predictability(Z, factors),
-                    **dci(Z, factors),
-                }
-            )
+            gap, separation = mutual_information_gap, separated_attribute_predictability
+            scores = {"mig": gap(Z, factors), "sap": separation(Z, factors)}
+            rows.append(scores | dci(Z, factors))
             weights.append(int(inside.sum()))
     names = ("mig", "sap", "disentanglement", "completeness", "informativeness")
-    averages = {
-        name: float(np.average([row[name] for row in rows], weights=weights)) if rows else None
-        for name in names
-    }
+    average = lambda name: float(np.average([row[name] for row in rows], weights=weights))
+    averages = {name: average(name) if rows else None for name in names}
     return {**averages, "items": int(np.sum(weights))}
 
 
 def _binned(values, bins):
-    """Each column cut at its quantiles into `bins` bins of equal counts; equal values share a bin."""
+    """Each column cut at its quantiles into bins of equal counts; equal values share a bin."""
     edges = np.quantile(values, np.arange(1, bins) / bins, axis=0)  # (bins - 1, columns)
-    return np.stack(
-        [np.searchsorted(edges[:, j], values[:, j]) for j in range(values.shape[1])], axis=1
-    )
+    numbers = [np.searchsorted(edge, column) for edge, column in zip(edges.T, values.T)]
+    return np.stack(numbers, axis=1)
 
 
 def _entropy(rows):
-    """Entropy of each row, normalised to sum one, to the base of its length; a row of zeros has
-    entropy 1, one of a single number 0.
+    """Entropy of each row, normalised to sum one, to the base of its length.
+
+    A row of zeros has entropy 1, a row of a single number 0.
     """
     total = rows.sum(axis=1, keepdims=True)
     p = np.where(total > 0, rows / np.where(total > 0, total, 1), 1 / rows.shape[1])

@@ -1,9 +1,7 @@
-r"""Controllable recommendation, section 3.5: turn one dimension of a representation and retrieve
-items step by step.
+r"""Controllable recommendation, section 3.5: turn one dimension and retrieve items step by step.
 
-1. `nearest_range`  the range (a, b) of h_*j in which prototype k_* stays the nearest, by binary
-                    search
-2. `subranges`      a = a_0 < a_1 < ... < a_B = b with about as many of the concept's items in each
+1. `nearest_range`  the range (a, b) of h_*j in which prototype k_* stays the nearest
+2. `subranges`      a = a_0 < a_1 < ... < a_B = b, with about as many of the concept's items in each
 3. `beam_search`    one item from each subrange, by equation (12)
 
 `trajectory` puts them together, and `rank_dimensions` says which dimensions are worth turning. All
@@ -28,11 +26,9 @@ from macrid.model.objective import compared
 from macrid.model.ops import normalise
 
 HALVINGS = 60  # of an interval of length 2 at most: to the last bit of a double
-WIDTH = 20
+WIDTH = 20  # of the beam
 GAMMA = 1.0  # the paper leaves gamma open
-USER_GAMMA = (
-    0.1  # from a user's component: what is retrieved is then still to her taste (docs/control.md)
-)
+USER_GAMMA = 0.1  # from a user's component: what comes is still to her taste (docs/control.md)
 
 
 @dataclass(frozen=True)
@@ -52,11 +48,13 @@ class Space:
 
 @dataclass(frozen=True)
 class Trajectory:
-    r"""The items retrieved while dimension j of h_* is turned, one for each of n <= B subranges, in
-    ascending order of j.
+    r"""The items retrieved while dimension j of h_* is turned, in ascending order of j.
 
-    items (n,) rows of H; values (n,) = h_{i_t, j}; edges (n+1,) = a_0, ..., a_n; concept k_*; score
-    as of `objective`.
+    items    (n,) rows of H, one from each of n <= B subranges
+    values   (n,) = h_{i_t, j}
+    edges    (n+1,) = a_0, ..., a_n
+    concept  k_*
+    score    as of `objective`
     """
 
     items: np.ndarray
@@ -66,22 +64,23 @@ class Trajectory:
     score: float
 
 
-def space(parameters, config):
+def space(parameters: dict, config) -> Space:
     """The `Space` of a model's parameters, which may lie on a device."""
     unit = compared(config)
     H, m = (unit(to_host(parameters[name]).astype(float))[0] for name in ("H", "m"))
     return Space(H, m, config.tau, config.cosine, (H @ m.T).argmax(axis=1))
 
 
-def component(parameters, X, k, config):
+def component(parameters: dict, X, k: int, config) -> np.ndarray:
     r"""Component k of a user as h_*: mu^(k) of her items X (1, M) CSR. -> (d,)."""
     mu, _ = model.represent(parameters, X, config)
     return to_host(mu)[0, k].astype(float)
 
 
-def turned(h, j, value, cosine=True):
-    r"""h (d,) with coordinate j set to `value`; under cosine on the unit sphere, the others scaled
-    by one factor. -> (d,).
+def turned(h, j: int, value: float, cosine: bool = True) -> np.ndarray:
+    r"""h (d,) with coordinate j set to `value`. -> (d,).
+
+    Under cosine it stays on the unit sphere: the other coordinates are scaled by one factor.
     """
     h = np.array(h, float)
     h[j] = 0
@@ -91,17 +90,18 @@ def turned(h, j, value, cosine=True):
     return h
 
 
-def nearest_range(h, j, m, low=-1.0, high=1.0, cosine=True):
-    r"""The range (a, b) of coordinate j in which the prototype nearest to h stays the nearest, and
-    that prototype: (a, b, k).
+def nearest_range(
+    h, j: int, m, low: float = -1.0, high: float = 1.0, cosine: bool = True
+) -> tuple[float, float, int]:
+    r"""The range (a, b) of h_j in which the nearest prototype k stays the nearest: (a, b, k).
 
     h (d,) and m (K, d) as in `Space`. Where k stays the nearest up to `low` or `high`, the range
     ends there. Before normalising, <m_k - m_l, h> >= 0 is linear in h_j for every l, so the range
     is one interval and binary search outward from h_j finds its ends.
     """
     k = int((m @ h).argmax())
-    stays = lambda value: (m @ turned(h, j, value, cosine)).argmax() == k  # noqa: E731
-    return *(_end(stays, h[j], bound) for bound in (min(low, h[j]), max(high, h[j]))), k
+    stays = lambda value: (m @ turned(h, j, value, cosine)).argmax() == k
+    return _end(stays, h[j], min(low, h[j])), _end(stays, h[j], max(high, h[j])), k
 
 
 def _end(stays, inside, bound):
@@ -115,7 +115,7 @@ def _end(stays, inside, bound):
     return float(inside)
 
 
-def nearest_range_plain(h, j, m, low=-1.0, high=1.0, cosine=True, points=2001):
+def nearest_range_plain(h, j, m, low=-1.0, high=1.0, cosine=True, points=2001) -> tuple:
     """The plain twin of `nearest_range`: a scan of a grid, right to the grid's step."""
     k = int((m @ h).argmax())
     values = np.linspace(min(low, h[j]), max(high, h[j]), points)
@@ -123,32 +123,32 @@ def nearest_range_plain(h, j, m, low=-1.0, high=1.0, cosine=True, points=2001):
     return min(staying, default=h[j]), max(staying, default=h[j]), k
 
 
-def subranges(values, a, b, B):
-    r"""Cut (a, b] into subranges (a_{t-1}, a_t] with about as many of `values` (n,) in each. ->
-    edges (steps + 1,).
+def subranges(values, a: float, b: float, B: int) -> np.ndarray:
+    r"""Cut (a, b] into subranges (a_{t-1}, a_t] with about as many of `values` (n,) in each.
 
     a_t is the value up to which nearest to t n / B of the values lie. Equal values share a
     subrange; none is empty: with fewer than B different values there are as many subranges as
-    values, with none there is no subrange (edges (1,)).
+    values, with none there is no subrange. -> edges (steps + 1,).
     """
     different, counts = np.unique(values[(values > a) & (values <= b)], return_counts=True)
     steps = min(B, len(different))
     if steps == 0:
         return np.array([a])
     below = np.cumsum(counts)
-    cuts, first = [], 0
+    cuts: list[int] = []
+    first = 0
     for t in range(1, steps):
-        allowed = np.arange(
-            first, len(different) - (steps - t)
-        )  # leaves a value for each subrange that follows
+        last = len(different) - (steps - t)  # leaves a value for each subrange that follows
+        allowed = np.arange(first, last)
         cuts.append(allowed[np.abs(below[allowed] - t * below[-1] / steps).argmin()])
         first = cuts[-1] + 1
     return np.array([a, *different[cuts], b]) if cuts else np.array([a, b])
 
 
-def objective(chosen, start, gamma, tau):
-    r"""Equation (12): sum_t e^{cos(h_t, h_*) / tau} + gamma sum_{t<t'} e^{cos(h_t, h_t') / tau},
-    times e^{-1 / tau}.
+def objective(chosen, start, gamma: float, tau: float) -> float:
+    r"""Equation (12), times e^{-1 / tau}.
+
+        sum_t e^{cos(h_t, h_*) / tau} + gamma sum_{t<t'} e^{cos(h_t, h_t') / tau}
 
     chosen (n, d-1) and start (d-1,) are h_{i_t, -j} and h_{*, -j} in unit length: dimension j is
     left out. The constant factor changes no order; it keeps a small tau from overflowing.
@@ -157,11 +157,12 @@ def objective(chosen, start, gamma, tau):
     return float(np.exp((chosen @ start - 1) / tau).sum() + gamma * np.triu(pairs, 1).sum())
 
 
-def beam_search(groups, start, gamma, tau, width=WIDTH):
-    r"""One candidate of each group so that equation (12) is large: (places in the groups,
-    `objective`).
+def beam_search(
+    groups: list, start, gamma: float, tau: float, width: int = WIDTH
+) -> tuple[np.ndarray, float]:
+    r"""One candidate of each group, so that equation (12) is large: (their places, `objective`).
 
-    groups  a list of (n_t, d-1) candidates' h_{i, -j}, start (d-1,) = h_{*, -j}; all in unit length
+    groups are (n_t, d-1) candidates' h_{i, -j}, start (d-1,) is h_{*, -j}; all in unit length.
     Group by group, the `width` best partial choices are kept, by the terms of (12) among what is
     chosen so far. Width 1 is greedy; a width of at least the number of choices is exhaustive. Equal
     values go to the candidate that comes first.
@@ -178,17 +179,17 @@ def beam_search(groups, start, gamma, tau, width=WIDTH):
     return paths[0], float(scores[0])
 
 
-def exhaustive_search(groups, start, gamma, tau):
+def exhaustive_search(groups: list, start, gamma: float, tau: float) -> tuple[np.ndarray, float]:
     r"""The plain twin of `beam_search`: every choice is tried, prod_t n_t of them."""
     choices = list(itertools.product(*(range(len(group)) for group in groups)))
-    scores = [
-        objective(np.array([group[i] for group, i in zip(groups, choice)]), start, gamma, tau)
-        for choice in choices
-    ]
+    members = lambda choice: np.array([group[i] for group, i in zip(groups, choice)])
+    scores = [objective(members(choice), start, gamma, tau) for choice in choices]
     return np.array(choices[np.argmax(scores)]), max(scores)
 
 
-def trajectory(space, h, j, B, gamma=GAMMA, width=WIDTH):
+def trajectory(
+    space: Space, h, j: int, B: int, gamma: float = GAMMA, width: int = WIDTH
+) -> Trajectory:
     r"""Turn dimension j of h (d,), an item's or a user's component, in B steps. -> `Trajectory`.
 
     An item that starts may be retrieved: it is the nearest to itself. Fewer than B steps come where
@@ -203,26 +204,29 @@ def trajectory(space, h, j, B, gamma=GAMMA, width=WIDTH):
     h = normalise(np.asarray(h, float))[0] if space.cosine else np.asarray(h, float)
     inside = np.flatnonzero(space.concept == (space.m @ h).argmax())
     values = space.H[inside, j]
-    # Without a sphere the range may have no end; the lowest item has to lie above a
-    low, high = (
-        (-1.0, 1.0)
-        if space.cosine or not len(inside)
-        else (np.nextafter(values.min(), -np.inf), values.max())
-    )
+
+    # 1. the range in which h stays in its concept
+    low, high = -1.0, 1.0
+    if len(inside) and not space.cosine:  # without a sphere the range may have no end
+        low, high = np.nextafter(values.min(), -np.inf), values.max()  # the lowest lies above a
     a, b, k = nearest_range(h, j, space.m, low, high, space.cosine)
+
+    # 2. its subranges, and the concept's items in each
     edges = subranges(values, a, b, B)
-    members = [
-        inside[(values > left) & (values <= right)] for left, right in zip(edges[:-1], edges[1:])
-    ]
-    without = lambda rows: normalise(np.delete(rows, j, axis=-1))[0]  # noqa: E731
-    places, score = beam_search(
-        [without(space.H[group]) for group in members], without(h), gamma, space.tau, width
-    )
-    items = np.array([group[place] for group, place in zip(members, places)], int)
+    pairs = zip(edges[:-1], edges[1:])
+    members = [inside[(values > left) & (values <= right)] for left, right in pairs]
+
+    # 3. one item from each, by what they are in all dimensions but j
+    without_j = lambda rows: normalise(np.delete(rows, j, axis=-1))[0]
+    groups = [without_j(space.H[rows]) for rows in members]
+    places, score = beam_search(groups, without_j(h), gamma, space.tau, width)
+    items = np.array([rows[place] for rows, place in zip(members, places)], int)
     return Trajectory(items, space.H[items, j], edges, k, score)
 
 
-def rank_dimensions(space, k, B=8, starts=20, gamma=GAMMA, attributes=None, seed=0, progress=None):
+def rank_dimensions(
+    space: Space, k: int, B=8, starts=20, gamma=GAMMA, attributes=None, seed=0, progress=None
+) -> list[dict]:
     r"""Which dimensions of concept k are worth turning: a list of dicts, the best first.
 
     Along j itself every trajectory rises, by construction. What tells a good dimension without
@@ -242,24 +246,19 @@ def rank_dimensions(space, k, B=8, starts=20, gamma=GAMMA, attributes=None, seed
                  nats, fifths by fifths
     """
     members = np.flatnonzero(space.concept == k)
-    chosen = np.random.default_rng(seed).permutation(members)[:starts]
+    first = np.random.default_rng(seed).permutation(members)[:starts]
     rows = []
     for j in range(space.H.shape[1]):
-        found = [trajectory(space, space.H[i], j, B, gamma).items for i in chosen]
-        row = {"dimension": j, "share": 0.0, "steps": 0.0}
-        if found:
-            row |= {
-                "share": float(np.mean([_share(space.H[items], j) for items in found])),
-                "steps": float(np.mean([*map(len, found)])),
-            }
-        if attributes is not None and found:
-            rho = np.array([step_correlation(attributes[items]) for items in found])  # (starts, J)
-            best = int(np.abs(rho).mean(axis=0).argmax())
-            row |= {
-                "rho": rho.mean(axis=0),
-                "monotone": float(np.abs(rho).mean(axis=0)[best]),
-                "attribute": best,
-            }
+        paths = [trajectory(space, space.H[i], j, B, gamma).items for i in first]
+        row: dict = {"dimension": j, "share": 0.0, "steps": 0.0}
+        if paths:
+            row["share"] = float(np.mean([_share(space.H[items], j) for items in paths]))
+            row["steps"] = float(np.mean([len(items) for items in paths]))
+        if paths and attributes is not None:
+            rho = np.array([step_correlation(attributes[items]) for items in paths])  # (starts, J)
+            monotone = np.abs(rho).mean(axis=0)
+            best = int(monotone.argmax())
+            row |= {"rho": rho.mean(axis=0), "monotone": float(monotone[best]), "attribute": best}
             row["information"] = _information(space.H[members, j], attributes[members, best])
         rows.append(row)
         if progress:
@@ -267,27 +266,29 @@ def rank_dimensions(space, k, B=8, starts=20, gamma=GAMMA, attributes=None, seed
     return sorted(rows, key=lambda row: -row.get("monotone", row["share"]))
 
 
-def step_correlation(values):
-    r"""Spearman correlation of the step 1, ..., n with each column of values (n, J), 0 where a
-    column is constant. -> (J,).
+def step_correlation(values) -> np.ndarray:
+    r"""Spearman correlation of the step 1, ..., n with each column of values (n, J). -> (J,).
+
+    It is 0 where a column is constant.
     """
     from scipy.stats import rankdata
 
-    ranks = rankdata(values, axis=0) - (len(values) + 1) / 2
-    steps = np.arange(len(values)) - (len(values) - 1) / 2
-    return steps @ ranks / np.maximum(np.sqrt((steps @ steps) * (ranks**2).sum(axis=0)), 1e-300)
+    n = len(values)
+    ranks = rankdata(values, axis=0) - (n + 1) / 2
+    steps = np.arange(n) - (n - 1) / 2
+    lengths = np.sqrt((steps @ steps) * (ranks**2).sum(axis=0))
+    return steps @ ranks / np.maximum(lengths, 1e-300)
 
 
 def _share(rows, j):
+    """The share of dimension j in the variance of rows (n, d)."""
     variance = rows.var(axis=0) if len(rows) > 1 else np.zeros(rows.shape[1])
     return variance[j] / max(variance.sum(), 1e-300)
 
 
 def _information(x, y):
+    """The mutual information of x and y (n,), each cut into fifths, in nats."""
     from sklearn.metrics import mutual_info_score
 
-    return float(
-        mutual_info_score(
-            *(np.searchsorted(np.quantile(v, (0.2, 0.4, 0.6, 0.8)), v) for v in (x, y))
-        )
-    )
+    fifths = lambda v: np.searchsorted(np.quantile(v, (0.2, 0.4, 0.6, 0.8)), v)
+    return float(mutual_info_score(fifths(x), fifths(y)))

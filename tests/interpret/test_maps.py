@@ -37,7 +37,7 @@ def test_names_shares_and_typical_items_of_concepts():
         np.arange(50)[::-1],
         [f"t{i}" for i in range(50)],
     )
-    assert (first.name, first.category, first.count, first.share, first.such) == (
+    assert (first.name, first.category, first.count, first.share, first.examples) == (
         "concept 0: bag",
         0,
         30,
@@ -45,7 +45,7 @@ def test_names_shares_and_typical_items_of_concepts():
         (),
     )
     assert first.telling == [("bag", pytest.approx(28 / 30), pytest.approx(28 / 50))]
-    assert (second.name, second.category) == ("concept 1", None) and second.such == (
+    assert (second.name, second.category) == ("concept 1", None) and second.examples == (
         "t47",
         "t48",
         "t49",
