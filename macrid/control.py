@@ -124,52 +124,10 @@ def main(argv=None):
             True,
         )
         with files.replacing(flags.out) as file:
-            strip([origin, *shown], j).savefig(
+            drawing.strip([origin, *shown], j).savefig(
                 file, format=Path(flags.out).suffix[1:].lower(), dpi=110
             )
         print(flags.out)
-
-
-def strip(entries, j):
-    """The strip of Figures 6 to 8, the start at the left. entries: (picture or None, title,
-    category, value of dimension j, whether it is the start).
-    """
-    from matplotlib.figure import Figure
-
-    pictured = any(picture for picture, *_ in entries)
-    figure = Figure(
-        figsize=(1.45 * len(entries) + 0.5, 2.9 if pictured else 2.4),
-        layout="constrained",
-        facecolor="white",
-    )
-    figure.suptitle(
-        f"Dimension {j} turned from low to high, all else held as alike as the catalogue allows",
-        fontsize=11,
-    )
-    figure.supxlabel(
-        f"step, and the item's value of dimension {j}   \N{RIGHTWARDS ARROW}", fontsize=10
-    )
-    for place, (axis, (picture, title, category, value, starts)) in enumerate(
-        zip(figure.subplots(1, len(entries)), entries)
-    ):
-        named = (
-            []
-            if not drawing.show_item(axis, picture, title, category, 18)
-            else drawing.wrapped(title, 18, 2)
-        )
-        if pictured:
-            axis.set_box_aspect(1)
-        axis.set_xlabel("\n".join([*named, f"{value:+.3f}"]), fontsize=9)
-        axis.set_title(
-            str(place) if place else "start", fontsize=10, fontweight="normal" if place else "bold"
-        )
-        for spine in axis.spines.values():
-            spine.set(
-                visible=True,
-                edgecolor=drawing.INK if starts else "#cccccc",
-                linewidth=2.5 if starts else 0.8,
-            )
-    return figure
 
 
 def _check(flags):

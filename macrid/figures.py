@@ -117,22 +117,19 @@ def main(argv=None):
         say(f"left out  {line}")
 
 
-def _map(loaded, of_inner):
-    """Figures 2 to 4."""
-    found = maps.learned(loaded)
-    items, users = (
-        maps.sample(len(found.H), maps.MOST_ITEMS),
-        maps.sample(loaded.split.train.shape[0], maps.MOST_USERS),
-    )
-    points, of_users = maps.components(loaded, found.C, users)
-    places = maps.flatten(np.concatenate([found.H[items], points]))
-    if of_inner is None:
-        return drawing.concept_map(found, (items, of_users, places))
-    other = maps.learned(of_inner)
-    its_items = maps.sample(len(other.H), maps.MOST_ITEMS)
-    return drawing.concept_map(
-        found, (items, of_users, places), (other, its_items, maps.flatten(other.H[its_items]))
-    )
+def _map(run, inner):
+    """Figures 2 to 4: of a run, and of one with the inner product, if there is one."""
+    learned = maps.learned(run)
+    items = maps.sample(len(learned.H), maps.MOST_ITEMS)
+    users = maps.sample(run.split.train.shape[0], maps.MOST_USERS)
+    points, of_users = maps.components(run, learned.C, users)
+    places = maps.flatten(np.concatenate([learned.H[items], points]))
+    panel = None
+    if inner is not None:
+        other = maps.learned(inner)
+        its_items = maps.sample(len(other.H), maps.MOST_ITEMS)
+        panel = (other, its_items, maps.flatten(other.H[its_items]))
+    return drawing.concept_map(learned, items, of_users, places, panel)
 
 
 def _trained(folder, settings, say):

@@ -304,32 +304,22 @@ def test_what_the_page_says_of_an_item_is_true(run, made):
 
 def test_page_figure_and_terminal_call_a_concept_the_same(run, made, shop_run, command):
     printed = command("evaluate", "--run", shop_run, "--concepts").stdout
-    told = [line.split("  ")[0] for line in printed.splitlines() if line.startswith("concept")]
-    assert (
-        told == [concept["name"] for concept in content(made)["concepts"]]
-        and printed.count("  best known  ") == 6
-    )
+    names = [line.split("  ")[0] for line in printed.splitlines() if line.startswith("concept")]
+    assert names == [concept["name"] for concept in content(made)["concepts"]]
+    assert printed.count("  best known  ") == 6
 
     # with categories that are the concepts, all are named
     interactions = run.interactions
     kinds = interactions.categories.toarray()
     kinds[run.split.items] = np.eye(6)[maps.learned(run).assigned]
-    named = replace(interactions, categories=sparse.csr_array(kinds))
-    changed = replace(run, interactions=named)
-    found, few = maps.learned(changed), np.arange(8)
-    drawn = (
-        drawing.concept_map(found, (few, few[:2], np.arange(20).reshape(10, 2)))
-        .axes[0]
-        .get_legend()
-        .get_texts()
-    )
+    named = replace(run, interactions=replace(interactions, categories=sparse.csr_array(kinds)))
+    learned, few = maps.learned(named), np.arange(8)
+    figure = drawing.concept_map(learned, few, few[:2], np.arange(20).reshape(10, 2))
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     names = [f"concept {k}: {name}" for k, name in enumerate(interactions.category_names)]
-    assert (
-        [text.get_text().rsplit(" (", 1)[0] for text in drawn]
-        == [concept["name"] for concept in report.gather(changed)[0]["concepts"]]
-        == names
-    )
-    assert found.matching == {k: k for k in range(6)}, (
+    assert [text.rsplit(" (", 1)[0] for text in legend] == names
+    assert [concept["name"] for concept in report.gather(named)[0]["concepts"]] == names
+    assert learned.matching == {k: k for k in range(6)}, (
         "in the map, a category has the colour of the concept called after it"
     )
 

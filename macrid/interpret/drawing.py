@@ -1,33 +1,30 @@
 """Figures. Each function returns a matplotlib Figure; `python -m macrid.figures` writes them."""
 
+from pathlib import Path
+
 import numpy as np
 
-from macrid.data import shop_pictures
+from macrid.data import Interactions, shop_pictures
 from macrid.data.shop import CATEGORIES, DETAIL, SHARED
 from macrid.files import replacing
+from macrid.interpret.maps import Learned
 
 INK = "#333333"
 GREY = "#bbbbbb"
-COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#000000",
-    "#F0E442",
-)  # Okabe and Ito (2008)
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, RED, BLACK, YELLOW = "#56B4E9", "#D55E00", "#000000", "#F0E442"
+COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, RED, BLACK, YELLOW)  # Okabe and Ito (2008)
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")  # a second sign for a colour that comes again
+LINES: tuple = ("-", "--", ":", "-.")  # of the series of Figure 5
 CARD = "#f4f2ec"  # stands for a picture, with text on it
 
 
-def style(place):
+def style(place: int) -> tuple[str, str]:
     """(colour, marker) of the concept at `place`: no two of 56 are the same."""
     return COLOURS[place % len(COLOURS)], MARKERS[place // len(COLOURS) % len(MARKERS)]
 
 
-def save(folder, name: str, figure, say=print) -> None:
+def save(folder: Path, name: str, figure, say=print) -> None:
     """Write a figure as PNG and SVG, and say where; the same figure gives the same bytes."""
     import matplotlib
 
@@ -38,81 +35,49 @@ def save(folder, name: str, figure, say=print) -> None:
         say(path)
 
 
-def concept_map(found, points, inner=None):
-    r"""Figures 2 to 4: items and users' two strongest components in one t-SNE map, coloured by
-    concept and by category.
+def concept_map(learned: Learned, items, of_users, places, inner=None):
+    r"""Figures 2 to 4: items and users' two strongest components in one t-SNE map.
 
-    found   `maps.Learned`
-    points  (items (n,), users' concepts (2B,), places (n + 2B, 2)): rows of H, then the components
-            of B users
-    inner   (`maps.Learned`, items (n',), places (n', 2)) of a run with the inner product, for panel
-            (c), or None
+    They are coloured by concept, and by category.
+
+    items     (n,) rows of H
+    of_users  (2B,) the concepts of the two strongest components of B users
+    places    (n + 2B, 2) of the items, then of the components
+    inner     (`Learned`, items (n',), places (n', 2)) of a run with the inner product, for panel
+              (c), or None
+
     A panel that the data does not allow (no categories, no second run) is left out; the letters are
     the paper's.
     """
-    from matplotlib.figure import Figure
-
-    items, of_users, places = points
-    n = len(items)
-    kinds = [(style(concept.number), concept.name) for concept in found.concepts]
-    panels = [("(a) Items, by predicted concept", places[:n], found.assigned[items], kinds)]
-    if found.category is not None:
-        truth, truth_kinds = _by_category(found, items)
-        panels.append(("(b) Items, by true category", places[:n], truth, truth_kinds))
+    # the panels: (title, places, group of each, [(style, name)] of the groups)
+    n, assigned, concepts = len(items), learned.assigned[items], _concept_signs(learned)
+    panels = [("(a) Items, by predicted concept", places[:n], assigned, concepts)]
+    if learned.category is not None:
+        panels.append(("(b) Items, by true category", places[:n], *_by_category(learned, items)))
     if inner is not None:
         other, its_items, its_places = inner
-        its_kinds = [(style(concept.number), concept.name) for concept in other.concepts]
-        panels.append(
-            (
-                "(c) Items of the inner-product model",
-                its_places,
-                other.assigned[its_items],
-                its_kinds,
-            )
-        )
-    panels.append(("(d) Users' two strongest components", places[n:], of_users, kinds))
-    panels.append(
-        ("(e) Items and users", places, np.concatenate([found.assigned[items], of_users]), kinds)
-    )
+        its_groups = (other.assigned[its_items], _concept_signs(other))
+        panels.append(("(c) Items of the inner-product model", its_places, *its_groups))
+    panels.append(("(d) Users' two strongest components", places[n:], of_users, concepts))
+    together = np.concatenate([assigned, of_users])
+    panels.append(("(e) Items and users", places, together, concepts))
 
+    # their grid, with room for legends and caption
     columns = 2 if len(panels) == 4 else min(3, len(panels))
     rows = -(-len(panels) // columns)
     typical = [
         f"Typical of {concept.name}: {'; '.join(concept.examples)}"
-        for concept in found.concepts
+        for concept in learned.concepts
         if concept.examples
     ]
-    figure = Figure(
-        figsize=(4.6 * columns, (4.8 + 0.1 * len(found.m)) * rows + 0.9 + 0.2 * len(typical)),
-        layout="constrained",
-        facecolor="white",
-    )
+    height = (4.8 + 0.1 * len(learned.m)) * rows + 0.9 + 0.2 * len(typical)
+    figure = _figure(4.6 * columns, height)
+
     lower, upper = places.min(axis=0), places.max(axis=0)
     margin = 0.04 * (upper - lower)
-    for place, (title, at, groups, signs) in enumerate(panels):
-        axis = figure.add_subplot(rows, columns, place + 1)
-        for group, ((colour, marker), name) in enumerate(signs):
-            here = at[groups == group]
-            axis.scatter(
-                *here.T,
-                s=7,
-                c=colour,
-                marker=marker,
-                linewidths=0,
-                alpha=0.85,
-                label=f"{name} ({len(here):,})",
-            )
-        rest = at[groups < 0]
-        if len(rest):
-            axis.scatter(
-                *rest.T,
-                s=4,
-                c=GREY,
-                marker="o",
-                linewidths=0,
-                zorder=0,
-                label=f"none or several of these ({len(rest):,})",
-            )
+    for number, (title, points, groups, signs) in enumerate(panels, 1):
+        axis = figure.add_subplot(rows, columns, number)
+        _scatter(axis, points, groups, signs)
         if not title.startswith("(c)"):  # panels of one map have one scale
             axis.set_xlim(lower[0] - margin[0], upper[0] + margin[0])
             axis.set_ylim(lower[1] - margin[1], upper[1] + margin[1])
@@ -121,148 +86,118 @@ def concept_map(found, points, inner=None):
         axis.set_ylabel("t-SNE 2", color=INK, fontsize=9)
         axis.set_xticks([])
         axis.set_yticks([])
-        axis.legend(
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.06),
-            ncols=2,
-            fontsize=8,
-            markerscale=2.5,
-            frameon=False,
-            handletextpad=0.3,
-        )
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.06), "ncols": 2}
+        axis.legend(**below, fontsize=8, markerscale=2.5, frameon=False, handletextpad=0.3)
+    other = None if inner is None else inner[0]
+    _caption(figure, _map_caption(learned, n, len(of_users) // 2, other), *typical)
+    return figure
+
+
+def _concept_signs(learned):
+    """[(style, name)] of the concepts."""
+    return [(style(concept.number), concept.name) for concept in learned.concepts]
+
+
+def _by_category(learned, items):
+    """The true categories of `items` as groups (n,), and [(style, name)] of the groups.
+
+    Categories that are matched to a concept have its colour; a few others come after them.
+    """
+    K, matching = len(learned.m), learned.matching
+    present = np.unique(learned.category[learned.category >= 0])
+    others = [g for g in present if g not in matching.values()]
+    shown = [matching.get(k, -2) for k in range(K)] + others[: max(0, len(COLOURS) - K)]
+    place = {g: number for number, g in enumerate(shown)}
+    groups = np.array([place.get(g, -1) for g in learned.category[items]])
+    names = [learned.category_names[g] if g >= 0 else "no category" for g in shown]
+    return groups, [(style(number), name) for number, name in enumerate(names)]
+
+
+def _scatter(axis, points, groups, signs):
+    """Points (n, 2) in the style of their groups (n,), with how many they are; -1 is no group."""
+    for group, ((colour, marker), name) in enumerate(signs):
+        x, y = points[groups == group].T
+        look = {"c": colour, "marker": marker, "linewidths": 0, "alpha": 0.85}
+        axis.scatter(x, y, s=7, label=f"{name} ({len(x):,})", **look)
+    if (groups < 0).any():
+        x, y = points[groups < 0].T
+        look = {"c": GREY, "marker": "o", "linewidths": 0, "zorder": 0}
+        axis.scatter(x, y, s=4, label=f"none or several of these ({len(x):,})", **look)
+
+
+def _map_caption(learned, items, users, inner):
+    """What the map of so many items and users shows; `inner` is the second run's `Learned`."""
     text = (
-        f"t-SNE of {n:,} of {len(found.H):,} items and of the two most confident components of"
-        f" {len(of_users) // 2:,} training users, in one map; in brackets, how many points. An"
-        " item's concept is arg max over k of c_ik. A concept is called after a category only"
-        " where that stands out in it."
+        f"t-SNE of {items:,} of {len(learned.H):,} items and of the two most confident components"
+        f" of {users:,} training users, in one map; in brackets, how many points. An item's concept"
+        " is arg max over k of c_ik. A concept is called after a category only where that stands"
+        " out in it."
     )
-    if len(found.m) > len(COLOURS):
+    if len(learned.m) > len(COLOURS):
         text += f" After {len(COLOURS)} concepts the colours come again with another marker."
-    if found.category is not None:
+    if learned.category is not None:
         text += (
             " In (b) a category has the colour of the concept called after it, the others as"
             " section 4.3's greedy matching pairs them, near or not."
         )
     if inner is not None:
-        share = np.bincount(inner[0].assigned).max() / len(inner[0].assigned)
+        largest = lambda assigned: np.bincount(assigned).max() / len(assigned)
         text += (
-            f" Panel (c) is a map of its own; its largest concept holds {share:.0%} of the items,"
-            f" {np.bincount(found.assigned).max() / len(found.assigned):.0%} in (a)."
+            " Panel (c) is a map of its own; its largest concept holds"
+            f" {largest(inner.assigned):.0%} of the items, {largest(learned.assigned):.0%} in (a)."
         )
-    _caption(figure, text, *typical)
-    return figure
+    return text
 
 
-def _by_category(found, items):
-    """(groups (n,), [(style, name)]) of the true categories, those matched to a concept in its
-    colour, a few others after.
-    """
-    others = [
-        g
-        for g in np.unique(found.category[found.category >= 0])
-        if g not in found.matching.values()
-    ]
-    chosen = [found.matching.get(k, -2) for k in range(len(found.m))] + others[
-        : max(0, len(COLOURS) - len(found.m))
-    ]
-    place = {g: at for at, g in enumerate(chosen)}
-    groups = np.array([place.get(g, -1) for g in found.category[items]])
-    return groups, [
-        (style(at), found.category_names[g] if g >= 0 else "no category")
-        for at, g in enumerate(chosen)
-    ]
+def independence_curve(runs: list, metric: str = "ndcg@100"):
+    r"""Figure 5: independence of dimensions against a metric, for mu, for sampled z and for h.
 
-
-def independence_curve(runs, metric="ndcg@100"):
-    r"""Figure 5: independence of dimensions against the metric, one point a run, for mu, for
-    sampled z and for h apart.
-
-    runs: a list of (label, beta, metrics.json as a dict). Runs of one label are joined in order of
-    beta (the mean, where seeds repeat a beta). "independence_stderr", where a run has it, becomes a
-    bar across. The dashed line is what independent dimensions would give in a sample of this size.
+    runs: a list of (label, beta, metrics.json as a dict), one point each. Runs of one label are
+    joined in order of beta (the mean, where seeds repeat a beta). "independence_stderr", where a
+    run has it, becomes a bar across. The dashed line is what independent dimensions would give in a
+    sample of this size.
     """
     from matplotlib import colormaps
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    measured = (
+    labels = list(dict.fromkeys(label for label, _, _ in runs))
+    betas = sorted({beta for _, beta, _ in runs})
+    colour, last = colormaps["viridis"], max(1, len(betas) - 1)
+    shade = {beta: colour(0.85 * place / last) for place, beta in enumerate(betas)}
+    signs = {
+        label: (MARKERS[place % len(MARKERS)], LINES[place % len(LINES)])
+        for place, label in enumerate(labels)
+    }
+    panels = (
         ("mu", "users' means μ", "users_ceiling"),
         ("z", "users' samples z", "users_ceiling"),
         ("h", "items' h", "items_ceiling"),
     )
-    figure = Figure(figsize=(13, 4.8), layout="constrained", facecolor="white")
+
+    figure = _figure(13, 4.8)
     axes = figure.subplots(1, 3, sharey=True)
-    labels, betas = (
-        list(dict.fromkeys(label for label, _, _ in runs)),
-        sorted({beta for _, beta, _ in runs}),
-    )
-    shade = {
-        beta: colormaps["viridis"](0.85 * place / max(1, len(betas) - 1))
-        for place, beta in enumerate(betas)
-    }
-    lines = ("-", "--", ":", "-.")
-    for axis, (name, title, ceiling) in zip(axes, measured):
-        for place, label in enumerate(labels):
-            marker, line = MARKERS[place % len(MARKERS)], lines[place % len(lines)]
-            own = {
-                beta: [found for of, b, found in runs if (of, b) == (label, beta)] for beta in betas
-            }
-            x, y = (
-                {beta: [read(found) for found in own[beta]] for beta in betas if own[beta]}
-                for read in (
-                    lambda found: found["independence"][name],
-                    lambda found: found["test"][metric]["mean"],
-                )
-            )
-            axis.plot(
-                [np.mean(x[beta]) for beta in x],
-                [np.mean(y[beta]) for beta in x],
-                color=GREY,
-                linewidth=1,
-                linestyle=line,
-                zorder=1,
-                label=label,
-            )
-            for beta in x:
-                spread = [found["test"][metric]["stderr"] or 0 for found in own[beta]]
-                across = [
-                    found.get("independence_stderr", {}).get(name) or 0 for found in own[beta]
-                ]
-                axis.errorbar(
-                    x[beta],
-                    y[beta],
-                    yerr=spread,
-                    xerr=across,
-                    fmt=marker,
-                    color=shade[beta],
-                    capsize=2,
-                    linewidth=0.8,
-                    markersize=6,
-                )
+    for axis, (name, title, ceiling) in zip(axes, panels):
+        for label, (marker, line) in signs.items():
+            of_label = [(beta, metrics) for its, beta, metrics in runs if its == label]
+            of_beta = {b: [metrics for beta, metrics in of_label if beta == b] for b in betas}
+            _series(axis, of_beta, name, metric, label, marker, line, shade)
         axis.axvline(runs[0][2]["independence"][ceiling], color=INK, linestyle="--", linewidth=0.8)
         axis.set_title(f"Independence of {title}", fontsize=11, color=INK)
         axis.set_xlabel("1 - mean |correlation| of two dimensions", color=INK, fontsize=9)
         axis.tick_params(labelsize=8)
     axes[0].set_ylabel(f"test {metric.upper()} ± standard error", color=INK, fontsize=9)
-    signs = [
+
+    handles = [
         Line2D([], [], color=shade[beta], marker="o", linestyle="", label=f"β = {beta:g}")
         for beta in betas
     ]
-    signs += [
-        Line2D(
-            [],
-            [],
-            color=GREY,
-            marker=MARKERS[place % len(MARKERS)],
-            linestyle=lines[place % len(lines)],
-            label=label,
-        )
-        for place, label in enumerate(labels)
+    handles += [
+        Line2D([], [], color=GREY, marker=marker, linestyle=line, label=label)
+        for label, (marker, line) in signs.items()
     ]
-    signs.append(
-        Line2D([], [], color=INK, linestyle="--", linewidth=0.8, label="independent,\nthis sample")
-    )
-    figure.legend(handles=signs, loc="outside right upper", fontsize=9, frameon=False)
+    label = "independent,\nthis sample"
+    handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=0.8, label=label))
+    figure.legend(handles=handles, loc="outside right upper", fontsize=9, frameon=False)
     _caption(
         figure,
         "Independence is 1 - 2/(d(d-1)) sum |corr_ij| (section 4.4.1), of the posterior's means, of"
@@ -273,78 +208,41 @@ def independence_curve(runs, metric="ndcg@100"):
     return figure
 
 
-def comparison(table):
-    r"""Tables 2 and 3 as a picture: above, each system's means; below, the reference minus each,
-    paired by user.
+def _series(axis, of_beta, name, metric, label, marker, line, shade):
+    """One label's runs, {beta: [metrics.json, ...]}, as points joined by a line."""
+    of_beta = {beta: runs for beta, runs in of_beta.items() if runs}
+    x = {b: [run["independence"][name] for run in runs] for b, runs in of_beta.items()}
+    y = {b: [run["test"][metric]["mean"] for run in runs] for b, runs in of_beta.items()}
+    means = ([np.mean(values[beta]) for beta in of_beta] for values in (x, y))
+    axis.plot(*means, color=GREY, linewidth=1, linestyle=line, zorder=1, label=label)
+    for beta, runs in of_beta.items():
+        up = [run["test"][metric]["stderr"] or 0 for run in runs]
+        across = [run.get("independence_stderr", {}).get(name) or 0 for run in runs]
+        look = {"fmt": marker, "color": shade[beta], "markersize": 6, "linewidth": 0.8}
+        axis.errorbar(x[beta], y[beta], yerr=up, xerr=across, capsize=2, **look)
+
+
+def comparison(table: dict):
+    r"""Tables 2 and 3 as a picture: each system's means; below, the reference minus each, paired.
 
     table: the dict of `macrid.experiments.results.build`. Bars above are one standard error; below
     they are 95% intervals, filled where zero is rejected after Holm's correction.
     """
-    from matplotlib.figure import Figure
-
     names = [system["name"] for system in table["systems"]]
     metrics = list(table["systems"][0]["figures"])
     compared = [name for name in names if name != table["reference"]]
     rows = [names, compared] if compared else [names]
     heights = [len(row) + 2.5 for row in rows]
-    figure = Figure(figsize=(13, 0.3 * sum(heights) + 1.6), layout="constrained", facecolor="white")
-    grid = figure.subplots(
-        len(rows), len(metrics), squeeze=False, sharey="row", gridspec_kw={"height_ratios": heights}
-    )
+    figure = _figure(13, 0.3 * sum(heights) + 1.6)
+    shape = {"squeeze": False, "sharey": "row", "gridspec_kw": {"height_ratios": heights}}
+    grid = figure.subplots(len(rows), len(metrics), **shape)
     for axis, metric in zip(grid[0], metrics):
-        for place, system in enumerate(table["systems"]):
-            found = system["figures"][metric]
-            colour = COLOURS[5] if system["name"] == table["reference"] else COLOURS[0]
-            axis.errorbar(
-                found["mean"],
-                place,
-                xerr=found["stderr"] or 0,
-                fmt="o",
-                color=colour,
-                capsize=3,
-                markersize=5,
-            )
+        _means(axis, table, metric)
         axis.set_title(metric.upper().replace("RECALL", "Recall"), fontsize=11, color=INK)
         _rows(axis, names, "mean ± standard error")
     for axis, metric in zip(grid[1] if compared else [], metrics):
-        axis.axvline(0, color=INK, linestyle="--", linewidth=0.8)
-        pairs = [
-            next(
-                one
-                for one in table["comparisons"]
-                if (one["system"], one["metric"]) == (name, metric)
-            )
-            for name in compared
-        ]
-        far = 3 * np.median(
-            [max(abs(one["low"]), abs(one["high"])) for one in pairs]
-        )  # one system far away would hide how the others differ
-        for place, found in enumerate(pairs):
-            if abs(found["mean"]) > far > 0:
-                side = np.sign(found["mean"])
-                arrow = ("← {}", "{} →")[int(side > 0)]
-                axis.annotate(
-                    arrow.format(f"{found['mean']:+.3f}"),
-                    (0.98 if side > 0 else 0.02, place),
-                    xycoords=("axes fraction", "data"),
-                    ha="right" if side > 0 else "left",
-                    va="center",
-                    fontsize=8,
-                    color=INK,
-                )
-                continue
-            half = [[found["mean"] - found["low"]], [found["high"] - found["mean"]]]
-            fill = COLOURS[0] if found["p_holm"] < 0.05 else "white"
-            axis.errorbar(
-                found["mean"],
-                place,
-                xerr=half,
-                fmt="o",
-                color=COLOURS[0],
-                markerfacecolor=fill,
-                capsize=3,
-                markersize=5,
-            )
+        pairs = {pair["system"]: pair for pair in table["comparisons"] if pair["metric"] == metric}
+        _differences(axis, [pairs[name] for name in compared])
         _rows(axis, compared, f"{table['reference']} minus this row, 95% interval")
     text = f"{table['title']}. {table['header']['data']}. {table['header']['split']}."
     if compared:
@@ -357,102 +255,33 @@ def comparison(table):
     return figure
 
 
-def search_sheet(rows, searched):
-    r"""A search for options: the best figure so far over the trials, and the figure of each trial
-    against each option.
+def _means(axis, table, metric):
+    """The mean of each system, with one standard error; the reference in red."""
+    for place, system in enumerate(table["systems"]):
+        value = system["figures"][metric]
+        colour = RED if system["name"] == table["reference"] else BLUE
+        look = {"fmt": "o", "color": colour, "capsize": 3, "markersize": 5}
+        axis.errorbar(value["mean"], place, xerr=value["stderr"] or 0, **look)
 
-    rows: `macrid.tune.Row`s; searched: {option: (lowest, highest, kind)} as in `macrid.tune.SPACE`.
-    Trials without a figure, failed in their first epoch, are left out of the panels and counted in
-    the caption.
-    """
-    from matplotlib.figure import Figure
 
-    shown = [row for row in rows if row.score is not None]
-    complete = [row for row in shown if row.state == "complete"]
-    best = max(complete, key=lambda row: row.score, default=None)
-    of = lambda row, name: row.number if name == "trial" else row.values.get(name)  # noqa: E731
-    signs = {
-        "complete": ("o", COLOURS[0]),
-        "pruned": ("x", COLOURS[1]),
-        "failed": ("v", COLOURS[5]),
-    }
-    columns = 3
-    figure = Figure(
-        figsize=(12, 3.2 * -(-(len(searched) + 1) // columns) + 0.8),
-        layout="constrained",
-        facecolor="white",
-    )
-    axes = figure.subplots(
-        -(-(len(searched) + 1) // columns), columns, sharey=True, squeeze=False
-    ).ravel()
-    for axis, name in zip(axes, ("trial", *searched)):
-        for state, (marker, colour) in signs.items():
-            own = [
-                (of(row, name), row.score)
-                for row in shown
-                if row.state == state and of(row, name) is not None
-            ]
-            if own:
-                axis.scatter(
-                    *zip(*own),
-                    s=22,
-                    marker=marker,
-                    color=colour,
-                    linewidths=1.2 if marker == "x" else 0,
-                    alpha=0.75,
-                    label=state,
-                )
-        if best and of(best, name) is not None:
-            axis.scatter(
-                of(best, name),
-                best.score,
-                s=110,
-                facecolors="none",
-                edgecolors=INK,
-                linewidths=1.2,
-                label=f"the best, trial {best.number}",
-            )
-        if name == "trial":
-            so_far = np.maximum.accumulate([row.score for row in complete]) if complete else []
-            axis.step(
-                [row.number for row in complete],
-                so_far,
-                where="post",
-                color=INK,
-                linewidth=1.2,
-                label="best so far",
-            )
-        else:
-            low, high, kind = searched[name]
-            margin = 0.03 * (high - low)
-            if kind == "log":
-                axis.set_xscale("log")
-                low, high, margin = low / 3, high * 3, 0
-            axis.set_xlim(low - margin, high + margin)
-        if name in ("trial", "K", "hidden_layers"):
-            axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.set_xlabel(name, color=INK, fontsize=10)
-        axis.tick_params(labelsize=8)
-        axis.grid(color=GREY, alpha=0.4, linewidth=0.5)
-    for axis in axes[len(searched) + 1 :]:
-        axis.axis("off")
-    for axis in axes[::columns]:
-        axis.set_ylabel("validation NDCG@100", color=INK, fontsize=9)
-    figure.legend(
-        *axes[0].get_legend_handles_labels(),
-        fontsize=9,
-        loc="outside upper left",
-        ncols=5,
-        frameon=False,
-    )
-    text = (
-        "Each point is a trial: its best validation NDCG@100; a pruned one was stopped at an epoch"
-        " where it lay below the median of the others."
-    )
-    if len(shown) < len(rows):
-        text += f" {len(rows) - len(shown)} trials failed before they had a figure."
-    _caption(figure, text)
-    return figure
+def _differences(axis, pairs):
+    """The paired difference to each system, with its interval; an arrow where it is far away."""
+    axis.axvline(0, color=INK, linestyle="--", linewidth=0.8)
+    # one system far away would hide how the others differ
+    far = 3 * np.median([max(abs(pair["low"]), abs(pair["high"])) for pair in pairs])
+    for place, pair in enumerate(pairs):
+        mean = pair["mean"]
+        if abs(mean) > far > 0:
+            text, x, side = f"← {mean:+.3f}", 0.02, "left"
+            if mean > 0:
+                text, x, side = f"{mean:+.3f} →", 0.98, "right"
+            look = {"ha": side, "va": "center", "fontsize": 8, "color": INK}
+            axis.annotate(text, (x, place), xycoords=("axes fraction", "data"), **look)
+            continue
+        interval = [[mean - pair["low"]], [pair["high"] - mean]]
+        fill = BLUE if pair["p_holm"] < 0.05 else "white"
+        look = {"fmt": "o", "color": BLUE, "markerfacecolor": fill, "capsize": 3, "markersize": 5}
+        axis.errorbar(mean, place, xerr=interval, **look)
 
 
 def _rows(axis, names, label):
@@ -465,77 +294,144 @@ def _rows(axis, names, label):
     axis.set_axisbelow(True)
 
 
-def strips(rows, steps, caption):
-    r"""Figures 6 to 8: a row for each turned dimension, the retrieved items from its low end to its
-    high end.
+def search_sheet(rows: list, searched: dict):
+    r"""A search for options: the best score so far, and the scores against each option.
+
+    rows: `macrid.tune.Row`s; searched: {option: (lowest, highest, kind)} as in `macrid.tune.SPACE`.
+    Trials without a score, failed in their first epoch, are left out of the panels and counted in
+    the caption.
+    """
+    scored = [row for row in rows if row.score is not None]
+    complete = [row for row in scored if row.state == "complete"]
+    best = max(complete, key=lambda row: row.score, default=None)
+    panels, columns = ("trial", *searched), 3
+    lines = -(-len(panels) // columns)
+    figure = _figure(12, 3.2 * lines + 0.8)
+    axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for axis, name in zip(axes, panels):
+        _trials(axis, name, scored, best)
+        if name == "trial":
+            numbers, scores = [row.number for row in complete], [row.score for row in complete]
+            so_far = np.maximum.accumulate(scores) if scores else scores
+            look = {"color": INK, "linewidth": 1.2, "label": "best so far"}
+            axis.step(numbers, so_far, where="post", **look)
+        else:
+            low, high, kind = searched[name]
+            margin = 0.03 * (high - low)
+            if kind == "log":
+                axis.set_xscale("log")
+                low, high, margin = low / 3, high * 3, 0
+            axis.set_xlim(low - margin, high + margin)
+        if name in ("trial", "K", "hidden_layers"):
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.set_xlabel(name, color=INK, fontsize=10)
+        axis.tick_params(labelsize=8)
+        axis.grid(color=GREY, alpha=0.4, linewidth=0.5)
+    for axis in axes[len(panels) :]:
+        axis.axis("off")
+    for axis in axes[::columns]:
+        axis.set_ylabel("validation NDCG@100", color=INK, fontsize=9)
+    handles, labels = axes[0].get_legend_handles_labels()
+    above = {"loc": "outside upper left", "ncols": 5}
+    figure.legend(handles, labels, fontsize=9, frameon=False, **above)
+    text = (
+        "Each point is a trial: its best validation NDCG@100; a pruned one was stopped at an epoch"
+        " where it lay below the median of the others."
+    )
+    if len(scored) < len(rows):
+        text += f" {len(rows) - len(scored)} trials failed before they had a figure."
+    _caption(figure, text)
+    return figure
+
+
+def _trials(axis, name, rows, best):
+    """The scores of trials against the option `name`, or their number; a ring around the best."""
+    value = lambda row: row.number if name == "trial" else row.values.get(name)
+    looks = {"complete": ("o", BLUE), "pruned": ("x", ORANGE), "failed": ("v", RED)}
+    for state, (marker, colour) in looks.items():
+        of_state = [row for row in rows if row.state == state and value(row) is not None]
+        if of_state:
+            x, y = [value(row) for row in of_state], [row.score for row in of_state]
+            width = 1.2 if marker == "x" else 0
+            look = {"marker": marker, "color": colour, "linewidths": width, "alpha": 0.75}
+            axis.scatter(x, y, s=22, label=state, **look)
+    if best and value(best) is not None:
+        ring = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.2}
+        label = f"the best, trial {best.number}"
+        axis.scatter(value(best), best.score, s=110, label=label, **ring)
+
+
+def strips(rows: list, steps: int, caption: str):
+    r"""Figures 6 to 8: a row for each turned dimension, its items from one end to the other.
 
     rows: a list of (label, start, items), an item being (picture or None, title, category); a
     picture is a path.
     """
-    from matplotlib.figure import Figure
-
     pictured = any(picture for _, start, items in rows for picture, _, _ in (start, *items))
-    figure = Figure(
-        figsize=(1.35 * (steps + 2.4), (1.45 if pictured else 1.0) * len(rows) + 1.3),
-        layout="constrained",
-        facecolor="white",
-    )
+    figure = _figure(1.35 * (steps + 2.4), (1.45 if pictured else 1.0) * len(rows) + 1.3)
     axes = figure.subplots(len(rows), steps + 1, squeeze=False)
     for row, (label, start, items) in zip(axes, rows):
-        for column, axis in enumerate(row):
-            entry = start if column == 0 else items[column - 1] if column <= len(items) else None
-            if entry is None:
-                axis.axis("off")
-                continue
-            if show_item(axis, *entry):
-                axis.set_title("\n".join(wrapped(entry[1], 20, 2)), fontsize=7, color=INK, pad=2)
+        for axis in row[1 + len(items) :]:
+            axis.axis("off")
+        for axis, (picture, title, category) in zip(row, (start, *items)):
+            if show_item(axis, picture, title, category):
+                axis.set_title("\n".join(wrapped(title, 20, 2)), fontsize=7, color=INK, pad=2)
             elif pictured:
                 axis.set_box_aspect(1)
-            if column == 0:
-                axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8, color=INK)
-                for spine in axis.spines.values():
-                    spine.set(visible=True, color=INK, linewidth=1.2)
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8, color=INK)
+        for spine in row[0].spines.values():
+            spine.set(visible=True, color=INK, linewidth=1.2)
     _caption(figure, caption)
     return figure
 
 
-def show_item(axis, picture, title, category="", width=18):
-    """Fill an axis with an item's picture (a path), or where there is none that can be read with
-    its title and category on a card; whether it was a picture.
+def strip(entries: list, j: int):
+    """The items that are retrieved while dimension j is turned, in a row, the start at the left.
+
+    entries: (picture or None, title, category, value of dimension j, whether it is the start).
+    """
+    pictured = any(picture for picture, *_ in entries)
+    figure = _figure(1.45 * len(entries) + 0.5, 2.9 if pictured else 2.4)
+    title = f"Dimension {j} turned from low to high, all else held as alike as the catalogue allows"
+    figure.suptitle(title, fontsize=11)
+    label = f"step, and the item's value of dimension {j}   \N{RIGHTWARDS ARROW}"
+    figure.supxlabel(label, fontsize=10)
+    axes = figure.subplots(1, len(entries))
+    for place, (axis, entry) in enumerate(zip(axes, entries)):
+        picture, title, category, value, is_start = entry
+        name = wrapped(title, 18, 2) if show_item(axis, picture, title, category, 18) else []
+        if pictured:
+            axis.set_box_aspect(1)
+        axis.set_xlabel("\n".join([*name, f"{value:+.3f}"]), fontsize=9)
+        heading, weight = (str(place), "normal") if place else ("start", "bold")
+        axis.set_title(heading, fontsize=10, fontweight=weight)
+        colour, width = (INK, 2.5) if is_start else ("#cccccc", 0.8)
+        for spine in axis.spines.values():
+            spine.set(visible=True, edgecolor=colour, linewidth=width)
+    return figure
+
+
+def show_item(axis, picture, title: str, category: str = "", width: int = 18) -> bool:
+    """Fill an axis with an item's picture (a path); was it one that can be read?
+
+    Where there is none, the title and the category are shown on a card.
     """
     pixels = opened(picture)
     if pixels is not None:
         _picture(axis, pixels)
         return True
-    axis.set(xticks=[], yticks=[], facecolor=CARD)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    axis.set(facecolor=CARD)
+    _bare(axis)
     lines, below = wrapped(title, width, 4), wrapped(category, width + 1, 2)
-    axis.annotate(
-        "\n".join(lines),
-        (0.5, 0.5 + 0.08 * len(below)),
-        xycoords="axes fraction",
-        ha="center",
-        va="center",
-        fontsize=7.5,
-        color=INK,
-    )
-    axis.annotate(
-        "\n".join(below),
-        (0.5, 0.05),
-        xycoords="axes fraction",
-        ha="center",
-        va="bottom",
-        fontsize=6.5,
-        color="#666666",
-    )
+    middle, foot = (0.5, 0.5 + 0.08 * len(below)), (0.5, 0.05)
+    look = {"xycoords": "axes fraction", "ha": "center"}
+    axis.annotate("\n".join(lines), middle, va="center", fontsize=7.5, color=INK, **look)
+    axis.annotate("\n".join(below), foot, va="bottom", fontsize=6.5, color="#666666", **look)
     return False
 
 
-def opened(path):
-    """A picture's pixels, of at most 256 x 256; None where there is none (None) or none that can be
-    read.
-    """
+def opened(path) -> np.ndarray | None:
+    """A picture's pixels, of at most 256 x 256; None where there is none that can be read."""
     from PIL import Image
 
     try:
@@ -546,37 +442,32 @@ def opened(path):
         return None
 
 
-def wrapped(text, width, lines):
-    """Plain text in at most `lines` lines of `width` characters; what is left out is '…'. A dollar
-    is not mathematics here.
+def wrapped(text: str, width: int, lines: int) -> list[str]:
+    """Plain text in at most `lines` lines of `width` characters; '…' stands for what is left out.
+
+    A dollar is not mathematics here.
     """
     import textwrap
 
     return textwrap.wrap(str(text).replace("$", r"\$"), width, max_lines=lines, placeholder="…")
 
 
-def _caption(figure, *paragraphs):
-    width = int(figure.get_figwidth() * 13.5)
-    lines = [line for text in paragraphs for line in wrapped(text, width, 99)]
-    figure.supxlabel("\n".join(lines), fontsize=9, color=INK, x=0.01, ha="left")
+def shop_sheet(shop: Interactions, users: int = 4, taken: int = 14):
+    """The shop for a stranger: its products by category and attribute, and what users adopted."""
+    figure = _figure(13, 11)
+    heights = (len(CATEGORIES) + 0.9, users + 0.4)
+    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    _products(above)
+    _shoppers(below, shop, users, taken)
+    return figure
 
 
-def shop_sheet(shop, users=4, taken=14):
-    """The shop for a stranger: its products by category and attribute, and what some users adopted."""
-    from matplotlib.figure import Figure
-
-    steps = (0.0, 0.5, 1.0)
-    groups = (*SHARED, "detail")
-    columns = len(groups) * len(steps)
-    figure = Figure(figsize=(13, 11), layout="constrained", facecolor="white")
-    above, below = figure.subfigures(2, 1, height_ratios=(len(CATEGORIES) + 0.9, users + 0.4))
-
-    above.suptitle(
-        "The products: six categories, five attributes from low to high (the others held fixed)",
-        color=INK,
-        fontsize=13,
-    )
-    axes = above.subplots(len(CATEGORIES), columns)
+def _products(figure):
+    """A row for each category: a product with each attribute low, in the middle and high."""
+    title = "The products: six categories, five attributes from low to high (the others held fixed)"
+    figure.suptitle(title, color=INK, fontsize=13)
+    steps, groups = (0.0, 0.5, 1.0), (*SHARED, "detail")
+    axes = figure.subplots(len(CATEGORIES), len(groups) * len(steps))
     for place, (row, category) in enumerate(zip(axes, CATEGORIES)):
         for column, axis in enumerate(row):
             j, step = divmod(column, len(steps))
@@ -584,55 +475,60 @@ def shop_sheet(shop, users=4, taken=14):
             attributes[j] = steps[step]
             _picture(axis, shop_pictures.draw(category, attributes))
             if step == 1 and (place == 0 or groups[j] == "detail"):
-                axis.set_title(
-                    DETAIL[category] if groups[j] == "detail" else groups[j],
-                    fontsize=11,
-                    color=INK,
-                    pad=2,
-                )
+                name = DETAIL[category] if groups[j] == "detail" else groups[j]
+                axis.set_title(name, fontsize=11, color=INK, pad=2)
         row[0].set_ylabel(category, rotation=0, ha="right", va="center", fontsize=12, color=INK)
 
-    below.suptitle(
-        "Some users: their intentions, and the first items they adopted", color=INK, fontsize=13
-    )
-    axes = below.subplots(users, taken)
-    for row, u in zip(axes, _telling_users(shop, users)):
+
+def _shoppers(figure, shop, users, taken):
+    """A row for each of some users: her intentions, and the first items that she adopted."""
+    title = "Some users: their intentions, and the first items they adopted"
+    figure.suptitle(title, color=INK, fontsize=13)
+    axes = figure.subplots(users, taken)
+    truth = shop.truth
+    for row, u in zip(axes, _telling_users(truth.intentions, users)):
         items = shop.X.indices[shop.X.indptr[u] : shop.X.indptr[u + 1]][:taken]
         for axis, i in zip(row, items):
-            _picture(
-                axis,
-                shop_pictures.draw(CATEGORIES[shop.truth.category[i]], shop.truth.attributes[i]),
-            )
+            _picture(axis, shop_pictures.draw(CATEGORIES[truth.category[i]], truth.attributes[i]))
         for axis in row[len(items) :]:
             axis.axis("off")
-        shares = [
-            f"{CATEGORIES[g]} {share:.0%}"
-            for g, share in enumerate(shop.truth.intentions[u])
-            if share > 0
-        ]
-        row[0].set_ylabel(
-            "\n".join([str(shop.users[u]), *shares]),
-            rotation=0,
-            ha="right",
-            va="center",
-            fontsize=10,
-            color=INK,
-        )
-    return figure
+        shares = [f"{CATEGORIES[g]} {s:.0%}" for g, s in enumerate(truth.intentions[u]) if s > 0]
+        label = "\n".join([str(shop.users[u]), *shares])
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10, color=INK)
 
 
-def _telling_users(shop, count):
-    """The first users with one, two, three, three, ... intentions."""
-    intentions = (shop.truth.intentions > 0).sum(axis=1)
-    chosen = []
+def _telling_users(intentions, count):
+    """The first users with one, two, three, three, ... of `intentions` (N, G)."""
+    numbers = (intentions > 0).sum(axis=1)
+    chosen: list[int] = []
     for place in range(count):
-        candidates = np.flatnonzero(intentions == min(place + 1, intentions.max()))
+        candidates = np.flatnonzero(numbers == min(place + 1, numbers.max()))
         chosen.append(int(next(u for u in candidates if u not in chosen)))
     return chosen
 
 
-def _picture(axis, picture):
-    axis.imshow(picture)
+def _figure(width, height):
+    """An empty white figure of so many inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def _caption(figure, *paragraphs):
+    """Text below a figure, as wide as it is."""
+    width = int(figure.get_figwidth() * 13.5)
+    lines = [line for text in paragraphs for line in wrapped(text, width, 99)]
+    figure.supxlabel("\n".join(lines), fontsize=9, color=INK, x=0.01, ha="left")
+
+
+def _picture(axis, pixels):
+    """A picture and nothing else."""
+    axis.imshow(pixels)
+    _bare(axis)
+
+
+def _bare(axis):
+    """No ticks and no frame."""
     axis.set_xticks([])
     axis.set_yticks([])
     for spine in axis.spines.values():
