@@ -5,24 +5,26 @@ model = Recommender(K=4).fit("ratings.csv")
 items, scores = model.recommend(["alice", "bob"], n=10)
 """
 
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from macrid import backend, data, files, model
+from macrid import backend, files, model
 from macrid import config as configs
 from macrid.data import checks, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
-from macrid.data.in_memory import as_id, frame_columns
+from macrid.data.lookup import Lookup, is_id
+from macrid.data.sources import interactions_of
 from macrid.errors import UserError
 from macrid.evaluation import metrics
 from macrid.model import semantics
 from macrid.model.objective import compared
 from macrid.model.ops import normalise
+from macrid.run_folder import Run
 from macrid.training import checkpoint, fit
 
 USERS_AT_A_TIME = 2000
@@ -51,13 +53,21 @@ class Explanation:
 
 
 class Recommender:
-    """SEM-MacridVAE for users and items with ids of their own (text). Options are the fields of
-    `macrid.Config`.
+    """SEM-MacridVAE for users and items with ids of their own (text).
 
-    After `fit` or `load`: `items` (M,) and `users` (N,) ids, `titles` (M,) or None, `histories` (N,
-    M) CSR, `config`, `parameters`, `figures`, the metrics of the held-out test users with standard
-    errors, and `report`, lines that say what `fit` read and what it dropped (None after `load`).
-    What a user can mend is a `macrid.UserError` of one line.
+    Options are the fields of `macrid.Config`. What a user can mend is a `macrid.UserError` of one
+    line. After `fit` or `load` there are
+
+    items, users  (M,) and (N,) ids
+    titles        (M,), or None
+    histories     (N, M) CSR: what each user has
+    config        the options
+    parameters    the arrays of the model
+    metrics       of the held-out test users, with standard errors; `figures` is an older name of it
+    report        lines that say what `fit` read and what it dropped, None after `load`
+
+    >>> Recommender(K=4, seed=1)
+    <Recommender(K=4, seed=1): not trained>
     """
 
     config: configs.Config
@@ -66,8 +76,9 @@ class Recommender:
     users: np.ndarray
     titles: np.ndarray | None
     histories: sparse.csr_array
-    figures: dict | None
+    metrics: dict | None
     report: list[str] | None
+    _lookup: Lookup
 
     def __init__(self, config: configs.Config | None = None, **options):
         self.config = (config or configs.Config(data="memory")).replace(**options)
@@ -84,15 +95,27 @@ class Recommender:
             for field in fields(configs.Config)
             if field.name == "K" or getattr(self.config, field.name) != field.default
         ]
-        chosen = [f"{name}={getattr(self.config, name)!r}" for name in changed if name != "data"]
-        trained = (
-            f"{len(self.users):,} users, {len(self.items):,} items"
-            if "items" in vars(self)
-            else "not trained"
-        )
-        return f"<Recommender({', '.join(chosen)}): {trained}>"
+        options = [f"{name}={getattr(self.config, name)!r}" for name in changed if name != "data"]
+        state = "not trained"
+        if "items" in vars(self):
+            state = f"{len(self.users):,} users, {len(self.items):,} items"
+        return f"<Recommender({', '.join(options)}): {state}>"
 
-    def fit(self, interactions) -> "Recommender":
+    @property
+    def figures(self) -> dict | None:
+        """`metrics`, by an older name."""
+        return self.metrics
+
+    @property
+    def concepts(self) -> np.ndarray:
+        """C (M, K): how strongly each item belongs to each concept; rows sum to one.
+
+        >>> model.concepts[model.items == "tea"].round(2)
+        array([[0.93, 0.07]], dtype=float32)
+        """
+        return backend.to_host(model.concepts(self.parameters, self.config))
+
+    def fit(self, interactions: Any) -> "Recommender":
         """Train on `interactions` and return self.
 
         They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item)
@@ -100,8 +123,12 @@ class Recommender:
         every value but 0 is an adoption, or with `min_rating` every value from it on), or a pandas
         DataFrame whose columns have known names (`macrid.data.column_names`) or are named by the
         option `columns`. A tenth of the users each is held out for validation, which stops
-        training, and for the test figures; they can be recommended to like all others. Items that
+        training, and for the test metrics; they can be recommended to like all others. Items that
         no training user has are left out.
+
+        >>> model = Recommender(K=2).fit("ratings.csv")
+        >>> model.metrics["ndcg@100"]["mean"]
+        0.3413
         """
         if self.config.start == "pictures":
             remedy = (
@@ -111,25 +138,24 @@ class Recommender:
             raise UserError(
                 f"start is 'pictures', which a Recommender cannot do by itself; {remedy}"
             )
-        found = _interactions(interactions, self.config)
-        parts = splits.split(found, self.config.split, self.config.split_seed)
-        targets = semantics.targets(found, parts, self.config)
-        state = fit.fit(parts, self.config, targets)
-        own = from_state(state, self.config, found, parts)
-        vars(self).update(vars(own))
-        self.report = checks.describe(found)
-        self.figures = metrics.summary(
-            metrics.evaluate_ranking(model.ranker(self.parameters, self.config), parts.test)
-        )
+        adoptions = interactions_of(interactions, self.config)
+        split = splits.split(adoptions, self.config.split, self.config.split_seed)
+        targets = semantics.targets(adoptions, split, self.config)
+        state = fit.fit(split, self.config, targets)
+        trained = from_run(Run(self.config, adoptions, split, state))
+        vars(self).update(vars(trained))
+        self.report = checks.describe(adoptions)
+        ranker = model.ranker(self.parameters, self.config)
+        self.metrics = metrics.summary(metrics.evaluate_ranking(ranker, split.test))
         return self
 
     def recommend(
         self,
-        users,
+        users: Any,
         n: int = 10,
         exclude_seen: bool = True,
-        concepts: dict[int, float] | None = None,
-    ):
+        concepts: Mapping[int, float] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         r"""The n best items: (ids, scores), both (n,) for one user, (B, n) for several; best first.
 
         users     an id, a list of ids, or for users that the model has not seen a list of histories
@@ -138,47 +164,39 @@ class Recommender:
                   not named keep 1
         scores    ln P_ui up to a constant of the user. A user with fewer than n items left has ''
                   at -inf at the end.
+
+        >>> model.recommend("alice", n=2)
+        (array(['tea', 'jam'], dtype='<U3'), array([7.81, 7.67], dtype=float32))
+        >>> model.recommend([["tea", "jam"]], concepts={1: 3.0})  # a new user, concept 1 emphasised
         """
-        X, single = self._rows(users)
-        factors = np.ones(self.config.K, self.config.dtype)
-        if concepts is not None and not isinstance(concepts, Mapping):
-            raise UserError(
-                f"concepts is {concepts!r}, expected a dict of concept: factor such as {{2: 3.0}}"
-            )
-        for k, factor in (concepts or {}).items():
-            factors[self._concept(k)] = _positive(factor)
+        X, single = self._lookup.rows(users)
+        emphasis = self._emphasis(concepts)
         _check_count(n)
-        ids: list[np.ndarray] = []
-        scores: list[np.ndarray] = []
+        ids, scores = [np.zeros((0, n), self.items.dtype)], [np.zeros((0, n), self.config.dtype)]
         for start in range(0, X.shape[0], USERS_AT_A_TIME):
-            xp = backend.array_module(self.parameters["H"])
-            emphasis = backend.to_device(xp, factors) if concepts else None
-            columns, found = backend.to_host(
-                model.rank(
-                    self.parameters,
-                    X[start : start + USERS_AT_A_TIME],
-                    self.config,
-                    n,
-                    exclude_seen,
-                    emphasis=emphasis,
-                )
+            batch = X[start : start + USERS_AT_A_TIME]
+            ranking = model.rank(
+                self.parameters, batch, self.config, n, exclude_seen, emphasis=emphasis
             )
-            ids.append(np.where(np.isfinite(found), self.items[columns], ""))
-            scores.append(found)
-        if not ids:
-            return np.zeros((0, n), str), np.zeros((0, n))
-        return (
-            (ids[0][0], scores[0][0]) if single else (np.concatenate(ids), np.concatenate(scores))
-        )
+            columns, log_P = backend.to_host(ranking)
+            ids.append(np.where(np.isfinite(log_P), self.items[columns], ""))
+            scores.append(log_P)
+        if single:
+            return ids[-1][0], scores[-1][0]
+        return np.concatenate(ids), np.concatenate(scores)
 
-    def similar_items(self, item: str, n: int = 10, concept: int | None = None):
-        r"""The n items nearest to an item by cos(h_i, h_j), without itself: (ids, scores), nearest
-        first.
+    def similar_items(
+        self, item: str, n: int = 10, concept: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        r"""The n items nearest to an item by cos(h_i, h_j), without itself: (ids, scores).
 
-        With `concept`, only items whose most probable concept it is.
+        The nearest comes first. With `concept`, only items whose most probable concept it is.
+
+        >>> model.similar_items("tea", n=1)
+        (array(['jam'], dtype='<U3'), array([0.62], dtype=float32))
         """
         _check_count(n)
-        i = self._item(item)
+        i = self._lookup.item(item)
         H, _ = normalise(backend.to_host(self.parameters["H"]))
         similarity = H @ H[i]
         similarity[i] = -np.inf
@@ -189,155 +207,103 @@ class Recommender:
         best = best[np.isfinite(similarity[best])]
         return self.items[best], similarity[best]
 
-    def explain(self, user, item: str) -> Explanation:
-        """Which concept, and which of the user's items, speak for `item`. `user` is an id or a
-        history.
+    def explain(self, user: Any, item: str) -> Explanation:
+        """Which concept, and which of the user's items, speak for `item`.
 
-        The effects come from leaving out one item of the history at a time: one prediction an item.
+        `user` is an id or a history. The effects come from leaving out one item of the history at a
+        time: one prediction an item.
+
+        >>> model.explain("alice", "tea").items[0]
+        'jam'
         """
-        X, _ = self._rows(user if _is_id(user) else [user])
-        i = self._item(item)
-        own = X.indices[X.indptr[0] : X.indptr[1]]
-        n = len(own)
-        without_one = [np.delete(own, place) for place in range(n)]
-        batch = csr_of_rows([own, *without_one], X.shape[1])
+        X, _ = self._lookup.rows(user if is_id(user) else [user])
+        i = self._lookup.item(item)
+        history = X.indices[X.indptr[0] : X.indptr[1]]
+        n = len(history)
+        without_one = [np.delete(history, place) for place in range(n)]
+        batch = csr_of_rows([history, *without_one], X.shape[1])
         log_p = np.concatenate(
             [self._log_p(batch[start : start + 100], i) for start in range(0, n + 1, 100)]
         )
         effects = log_p[0] - log_p[1:]
         order = np.argsort(-effects, kind="stable")
-        return Explanation(
-            str(self.items[i]),
-            self._shares(X, i),
-            [str(name) for name in self.items[own[order]]],
-            effects[order],
-        )
-
-    @property
-    def concepts(self) -> np.ndarray:
-        """C (M, K): how strongly each item belongs to each concept; rows sum to one."""
-        return backend.to_host(model.concepts(self.parameters, self.config))
+        items = [str(name) for name in self.items[history[order]]]
+        return Explanation(str(self.items[i]), self._shares(X, i), items, effects[order])
 
     def save(self, path) -> None:
-        """Write everything that recommending needs to one npz file, all or nothing."""
+        """Write everything that recommending needs to one npz file, all or nothing.
+
+        >>> model.save("model.npz")
+        """
         if not Path(path).parent.is_dir():
             raise UserError(f"{Path(path).parent}: is no folder; make it, or save to another path")
-        arrays = {
-            f"parameters/{name}": value for name, value in backend.to_host(self.parameters).items()
-        }
-        arrays |= {
-            "items": self.items,
-            "users": self.users,
-            "indices": self.histories.indices,
-            "indptr": self.histories.indptr,
-        }
+        parameters = backend.to_host(self.parameters)
+        arrays = {f"parameters/{name}": value for name, value in parameters.items()}
+        arrays |= {"items": self.items, "users": self.users}
+        arrays |= {"indices": self.histories.indices, "indptr": self.histories.indptr}
         if self.titles is not None:
             arrays["titles"] = self.titles
-        files.save(path, arrays, {"config": asdict(self.config), "figures": self.figures})
+        files.save(path, arrays, {"config": asdict(self.config), "figures": self.metrics})
 
     @classmethod
     def load(cls, path, backend_name: str | None = None) -> "Recommender":
-        """Read what `save` wrote, or the run folder of `macrid.train`; `backend_name` 'numpy',
-        'cupy' or 'auto' (default: as trained).
+        """Read what `save` wrote, or the run folder of `macrid.train`.
+
+        `backend_name` is 'numpy', 'cupy' or 'auto' (default: as trained).
+
+        >>> model = Recommender.load("runs/shop")
         """
         path = Path(path) / FILE if Path(path).is_dir() else Path(path)
         arrays, description = files.load(path, "model", "train again, or save it again")
         try:
-            settings = configs.from_dict(description["config"], where=str(path))
-            own = cls(settings.replace(backend=backend_name) if backend_name else settings)
-            own.figures, own.report = description["figures"], None
-            own.items, own.users, own.titles = (
-                arrays["items"],
-                arrays["users"],
-                arrays.get("titles"),
-            )
-            shape = (len(own.users), len(own.items))
-            own.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
-            own.histories.check_format()
+            config = configs.from_dict(description["config"], where=str(path))
+            loaded = cls(config.replace(backend=backend_name) if backend_name else config)
+            loaded.metrics, loaded.report = description["figures"], None
+            loaded.items, loaded.users = arrays["items"], arrays["users"]
+            loaded.titles = arrays.get("titles")
+            shape = (len(loaded.users), len(loaded.items))
+            loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
+            loaded.histories.check_format()
             parameters = {
                 name.split("/")[1]: value
                 for name, value in arrays.items()
                 if name.startswith("parameters/")
             }
-            if not checkpoint.fit_shapes(parameters, len(own.items), settings, path=True):
+            if not checkpoint.fit_shapes(parameters, len(loaded.items), config, path=True):
                 raise ValueError("its parameters have other shapes than its configuration")
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{path}: is not a whole model ({error}); train again, or save it again"
             ) from None
-        own.parameters = backend.to_device(
-            backend.load(own.config.backend, own.config.precision), parameters
-        )
-        own._number()
-        return own
+        xp = backend.load(loaded.config.backend, loaded.config.precision)
+        loaded.parameters = backend.to_device(xp, parameters)
+        loaded._index()
+        return loaded
 
-    def _number(self):
-        self._item_number = {name: i for i, name in enumerate(self.items.tolist())}
-        self._user_number = {name: u for u, name in enumerate(self.users.tolist())}
+    def _index(self):
+        """Make users and items findable by their ids."""
+        fewest = self.config.min_user_items
+        self._lookup = Lookup(self.items, self.users, self.histories, fewest)
 
-    def _rows(self, users):
-        """The items of users (an id, ids, histories, a matrix) as CSR (B, M), and whether it is one
-        user.
-        """
-        if sparse.issparse(users):
-            if users.shape[1] != len(self.items):
+    def _emphasis(self, concepts):
+        """The factors (K,) of the concepts where the parameters lie, or None where all are 1."""
+        if concepts is not None and not isinstance(concepts, Mapping):
+            raise UserError(
+                f"concepts is {concepts!r}, expected a dict of concept: factor such as {{2: 3.0}}"
+            )
+        factors = np.ones(self.config.K, self.config.dtype)
+        for k, factor in (concepts or {}).items():
+            number = isinstance(factor, (int, float, np.integer, np.floating))
+            if not (number and np.isfinite(factor) and factor >= 0):
                 raise UserError(
-                    f"the histories have {users.shape[1]} columns, expected {len(self.items)}, one"
-                    " for each of model.items"
+                    f"a concept's factor is {factor!r}, expected a number of at least 0"
                 )
-            X = sparse.csr_array(users).astype(np.float32)
-            X.eliminate_zeros()
-            X.sort_indices()
-            X.data[:] = 1
-            return X, False
-        single = _is_id(users)
-        wanted = (
-            [users]
-            if single
-            else _listed(
-                users, "users", "an id, a list of ids, a list of histories, or a SciPy matrix"
-            )
-        )
-        if all(_is_id(user) for user in wanted):
-            return self.histories[[self._user(user) for user in wanted]], single
-        if any(_is_id(user) for user in wanted):
-            raise UserError(
-                "found ids and histories mixed; give a list of user ids, or a list of lists of"
-                " item ids"
-            )
-        rows, unknown = [], []
-        for history in wanted:
-            names = [as_id(item) for item in _listed(history, "a history", "a list of item ids")]
-            numbers = {self._item_number.get(name) for name in names}
-            unknown += [name for name in names if name not in self._item_number]
-            rows.append(np.array(sorted(numbers - {None}), int))
-        if unknown:
-            warnings.warn(
-                f"{len(unknown)} items of the histories are unknown to the model and left out, such"
-                f" as '{unknown[0]}'",
-                stacklevel=3,
-            )
-        return csr_of_rows(rows, len(self.items)), False
-
-    def _user(self, user):
-        try:
-            return self._user_number[as_id(user)]
-        except KeyError:
-            fewest = self.config.min_user_items
-            raise UserError(
-                f"user '{user}' is unknown, or had fewer than {fewest} adoptions and was left out;"
-                f" give a history of item ids instead, or an id such as '{self.users[0]}'"
-            ) from None
-
-    def _item(self, item):
-        try:
-            return self._item_number[as_id(item)]
-        except KeyError:
-            raise UserError(
-                f"item '{item}' is unknown to the model; its ids look like '{self.items[0]}'"
-            ) from None
+            factors[self._concept(k)] = factor
+        xp = backend.array_module(self.parameters["H"])
+        return backend.to_device(xp, factors) if concepts else None
 
     def _concept(self, k):
+        """A concept's number, as a whole number of Python's."""
         if not (isinstance(k, (int, np.integer)) and 0 <= k < self.config.K):
             raise UserError(
                 f"concept {k!r} is unknown; concepts are numbered 0 to {self.config.K - 1}"
@@ -359,112 +325,23 @@ class Recommender:
         return parts / parts.sum()
 
 
-def from_state(state, config, interactions, parts) -> Recommender:
-    """The recommender of a trained state: the best parameters, and all users' items among those of
-    training.
+def from_run(run: Run) -> Recommender:
+    """The recommender of a run: the best parameters, and all users' items among those of training.
+
+    >>> from_run(run_folder.load("runs/shop")).recommend("user-0001")
     """
-    own = Recommender(config.replace(K=len(state.best["m"])))  # adaptive_K may have dropped some
-    own.parameters = state.best
-    own.items, own.users = interactions.items[parts.items], interactions.users
-    own.titles = None if interactions.titles is None else interactions.titles[parts.items]
-    own.histories = sparse.csr_array(interactions.X[:, parts.items])
-    own.histories.sort_indices()
-    own.figures = own.report = None
-    own._number()
-    return own
-
-
-def _is_id(value):
-    return isinstance(value, (str, int, float, np.integer, np.floating))
-
-
-def _listed(values, name, expected):
-    """A list of some values that stand in for `expected`."""
-    if isinstance(values, Mapping) or not isinstance(values, Iterable):
-        raise UserError(f"{name} is {values!r}, expected {expected}")
-    return list(values)
+    trained = Recommender(run.settings.replace(K=len(run.parameters["m"])))
+    trained.parameters = run.parameters
+    interactions, items = run.interactions, run.split.items
+    trained.items, trained.users = interactions.items[items], interactions.users
+    trained.titles = None if interactions.titles is None else interactions.titles[items]
+    trained.histories = sparse.csr_array(interactions.X[:, items])
+    trained.histories.sort_indices()
+    trained.metrics = trained.report = None
+    trained._index()
+    return trained
 
 
 def _check_count(n):
     if not (isinstance(n, (int, np.integer)) and n >= 1):
         raise UserError(f"n is {n!r}, expected a whole number of at least 1")
-
-
-def _positive(factor):
-    if not (np.isscalar(factor) and np.isfinite(factor) and factor >= 0):
-        raise UserError(f"a concept's factor is {factor!r}, expected a number of at least 0")
-    return factor
-
-
-def _interactions(source, config):
-    """What `fit` was given, as Interactions."""
-    if isinstance(source, data.Interactions):
-        return source
-    if isinstance(source, (str, Path)):
-        return data.load(
-            source, config.min_rating, config.min_user_items, config.categories, config.columns
-        )
-    frame = hasattr(source, "columns") and hasattr(
-        source, "to_numpy"
-    )  # pandas, which is not required
-    if config.columns and not frame:
-        raise UserError(
-            "columns is given, but only a file or a DataFrame has columns to name; leave it out"
-        )
-    if frame:
-        (users, items, *ratings), columns_used = frame_columns(source, config.columns)
-    elif sparse.issparse(source):
-        users, items, *ratings = _entries(source, config.min_rating)
-        columns_used = "a matrix of users by items"
-    else:
-        users, items, *ratings = _columns(source)
-        columns_used = f"rows of user,item{',rating' * len(ratings)}"
-    found = data.from_pairs(
-        users,
-        items,
-        config.min_user_items,
-        ratings=ratings[0] if ratings else None,
-        min_rating=config.min_rating,
-        columns_used=columns_used,
-    )
-    return data.categorised(found, config.categories) if config.categories else found
-
-
-def _entries(matrix, min_rating):
-    """Row numbers, column numbers and, with `min_rating`, values of a SciPy matrix; without it,
-    those of its values other than 0.
-    """
-    X = sparse.coo_array(matrix)
-    u, i = X.coords
-    wrong = ~np.isfinite(X.data) | ((X.data < 0) if min_rating is None else False)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        remedy = (
-            "mend or remove it"
-            if not np.isfinite(X.data[at])
-            else "say by min_rating which values count as adoptions"
-        )
-        raise UserError(f"row {u[at]}, column {i[at]} of the matrix is {X.data[at]}; {remedy}")
-    return (u[X.data != 0], i[X.data != 0]) if min_rating is None else (u, i, X.data)
-
-
-def _columns(source):
-    """Users, items and perhaps ratings of an iterable of (user, item[, rating])."""
-    expected = (
-        "a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])"
-    )
-    rows = _listed(source, "interactions", expected)
-    if not rows:
-        raise UserError(f"interactions is empty, expected {expected}")
-    for number, row in enumerate(rows):
-        if isinstance(row, str) or not isinstance(row, Iterable):
-            raise UserError(f"row {number} (the first is 0) is {row!r}, expected {expected}")
-    rows = [tuple(row) for row in rows]
-    width = len(rows[0])
-    for number, row in enumerate(rows):
-        if len(row) != width or width not in (2, 3):
-            found = f"row {number} (the first is 0) has {len(row)} value{'s' * (len(row) != 1)}"
-            raise UserError(
-                f"{found}, expected {width if width in (2, 3) else '2 or 3'}: {expected}"
-            )
-    return zip(*rows)

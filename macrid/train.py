@@ -158,9 +158,9 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     if interactions.truth is not None:
         results |= truth.shop_scores(interactions, split, state.best, settings)
         say(*truth_table(results), "")
-    own = recommender.from_state(state, settings, interactions, split)
-    own.figures = results["test"]
-    own.save(folder / recommender.FILE)
+    model = recommender.from_run(run_folder.Run(settings, interactions, split, state))
+    model.metrics = results["test"]
+    model.save(folder / recommender.FILE)
     files.save_json(folder / "metrics.json", results)
     say(f"saved     {folder}")
     return results

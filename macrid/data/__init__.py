@@ -5,6 +5,8 @@ loading         a ratings file, a MovieLens folder or lists of ids -> `Interacti
 ratings_file    CSV and TSV: how a file is laid out, and its rows
 column_names    which columns hold users, items and ratings
 in_memory       a table in memory: ids become text, ratings become numbers
+sources         a path, rows, a matrix or a DataFrame -> `Interactions`
+lookup          users and items by their ids: which rows and columns are asked for
 checks          what may be wrong with data that can be read
 splits          `Split`: training users, and held-out users with some items hidden
 shop            made data with a known truth, which needs no download

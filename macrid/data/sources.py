@@ -1,0 +1,98 @@
+"""Whatever holds adoptions, a file or something in memory -> `Interactions`."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from macrid.data.adoptions import Interactions
+from macrid.data.in_memory import frame_columns
+from macrid.data.loading import categorised, from_pairs, load
+from macrid.errors import UserError
+
+EXPECTED = "a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])"
+
+
+def interactions_of(source: Any, config) -> Interactions:
+    """The interactions that a path, rows, a SciPy matrix or a pandas DataFrame hold.
+
+    `config` says what counts as an adoption and who is dropped, by its options about the data.
+
+    >>> interactions_of([("ann", "tea"), ("ann", "jam")], Config(min_user_items=1)).users
+    array(['ann'], dtype='<U3')
+    """
+    if isinstance(source, Interactions):
+        return source
+    if isinstance(source, (str, Path)):
+        threshold, fewest = config.min_rating, config.min_user_items
+        return load(source, threshold, fewest, config.categories, config.columns)
+    is_frame = hasattr(source, "columns") and hasattr(source, "to_numpy")  # pandas is not required
+    if config.columns and not is_frame:
+        raise UserError(
+            "columns is given, but only a file or a DataFrame has columns to name; leave it out"
+        )
+    if is_frame:
+        (users, items, *ratings), columns_used = frame_columns(source, config.columns)
+    elif sparse.issparse(source):
+        users, items, *ratings = _entries(source, config.min_rating)
+        columns_used = "a matrix of users by items"
+    else:
+        users, items, *ratings = _columns(source)
+        columns_used = f"rows of user,item{',rating' * len(ratings)}"
+    interactions = from_pairs(
+        users,
+        items,
+        config.min_user_items,
+        ratings=ratings[0] if ratings else None,
+        min_rating=config.min_rating,
+        columns_used=columns_used,
+    )
+    return categorised(interactions, config.categories) if config.categories else interactions
+
+
+def listed(values: Any, name: str, expected: str) -> list:
+    """A list of values that come as any iterable; `name` is what they are, for error messages."""
+    if isinstance(values, Mapping) or not isinstance(values, Iterable):
+        raise UserError(f"{name} is {values!r}, expected {expected}")
+    return list(values)
+
+
+def _entries(matrix, min_rating):
+    """Row numbers and column numbers of a SciPy matrix where it is not 0.
+
+    With `min_rating` those of every stored value, and the values.
+    """
+    X = sparse.coo_array(matrix)
+    u, i = X.coords
+    wrong = ~np.isfinite(X.data)
+    if min_rating is None:
+        wrong |= X.data < 0
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        value, remedy = X.data[at], "mend or remove it"
+        if np.isfinite(value):
+            remedy = "say by min_rating which values count as adoptions"
+        raise UserError(f"row {u[at]}, column {i[at]} of the matrix is {value}; {remedy}")
+    return (u[X.data != 0], i[X.data != 0]) if min_rating is None else (u, i, X.data)
+
+
+def _columns(source):
+    """Users, items and perhaps ratings of an iterable of (user, item[, rating])."""
+    rows = listed(source, "interactions", EXPECTED)
+    if not rows:
+        raise UserError(f"interactions is empty, expected {EXPECTED}")
+    for number, row in enumerate(rows):
+        if isinstance(row, str) or not isinstance(row, Iterable):
+            raise UserError(f"row {number} (the first is 0) is {row!r}, expected {EXPECTED}")
+    rows = [tuple(row) for row in rows]
+    width = len(rows[0])
+    for number, row in enumerate(rows):
+        if len(row) != width or width not in (2, 3):
+            length = f"has {len(row)} value{'s' * (len(row) != 1)}"
+            widths = width if width in (2, 3) else "2 or 3"
+            raise UserError(
+                f"row {number} (the first is 0) {length}, expected {widths}: {EXPECTED}"
+            )
+    return zip(*rows)
