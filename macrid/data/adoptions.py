@@ -33,16 +33,15 @@ class Truth:
 class Interactions:
     """N users by M items, 0/1, with what is known about them.
 
-    X           (N, M) CSR float32; rows and columns in order of first appearance, the items of a
-                row in the order of the file
-    users       (N,) ids from outside, as text
-    items       (M,) ids from outside, as text
-    titles      (M,) text to show for an item, or None
-    categories  (M, G) CSR 0/1, several or none for an item, or None
+    X               (N, M) CSR float32; rows and columns in order of first appearance, a row's items
+                    in the order of the file
+    users, items    (N,) and (M,) ids from outside, as text
+    titles          (M,) text to show for an item, or None
+    categories      (M, G) CSR 0/1, several or none for an item, or None
     category_names  G names
-    pictures    M paths or None each, or None
-    truth       what stands behind the adoptions, known of the made shop only
-    report      what was read ("columns", in words) and how much was dropped (counts)
+    pictures        M paths or None each, or None
+    truth           what stands behind the adoptions, known of the made shop only
+    report          what was read ("columns", in words) and how much was dropped (counts)
     """
 
     X: sparse.csr_array
@@ -59,7 +58,7 @@ class Interactions:
         """What to call each of `items` (columns of X): its title, else its id.
 
         >>> interactions.item_titles(split.items)[:2]
-        ['Heat (1995)', 'Alien (1979)']
+        ['Toy Story (1995)', 'Grumpier Old Men (1995)']
         """
         names = self.items if self.titles is None else self.titles
         return [str(name) for name in names[items]]
@@ -68,7 +67,7 @@ class Interactions:
         """The category names of each of `items` (columns of X), '' where none is known.
 
         >>> interactions.item_categories(split.items)[:2]
-        ['Crime, Thriller', '']
+        ['Adventure, Animation, Children, Comedy, Fantasy', 'Comedy, Romance']
         """
         if self.categories is None:
             return [""] * len(items)

@@ -3,17 +3,20 @@
 from macrid.errors import UserError
 
 KNOWN_NAMES = {
-    part: set(names.split())
-    for part, names in {
-        "user": "user userid uid username userindex reviewer reviewerid customer customerid client"
-        " clientid member memberid visitor visitorid profile profileid account accountid reader"
-        " readerid listener listenerid",
-        "item": "item itemid iid itemindex movie movieid film filmid asin product productid sku"
-        " article articleid stockcode book bookid isbn track trackid song songid artist artistid"
-        " game gameid anime animeid business businessid recipe recipeid content contentid",
-        "rating": "rating ratings score stars starrating overall grade rate preference bookrating"
-        " userrating reviewscore",
-    }.items()
+    "user": set(
+        """user userid uid username userindex reviewer reviewerid customer customerid client
+        clientid member memberid visitor visitorid profile profileid account accountid reader
+        readerid listener listenerid""".split()
+    ),
+    "item": set(
+        """item itemid iid itemindex movie movieid film filmid asin product productid sku article
+        articleid stockcode book bookid isbn track trackid song songid artist artistid game gameid
+        anime animeid business businessid recipe recipeid content contentid""".split()
+    ),
+    "rating": set(
+        """rating ratings score stars starrating overall grade rate preference bookrating userrating
+        reviewscore""".split()
+    ),
 }
 HOW_TO_SAY = (
     "say which they are by columns (--columns USER,ITEM[,RATING], by name or by number from 1)"

@@ -100,12 +100,12 @@ def rows(path: str | Path, layout: Layout) -> Iterator[tuple[int, tuple[str, ...
 
 def read_ratings(path: str | Path, columns: str | None = None) -> Table:
     """All rows of a file of user,item[,rating]; `columns` as in `Config`."""
-    found = layout(path, columns)
-    has_ratings = len(found.columns) == 3
+    taken = layout(path, columns)
+    has_ratings = len(taken.columns) == 3
     users: dict[str, int] = {}
     items: dict[str, int] = {}
     u, i, ratings = array("i"), array("i"), array("d")
-    for line, fields in rows(path, found):
+    for line, fields in rows(path, taken):
         user, item = fields[0], fields[1]
         try:
             pair = users[user], items[item]
@@ -128,7 +128,7 @@ def read_ratings(path: str | Path, columns: str | None = None) -> Table:
         np.frombuffer(i, np.int32),
         np.frombuffer(ratings) if ratings else None,
         str(path),
-        _columns_used(found),
+        _columns_used(taken),
     )
 
 

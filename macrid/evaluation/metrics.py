@@ -58,7 +58,7 @@ def evaluate(
     `score` takes fold-in rows (b, M) CSR and returns scores (b, M) of either backend; fold-in items
     are left out of the ranking.
 
-    >>> evaluate(EASE.fit(split.train).scores, split.test)["ndcg@100"].mean()
+    >>> summary(evaluate(EASE.fit(split.train).scores, split.test))["ndcg@100"]["mean"]
     """
 
     def rank(fold_in, k):
