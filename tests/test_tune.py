@@ -15,14 +15,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers import ROOT, refused
+from tqdm import tqdm
 
 from macrid import config, data, tune
 from macrid.data import splits
 from macrid.errors import UserError
+from macrid.experiments import search
 from macrid.terminal import run as run_command
 from macrid.training import fit
 
 optuna = pytest.importorskip("optuna")
+QUIET = lambda *lines: None
 QUICK = ("--d", 4, "--max-epochs", 3, "--quiet")
 
 
@@ -66,8 +69,8 @@ def test_every_trial_lies_in_the_papers_space(searched):
     widths = 0
     for row in rows:
         layers = int(row["hidden_layers"])
-        for name, (low, high, kind) in tune.SPACE.items():
-            if name in tune.OF_LAYERS and layers == 0:
+        for name, (low, high, kind) in search.SPACE.items():
+            if name in search.OF_LAYERS and layers == 0:
                 assert row[name] == "", "no layer, no width and no dropout"
                 continue
             value = float(row[name])
@@ -172,7 +175,7 @@ def test_two_processes_at_once_share_a_study(ratings, tmp_path):
     study = optuna.load_study(
         study_name="macrid", storage=f"sqlite:///{tmp_path / 'run/trials.db'}"
     )
-    counted = [trial for trial in study.trials if tune.counts(trial)]
+    counted = [trial for trial in study.trials if search.counts(trial)]
     assert len(counted) == 14 == len(trials(tmp_path / "run"))
     assert {trial.user_attrs["owner"][1] for trial in counted} == {process.pid for process in both}
     assert len({trial.params["beta"] for trial in counted}) == 14
@@ -217,7 +220,7 @@ def test_test_users_have_no_say(command, ratings, searched, tmp_path, rng):
 
 
 def study(tmp_path, name="one"):
-    return tune.open_study(tune.load_optuna(), f"sqlite:///{tmp_path / 'trials.db'}", name)
+    return search.open_study(f"sqlite:///{tmp_path / 'trials.db'}", name)
 
 
 def scores(*values):
@@ -233,27 +236,25 @@ def scores(*values):
 
 def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     own = study(tmp_path)
-    search = lambda train, goal: tune.search(
-        tune.load_optuna(), own, train, goal, seed=0, say=lambda *lines: None
-    )
+    add = lambda train, goal: search.run(own, train, goal, 0, tqdm(disable=True), QUIET)
 
     def fails(trial, on_step, on_epoch):
         on_epoch(fit.State({}, {}, {}, epoch=1, best_score=0.9))
         raise UserError("the loss became nan in epoch 2\nand more")
 
-    search(scores(*np.linspace(0.2, 0.4, 12)), tune.RANDOM_TRIALS)
-    search(scores(*np.linspace(0.1, 0.3, 12)), tune.RANDOM_TRIALS + 1)
-    search(fails, tune.RANDOM_TRIALS + 2)
-    search(scores(*np.linspace(0.2, 0.5, 12)), tune.RANDOM_TRIALS + 3)
-    *_, pruned, failed, best = tune.rows(own)
-    assert (pruned.state, pruned.epochs) == ("pruned", tune.WARM_UP)
+    add(scores(*np.linspace(0.2, 0.4, 12)), search.RANDOM_TRIALS)
+    add(scores(*np.linspace(0.1, 0.3, 12)), search.RANDOM_TRIALS + 1)
+    add(fails, search.RANDOM_TRIALS + 2)
+    add(scores(*np.linspace(0.2, 0.5, 12)), search.RANDOM_TRIALS + 3)
+    *_, pruned, failed, best = search.rows(own)
+    assert (pruned.state, pruned.epochs) == ("pruned", search.WARM_UP)
     assert (failed.state, failed.reason, failed.score) == (
         "failed",
         "the loss became nan in epoch 2",
         0.9,
     )
-    assert (best.state, best.number, best.epochs) == ("complete", tune.RANDOM_TRIALS + 2, 12)
-    assert tune.best_of(tune.rows(own)) == best, "what failed is never the best"
+    assert (best.state, best.number, best.epochs) == ("complete", search.RANDOM_TRIALS + 2, 12)
+    assert search.best_of(search.rows(own)) == best, "what failed is never the best"
 
 
 def test_when_all_fail_the_first_reason_is_told(tuned, ratings, tmp_path):
@@ -272,11 +273,11 @@ def test_who_is_at_work():
     """
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    long_ago = datetime.now() - timedelta(seconds=2 * tune.UNOWNED)
+    long_ago = datetime.now() - timedelta(seconds=2 * search.UNOWNED)
 
     def counts(owner, since=long_ago):
         attributes = {} if owner is None else {"owner": owner}
-        return tune.counts(
+        return search.counts(
             SimpleNamespace(
                 state=SimpleNamespace(name="RUNNING"), user_attrs=attributes, datetime_start=since
             )
@@ -294,10 +295,10 @@ def test_cut_off_before_it_said_whose_it_is(tmp_path, monkeypatch):
     """Such a trial is waited for, and then does not count: the next one takes its place and its
     seed.
     """
-    monkeypatch.setattr(tune, "UNOWNED", 1)
+    monkeypatch.setattr(search, "UNOWNED", 1)
     drawn = {}
     for name in ("undisturbed", "cut"):
-        own = tune.open_study(tune.load_optuna(), f"sqlite:///{tmp_path / name}.db", "one")
+        own = search.open_study(f"sqlite:///{tmp_path / name}.db", "one")
         if name == "cut":
             own.ask()
 
@@ -305,8 +306,8 @@ def test_cut_off_before_it_said_whose_it_is(tmp_path, monkeypatch):
             on_epoch(fit.State({}, {}, {}, epoch=1, best_score=trial.suggest_float("beta", 0, 1)))
             return fit.State({}, {}, {}, best_score=trial.params["beta"])
 
-        tune.search(tune.load_optuna(), own, train, 2, seed=0, say=lambda *lines: None)
-        drawn[name] = [row.values for row in tune.rows(own)]
+        search.run(own, train, 2, 0, tqdm(disable=True), QUIET)
+        drawn[name] = [row.values for row in search.rows(own)]
     assert drawn["cut"] == drawn["undisturbed"] and len(drawn["cut"]) == 2
 
 
@@ -318,9 +319,9 @@ def test_a_configuration_as_toml(tmp_path):
         gumbel_noise=False,
         min_rating=3.5,
     )
-    (tmp_path / "c.toml").write_text(tune.toml(settings, "a remark"), encoding="utf-8")
+    (tmp_path / "c.toml").write_text(search.toml(settings, "a remark"), encoding="utf-8")
     assert config.from_dict(config.read_toml(tmp_path / "c.toml")) == settings
-    assert "min_rating" not in tune.toml(config.Config())
+    assert "min_rating" not in search.toml(config.Config())
 
 
 def test_what_is_given_is_held(command, ratings, tmp_path):
@@ -404,7 +405,7 @@ def test_mistakes_are_one_line(tuned, ratings, tmp_path):
     )
     refused(told("--trials", 0), "--trials is 0")
     refused(
-        told(*(word for name in tune.SPACE for word in (f"--{name.replace('_', '-')}", 1))),
+        told(*(word for name in search.SPACE for word in (f"--{name.replace('_', '-')}", 1))),
         "nothing is left to search",
     )
     refused(told("--category-weight", 1), "has no categories")
