@@ -1,19 +1,25 @@
-"""From figures of users to a table of systems: means, paired comparisons with a reference,
-Markdown, CSV, JSON.
-"""
+"""From the metrics of users to a table: means, paired comparisons, as Markdown, CSV and JSON."""
 
 import csv
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
 from macrid import files
+from macrid.config import Config, option_names
+from macrid.data import Interactions
 from macrid.evaluation.metrics import summary
 from macrid.evaluation.statistics import holm, paired_comparison
+from macrid.experiments.planning import DECIDED, Request, Unit
+from macrid.experiments.systems import Result, System
 
 METRICS = {"ndcg@100": "NDCG@100", "recall@20": "Recall@20", "recall@50": "Recall@50"}
 INDEPENDENCE = ("mu", "z", "h")
+TESTS = {
+    "t": "Student's paired t test",
+    "permutation": "sign flips of the users' differences",
+}
 LEVEL = 0.05
 NOTES = (
     (
@@ -30,63 +36,124 @@ NOTES = (
 )
 
 
-def build(header, rows, finished, reference, test="t"):
-    r"""All that a table says, as a dict for JSON.
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: its system, the options that it is shown with, and its fits.
 
-    header     {"table", "title", "data", ...}: text above the table
-    rows       the `systems.System` of each row, with its options {name: value}
-    finished   {row: {seed: [(users (n,), figures {metric: (n,)}, a dict of what else was seen), a
-               fold each]}}
-    reference  the row that all others are compared with; p by `test` and corrected by Holm for all
-               comparisons of the table
+    fits   {seed: a `Result` for each fold}
     """
-    averaged = {name: per_user(runs) for name, runs in finished.items()}
-    systems = [
-        _system(system, options, finished[system.name], averaged[system.name])
-        for system, options in rows
+
+    system: System
+    options: dict
+    fits: dict[int, list[Result]]
+
+    @property
+    def results(self) -> list[Result]:
+        """Of all seeds and folds."""
+        return [result for folds in self.fits.values() for result in folds]
+
+
+def rows(units: list[Unit], finished: dict[str, Result], full: Config) -> list[Row]:
+    """The rows of a table from its units and their results."""
+    named: dict[str, Row] = {}
+    for unit in units:
+        row = named.setdefault(
+            unit.system.name, Row(unit.system, unit.shown_options(full), fits={})
+        )
+        row.fits.setdefault(unit.config.seed, []).append(finished[unit.name])
+    return list(named.values())
+
+
+def header(
+    request: Request, full: Config, interactions: Interactions, rows: list[Row], test: str
+) -> dict[str, str]:
+    """The text above a table: {"data": ..., "split": ..., ...}."""
+    results = [result for row in rows for result in row.results]
+    folds = next(iter(rows[0].fits.values()))  # each test user once
+    N, M = interactions.X.shape
+    is_nan = np.isnan(np.concatenate([fold.metrics["ndcg@100"] for fold in folds]))
+    items = [result.facts["items"] for result in results]
+    seen = [f"{count:,}" for count in sorted({min(items), max(items)})]
+    seeds = [str(seed) for seed in dict.fromkeys(request.seeds)]
+    seconds = sum(result.facts["seconds"] for result in results)
+
+    if isinstance(request.folds, str):
+        split = f"'{request.folds}', one split"
+    else:
+        split = (
+            f"{request.folds} folds of the users: each is tested once, by models that were not"
+            " trained on them"
+        )
+    if request.folds != "authors":
+        split += f" (split seed {full.split_seed})"
+    users = f"{(~is_nan).sum():,}"
+    if is_nan.any():
+        users += f"; {is_nan.sum():,} more are left out, as nothing of theirs is held out"
+    no_part = (*option_names(about="data"), *DECIDED, "split_seed")
+    model = [
+        f"{name} {value}"
+        for name, value in asdict(full).items()
+        if name not in no_part and value != getattr(Config, name)
     ]
-    pairs = [(name, metric) for metric in METRICS for name in averaged if name != reference]
+    return {
+        "data": (
+            f"{full.data}: {N:,} users with at least {full.min_user_items} adoptions, {M:,} items,"
+            f" {interactions.X.nnz:,} adoptions"
+        ),
+        "split": split,
+        "items": f"{' to '.join(seen)} seen in training",
+        "test users": users,
+        "seeds": f"{', '.join(seeds)}; systems without randomness are run once a fold",
+        "compared by": TESTS[test],
+        "full model": ", ".join(model) or "the defaults",
+        "commit": ", ".join(sorted({result.facts["commit"] for result in results})),
+        "time": f"{seconds:,.0f} s of one core, in {len(results)} fits",
+    }
+
+
+def compare(rows: list[Row], reference: str, test: str = "t") -> dict:
+    r"""What table.json says of the rows, and of each paired by user with the reference.
+
+    reference   the name of the row that all others are compared with
+    test        "t" or "permutation"; its p are corrected by Holm for all comparisons of the table
+    """
+    named = {row.system.name: row for row in rows}
+    averaged = {name: per_user(row.fits) for name, row in named.items()}
+    pairs = [(name, metric) for metric in METRICS for name in named if name != reference]
     compared = [
         paired_comparison(averaged[reference][metric], averaged[name][metric], test, LEVEL)
         for name, metric in pairs
     ]
-    corrected = holm([one.p for one in compared])
+    corrected = holm([comparison.p for comparison in compared])
     comparisons = [
         {
             "system": name,
             "metric": metric,
-            **asdict(one),
+            **asdict(comparison),
             "p_holm": float(p),
-            "ahead": _ahead(finished[reference], finished[name], metric),
+            "ahead": _ahead(named[reference].fits, named[name].fits, metric),
         }
-        for (name, metric), one, p in zip(pairs, compared, corrected)
+        for (name, metric), comparison, p in zip(pairs, compared, corrected)
     ]
     return {
-        **header,
         "reference": reference,
         "test": test,
-        "systems": systems,
+        "systems": [_described(row, averaged[name]) for name, row in named.items()],
         "comparisons": comparisons,
     }
 
 
-def per_user(runs: Mapping):
-    """{metric: (n,)} over all test users in ascending order, the mean over the seeds; NaN for users
-    without held-out items.
+def per_user(fits: dict[int, list[Result]]) -> dict[str, np.ndarray]:
+    """{metric: (n,)} over all test users in ascending order, the mean over the seeds.
+
+    NaN for users without held-out items.
     """
-    of_seeds = []
-    for folds in runs.values():
-        users = np.concatenate([users for users, _, _ in folds])
-        order = np.argsort(users, kind="stable")
-        of_seeds.append(
-            {
-                metric: np.concatenate([figures[metric] for _, figures, _ in folds])[order]
-                for metric in METRICS
-            }
-        )
-    return {
-        metric: np.mean([figures[metric] for figures in of_seeds], axis=0) for metric in METRICS
-    }
+    of_seeds: dict[str, list] = {metric: [] for metric in METRICS}
+    for folds in fits.values():
+        order = np.argsort(np.concatenate([fold.users for fold in folds]), kind="stable")
+        for metric, values in of_seeds.items():
+            values.append(np.concatenate([fold.metrics[metric] for fold in folds])[order])
+    return {metric: np.mean(values, axis=0) for metric, values in of_seeds.items()}
 
 
 def _ahead(first, second, metric):
@@ -94,167 +161,123 @@ def _ahead(first, second, metric):
 
     A system without randomness has one fit for all seeds.
     """
-    ahead, pairs = 0, 0
-    for seed in max(first, second, key=len):
-        ours, theirs = (runs.get(seed) or next(iter(runs.values())) for runs in (first, second))
-        for (_, figures, _), (_, others, _) in zip(ours, theirs):
-            ahead, pairs = ahead + bool(np.nanmean(figures[metric] - others[metric]) > 0), pairs + 1
-    return [ahead, pairs]
+    folds_of = lambda fits, seed: fits.get(seed) or next(iter(fits.values()))
+    differences = [
+        np.nanmean(ours.metrics[metric] - theirs.metrics[metric])
+        for seed in max(first, second, key=len)
+        for ours, theirs in zip(folds_of(first, seed), folds_of(second, seed))
+    ]
+    return [sum(bool(difference > 0) for difference in differences), len(differences)]
 
 
-def _system(system, options, runs, averaged):
-    """What is told of one row."""
-    figures = summary(averaged)
-    for metric, figure in figures.items():
-        means = [per_user({seed: folds})[metric] for seed, folds in runs.items()]
-        figure["between_seeds"] = (
-            float(np.std([np.nanmean(values) for values in means], ddof=1))
-            if len(means) > 1
-            else None
-        )
-    told = [one for folds in runs.values() for _, _, one in folds]
-    row = {
-        "name": system.name,
-        "says": system.says,
-        "options": options,
-        "seeds": list(runs) if system.seeded else [],
-        "figures": figures,
+def _described(row, averaged):
+    """What table.json says of a row; `averaged` are its metrics, user by user."""
+    metrics = summary(averaged)
+    for metric, entry in metrics.items():
+        means = [np.nanmean(per_user({0: folds})[metric]) for folds in row.fits.values()]
+        entry["between_seeds"] = float(np.std(means, ddof=1)) if len(means) > 1 else None
+    facts = [result.facts for result in row.results]
+    described = {
+        "name": row.system.name,
+        "says": row.system.description,
+        "options": row.options,
+        "seeds": list(row.fits) if row.system.seeded else [],
+        "figures": metrics,
+        "validation_ndcg@100": float(np.mean([fact["validation"] for fact in facts])),
+        "seconds": float(sum(fact["seconds"] for fact in facts)),
     }
-    row |= {
-        "validation_ndcg@100": float(np.mean([one["validation"] for one in told])),
-        "seconds": float(sum(one["seconds"] for one in told)),
-    }
-    if "epochs" in told[0]:
-        row["epochs"] = float(np.mean([one["epochs"] for one in told]))
-    if "independence" in told[0]:
-        row["independence"] = {
-            name: _over_runs([one["independence"][name] for one in told])
-            for name in told[0]["independence"]
+    if "epochs" in facts[0]:
+        described["epochs"] = float(np.mean([fact["epochs"] for fact in facts]))
+    if "independence" in facts[0]:
+        described["independence"] = {
+            name: _over_fits([fact["independence"][name] for fact in facts])
+            for name in facts[0]["independence"]
         }
-    if system.series:
-        row |= {"series": system.series, "beta": system.beta}
-    return row
+    if row.system.series:
+        described |= {"series": row.system.series, "beta": row.system.beta}
+    return described
 
 
-def _over_runs(values):
+def _over_fits(values):
     """Mean and standard error over fits (folds and seeds)."""
-    return {
-        "mean": float(np.mean(values)),
-        "stderr": float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else None,
-    }
+    n = len(values)
+    stderr = float(np.std(values, ddof=1) / n**0.5) if n > 1 else None
+    return {"mean": float(np.mean(values)), "stderr": stderr}
 
 
-def markdown(table, whole=True):
-    """The table for a reader; without `whole`, the main table and the first metric's comparisons."""
-    several = any(
-        system["figures"]["ndcg@100"]["between_seeds"] is not None for system in table["systems"]
-    )
-    lines = (
-        [
-            f"# {table['title']}",
-            "",
-            *grid(("", ""), [(name, text) for name, text in table["header"].items()]),
-        ]
-        if whole
-        else []
-    )
-    titles = ["system", *METRICS.values(), *(["between seeds (NDCG@100)"] if several else [])]
-    rows = []
-    for system in table["systems"]:
-        cells = [_spread(system["figures"][metric]) for metric in METRICS]
-        spread = system["figures"]["ndcg@100"]["between_seeds"]
-        rows.append(
-            [
-                system["name"],
-                *cells,
-                *(["" if spread is None else f"{spread:.4f}"] if several else []),
-            ]
-        )
-    lines += ["", *grid(titles, rows)]
+def markdown(table: dict, whole: bool = True) -> list[str]:
+    """The table as lines; without `whole`, the main table and the first metric's comparisons."""
+    lines = _main_table(table)
     for metric in METRICS if whole else list(METRICS)[:1]:
         if table["comparisons"]:
-            lines += [
-                "",
-                f"## {METRICS[metric]}: {table['reference']} minus each, paired by user",
-                "",
-                *grid(*_comparisons(table, metric)),
-            ]
+            title = f"## {METRICS[metric]}: {table['reference']} minus each, paired by user"
+            lines += ["", title, "", *grid(*_comparisons(table, metric))]
     if not whole:
-        return lines[1:]
+        return lines
+    header = [(name, text) for name, text in table["header"].items()]
+    lines = [f"# {table['title']}", "", *grid(("", ""), header), "", *lines]
     if "independence" in table["systems"][0] and "beta" in table["systems"][0]:
-        lines += [
-            "",
-            "## Independence of dimensions (section 4.4.1), ± standard error over fits",
-            "",
-            *grid(*_independence(table)),
-        ]
+        title = "## Independence of dimensions (section 4.4.1), ± standard error over fits"
+        lines += ["", title, "", *grid(*_independence(table))]
     lines += ["", *(f"- {note}" for note in NOTES), "", "## The rows", ""]
-    lines += grid(
-        ("system", "what it is", "options"),
-        [(one["name"], one["says"], _options(one["options"])) for one in table["systems"]],
-    )
+    systems = [(row["name"], row["says"], _options(row["options"])) for row in table["systems"]]
+    lines += grid(("system", "what it is", "options"), systems)
     if table["left_out"]:
-        lines += [
-            "",
-            "## Left out",
-            "",
-            *(f"- {name}: {why}" for name, why in table["left_out"].items()),
-        ]
+        reasons = [f"- {name}: {reason}" for name, reason in table["left_out"].items()]
+        lines += ["", "## Left out", "", *reasons]
     return lines
 
 
-def write(folder, table):
+def _main_table(table):
+    """Lines: the metrics of each system, and between seeds where there are several."""
+    titles, rows = ["system", *METRICS.values()], []
+    for system in table["systems"]:
+        metrics = system["figures"]
+        rows.append([system["name"], *(_spread(metrics[metric]) for metric in METRICS)])
+    between = [system["figures"]["ndcg@100"]["between_seeds"] for system in table["systems"]]
+    if any(deviation is not None for deviation in between):
+        titles.append("between seeds (NDCG@100)")
+        for row, deviation in zip(rows, between):
+            row.append("" if deviation is None else f"{deviation:.4f}")
+    return grid(titles, rows)
+
+
+def write(folder: Path, table: dict) -> None:
     """table.md, table.csv and table.json in `folder`, each all or nothing."""
     with files.replacing(folder / "table.md", "w") as file:
         file.write("\n".join([*markdown(table), ""]))
+    measured = ("mean", "stderr", "users", "left_out", "between_seeds")
+    compared = ("mean", "stderr", "low", "high", "p", "p_holm", "detectable")
+    pairs = {(pair["system"], pair["metric"]): pair for pair in table["comparisons"]}
     with files.replacing(folder / "table.csv", "w") as file:
         writer = csv.writer(file, lineterminator="\n")
-        compared = ("mean", "stderr", "low", "high", "p", "p_holm", "detectable")
-        writer.writerow(
-            [
-                "system",
-                "metric",
-                "mean",
-                "stderr",
-                "users",
-                "left_out",
-                "between_seeds",
-                "reference",
-                *(f"difference_{name}" for name in compared),
-            ]
-        )
-        found = {(one["system"], one["metric"]): one for one in table["comparisons"]}
+        differences = [f"difference_{name}" for name in compared]
+        writer.writerow(["system", "metric", *measured, "reference", *differences])
         for system in table["systems"]:
-            for metric, figure in system["figures"].items():
-                own = [
-                    figure[name]
-                    for name in ("mean", "stderr", "users", "left_out", "between_seeds")
-                ]
-                pair = found.get((system["name"], metric))
-                rest = (
-                    [table["reference"], *(pair[name] for name in compared)]
-                    if pair
-                    else [""] * (1 + len(compared))
-                )
-                writer.writerow([system["name"], metric, *own, *rest])
+            for metric, entry in system["figures"].items():
+                cells = [system["name"], metric, *(entry[name] for name in measured)]
+                pair = pairs.get((system["name"], metric))
+                if pair:
+                    cells += [table["reference"], *(pair[name] for name in compared)]
+                else:
+                    cells += [""] * (1 + len(compared))
+                writer.writerow(cells)
     files.save_json(folder / "table.json", table)
 
 
-def grid(titles, rows):
+def grid(titles, rows) -> list[str]:
     """A Markdown table that is also aligned for those who read it as text."""
-    cells = [
-        list(map(str, titles)),
-        *([str(cell).replace("|", r"\|") for cell in row] for row in rows),
-    ]
-    widths = [max(len(row[j]) for row in cells) for j in range(len(titles))]
-    drawn = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
-        for row in cells
-    ]
-    return [drawn[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *drawn[1:]]
+    cells = [[str(title) for title in titles]]
+    cells += [[str(cell).replace("|", r"\|") for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = []
+    for row in cells:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths)]
+        lines.append(f"| {' | '.join(padded)} |")
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
-def verdict(pair, reference):
+def verdict(pair: dict, reference: str) -> str:
     """What a comparison says after correction, in a word or two."""
     if pair["p_holm"] >= LEVEL:
         return "not told apart"
@@ -263,57 +286,44 @@ def verdict(pair, reference):
 
 def _comparisons(table, metric):
     """(titles, rows) of the comparisons of one metric."""
-    count = len(table["comparisons"])
-    titles = (
-        "minus",
-        "difference",
-        "95% interval",
-        "p",
-        f"p, Holm for {count}",
-        "smallest detectable",
-        "ahead in",
-        f"at {LEVEL:.0%}, corrected",
-    )
+    holm_title = f"p, Holm for {len(table['comparisons'])}"
+    titles = ["minus", "difference", "95% interval", "p", holm_title, "smallest detectable"]
+    titles += ["ahead in", f"at {LEVEL:.0%}, corrected"]
     rows = []
-    for one in table["comparisons"]:
-        if one["metric"] == metric:
-            interval = f"{one['low']:+.4f} to {one['high']:+.4f}"
-            cells = (
-                f"{one['mean']:+.4f} ± {one['stderr']:.4f}",
-                interval,
-                _p(one["p"]),
-                _p(one["p_holm"]),
-                f"{one['detectable']:.4f}",
-                "{} of {} fits".format(*one["ahead"]),
-            )
-            rows.append((one["system"], *cells, verdict(one, table["reference"])))
+    for pair in table["comparisons"]:
+        if pair["metric"] == metric:
+            row = [
+                pair["system"],
+                f"{pair['mean']:+.4f} ± {pair['stderr']:.4f}",
+                f"{pair['low']:+.4f} to {pair['high']:+.4f}",
+                _p(pair["p"]),
+                _p(pair["p_holm"]),
+                f"{pair['detectable']:.4f}",
+                "{} of {} fits".format(*pair["ahead"]),
+                verdict(pair, table["reference"]),
+            ]
+            rows.append(row)
     return titles, rows
 
 
 def _independence(table):
     """(titles, rows) of the independence of each row that has it."""
-    rows = [one for one in table["systems"] if "independence" in one]
-    cells = [
-        [one["name"], *(_spread(one["independence"][name]) for name in INDEPENDENCE)]
-        for one in rows
+    having = [system for system in table["systems"] if "independence" in system]
+    rows = []
+    for system in having:
+        entries = [system["independence"][name] for name in INDEPENDENCE]
+        rows.append([system["name"], *map(_spread, entries)])
+    ceilings = [
+        f"{having[0]['independence'][name]['mean']:.4f}"
+        for name in ("users_ceiling", "users_ceiling", "items_ceiling")
     ]
-    ceilings = rows[0]["independence"]
-    cells.append(
-        [
-            "independent, this many",
-            *(
-                f"{ceilings[name]['mean']:.4f}"
-                for name in ("users_ceiling", "users_ceiling", "items_ceiling")
-            ),
-        ]
-    )
-    return ("system", "users' means mu", "users' samples z", "items' h"), cells
+    rows.append(["independent, this many", *ceilings])
+    return ("system", "users' means mu", "users' samples z", "items' h"), rows
 
 
-def _spread(figure):
-    return f"{figure['mean']:.4f}" + (
-        "" if figure["stderr"] is None else f" ± {figure['stderr']:.4f}"
-    )
+def _spread(entry):
+    stderr = "" if entry["stderr"] is None else f" ± {entry['stderr']:.4f}"
+    return f"{entry['mean']:.4f}{stderr}"
 
 
 def _p(p):

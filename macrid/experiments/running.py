@@ -1,0 +1,219 @@
+"""The units of a table run side by side in processes of one thread, each kept as a file."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import numpy as np
+
+from macrid import backend as backends
+from macrid import files
+from macrid.config import Config
+from macrid.data import Interactions
+from macrid.errors import UserError
+from macrid.experiments.planning import Unit
+from macrid.experiments.results import METRICS
+from macrid.experiments.systems import Result
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+PICTURES = ("table2", "table3", "figure5", "figure5_recall20")
+FILES = ("reproduce.json", "table.md", "table.csv", "table.json")
+FILES += tuple(f"{name}{kind}" for name in PICTURES for kind in (".png", ".svg"))
+
+
+def hash_of_data(interactions: Interactions) -> str:
+    """A hash of the adoptions, of the ids and of the categories."""
+    users, items = interactions.users.tolist(), interactions.items.tolist()
+    digest = hashlib.sha256(json.dumps([interactions.X.shape, users, items]).encode())
+    for matrix in (interactions.X, interactions.categories):
+        if matrix is not None:
+            for part in (matrix.indptr, matrix.indices):
+                digest.update(np.asarray(part, np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def hash_of_features(values: np.ndarray, known: np.ndarray) -> str:
+    """A hash of the features of pictures, (M, p), and of which items have some, (M,)."""
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes() + known.tobytes()).hexdigest()
+
+
+def check_folder(folder: Path, made_of: dict, overwrite: bool) -> None:
+    """A UserError unless the folder is new, holds a part of this run, or may be overwritten."""
+    if (folder / "reproduce.json").is_file():
+        if not overwrite:
+            _compare(folder, files.load_json(folder / "reproduce.json"), made_of)
+    elif folder.exists():
+        strangers = sorted(path.name for path in folder.iterdir())
+        if strangers:
+            raise UserError(
+                f"{folder}: holds '{strangers[0]}' but no table; give --out a new folder"
+            )
+
+
+def begin(folder: Path, made_of: dict, overwrite: bool) -> None:
+    """Make the folder ready: free of what is half-written and, with `overwrite`, of old files."""
+    units = folder / "units"
+    units.mkdir(exist_ok=True)
+    for path in (*folder.iterdir(), *units.iterdir()):
+        is_ours = path.name in FILES or (path.parent == units and path.suffix == ".npz")
+        if path.suffix == ".part" or (overwrite and is_ours):
+            path.unlink()
+    if not (folder / "reproduce.json").is_file():
+        files.save_json(folder / "reproduce.json", made_of)
+
+
+def run(
+    folder: Path,
+    units: list[Unit],
+    hashes: dict[str, str],
+    commit: str,
+    jobs: int | None,
+    bar: Callable,
+) -> dict[str, Result]:
+    """Run the units that are missing in the folder; {unit: its result} of all.
+
+    hashes   of the "data" and, where a unit starts from pictures, of the "features"
+    commit   says with which code
+    jobs     processes at a time; by default one a core, or one on a GPU
+    bar      makes a progress bar, by the keywords of tqdm
+    """
+    path_of = {unit.name: folder / "units" / f"{unit.name}.npz" for unit in units}
+    finished = {
+        unit.name: _load(path_of[unit.name], unit, hashes)
+        for unit in units
+        if path_of[unit.name].exists()
+    }
+    missing = [unit for unit in units if unit.name not in finished]
+    if not missing:
+        return finished
+    jobs = min(len(missing), jobs or _default_jobs(missing[0].config))
+    try:
+        with (
+            _workers(jobs) as submit,
+            bar(total=len(units), initial=len(finished), unit="fit") as progress,
+        ):
+            running = {
+                submit(_fit, unit.system.score, unit.config, unit.options): unit
+                for unit in missing
+            }
+            for future in as_completed(running):
+                unit = running[future]
+                try:
+                    result = future.result()
+                except UserError as error:
+                    raise UserError(f"{unit.name}: {error}") from None
+                except BrokenProcessPool:
+                    raise UserError(
+                        "a process was killed, perhaps for want of memory; what is finished is"
+                        f" kept: try fewer --jobs than {jobs}"
+                    ) from None
+                _save(path_of[unit.name], unit, hashes, commit, result)
+                finished[unit.name] = _load(path_of[unit.name], unit, hashes)
+                progress.set_postfix_str(unit.name, refresh=False)
+                progress.update()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; {len(finished)} of {len(units)} fits are kept: the same command goes on"
+            " from there"
+        ) from None
+    return finished
+
+
+def _save(path, unit, hashes, commit, result):
+    description = {"made of": unit.made_of(hashes), "seen": result.facts, "commit": commit}
+    files.save(path, {"users": result.users, **result.metrics}, description)
+
+
+def _load(path, unit, hashes):
+    """The result of a finished unit; its facts tell the commit, too."""
+    arrays, description = files.load(path, "unit", "delete it, and give the same command again")
+    try:
+        _compare(path, description["made of"], unit.made_of(hashes))
+        metrics = {metric: arrays[metric] for metric in METRICS}
+        facts = description["seen"] | {"commit": description["commit"]}
+        return Result(arrays["users"], metrics, facts)
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{path}: is not a unit of macrid.reproduce; delete it, and give the same command again"
+        ) from None
+
+
+def _compare(path, before, now):
+    """A UserError that names the first difference between what `path` was made of and now is."""
+    before = before if isinstance(before, dict) else {}
+    for name in now | before:
+        if name not in before or name not in now or before[name] != now[name]:
+            was, expected = before.get(name, "unknown"), now.get(name, "unknown")
+            raise UserError(
+                f"{path}: was made with {name} = {was}, not {expected}; give the same options,"
+                " another --out, or --overwrite"
+            )
+
+
+def _default_jobs(config: Config) -> int:
+    if config.backend != "numpy":
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _workers(jobs):
+    """A pool of processes of one thread each, so that metrics do not depend on `jobs`.
+
+    Yields its `submit`. Ctrl-C is for this process, which then ends the others; they end too when
+    it is killed.
+    """
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, initializer=_begin_worker)
+
+    def submit(*call):  # processes are started in here, and inherit what is blocked
+        if not hasattr(signal, "pthread_sigmask"):
+            return pool.submit(*call)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return pool.submit(*call)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    try:
+        yield submit
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+def _begin_worker():
+    """Before the first unit of a process: it ends when the one that started it does."""
+    backends.keep_freed_memory()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+
+
+def _fit(score, config, options):
+    start = time.perf_counter()
+    result = score(config, options)
+    return replace(result, facts=result.facts | {"seconds": time.perf_counter() - start})
