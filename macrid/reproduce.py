@@ -169,7 +169,8 @@ def _commit():
     try:
         if git("ls-files", "--error-unmatch", Path(__file__).name).returncode == 0:
             commit = git("rev-parse", "--short=12", "HEAD").stdout.strip()
-            return commit + "-dirty" * bool(git("status", "--porcelain", "-uno").stdout.strip())
+            changed = git("status", "--porcelain", "-uno").stdout.strip()
+            return f"{commit}-dirty" if changed else commit
     except OSError:
         pass  # no git here
     return f"macrid {macrid.__version__}"

@@ -20,7 +20,7 @@ from macrid.baselines import EASE
 from macrid.errors import UserError
 from macrid.evaluation import metrics
 from macrid.evaluation.statistics import holm, paired_comparison
-from macrid.experiments import results, systems
+from macrid.experiments import planning, results, systems
 from macrid.interpret import drawing
 from macrid.training import fit
 
@@ -367,7 +367,9 @@ def planned(*words):
     """
     flags = reproduce.parser().parse_args(list(map(str, words)))
     full, interactions, missing = systems.full_model(reproduce.given_options(flags))
-    units, left_out = reproduce.plan(flags, full, missing, len(interactions.items))
+    units, left_out = planning.plan(
+        reproduce.asked_for(flags), full, missing, len(interactions.items)
+    )
     return {unit.system.name: unit.config for unit in units}, left_out, full
 
 
@@ -410,7 +412,7 @@ def test_a_row_is_left_out_for_what_it_lacks_and_no_other_with_it(ratings):
     assert set(left_out) == {"SEM-MacridVAE", "SEM-MacridVAE-visual"} and all(
         "no features" in why and "same" not in why for why in left_out.values()
     )
-    assert reproduce.reference_row(None, list(rows)) == "SEM-MacridVAE-categorical"
+    assert planning.reference_row(None, list(rows)) == "SEM-MacridVAE-categorical"
 
 
 def test_a_file_of_tuned_options_is_taken_but_for_what_the_table_decides(tmp_path):
@@ -476,11 +478,11 @@ def test_pictures_by_fold_are_the_rows_of_all_items():
     expected = metrics.evaluate_ranking(
         lambda X, k: model.rank(trained, X, settings, k)[0], split.test
     )
-    users, found, seen = systems.score_model(settings)
-    np.testing.assert_array_equal(users, split.test.users)
+    result = systems.score_model(settings)
+    np.testing.assert_array_equal(result.users, split.test.users)
     for metric in results.METRICS:
-        np.testing.assert_array_equal(found[metric], expected[metric])
-    assert seen["epochs"] == 1 and seen["items"] == len(split.items)
+        np.testing.assert_array_equal(result.metrics[metric], expected[metric])
+    assert result.facts["epochs"] == 1 and result.facts["items"] == len(split.items)
 
 
 def test_figure_5_has_a_point_for_each_beta(command, ratings, tmp_path):

@@ -15,7 +15,7 @@ epochs       the training loop of the last three
     EASE.load(path)                      into NumPy arrays; `backend.to_device` moves them
 
 `fit` takes the options of each by keyword, with the defaults of its paper; and `seed`, `xp` (where
-it computes) and `on_epoch(epoch, figures)`. Those that are trained stop by NDCG@100 on
+it computes) and `on_epoch(epoch, record)`. Those that are trained stop by NDCG@100 on
 `validation`; the others need neither.
 """
 

@@ -6,11 +6,11 @@ then each edge asks which intent it stands for: a neighbour whose chunk agrees w
 for more in it the next time (`route`). Users and items are compared by the inner product of their
 chunks, trained by pairs (`bpr`), and the chunks are kept independent (`distance_correlation`).
 
-    U, H   (K, N, d/K), (K, M, d/K)   the parameters: the chunks of users and items before the graph
-    x, y   (K, n, d/K)                what a layer takes and gives; users above items, n = N + M
-    s, a   (K, E)                     the logits of the edges and their softmax over the intents; E
-           counts both directions
-    e      (K, n, d/K)                x of the first layer + y of every layer: what is compared
+    U      (K, N, d/K)   the chunks of users before the graph: parameters
+    H      (K, M, d/K)   the chunks of items before the graph: parameters
+    x, y   (K, n, d/K)   what a layer takes and gives; users above items, n = N + M
+    s, a   (K, E)        logits of the edges, and their softmax over intents; both directions count
+    e      (K, n, d/K)   x of the first layer + y of every layer: what is compared
 
 What the paper leaves open, or the authors' code has otherwise:
 
@@ -29,6 +29,7 @@ What the paper leaves open, or the authors' code has otherwise:
   that batch. Otherwise the item to be predicted is among the neighbours of the user already.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,15 +42,13 @@ from macrid.errors import UserError
 from macrid.model.ops import normalise, row_dot, softmax, tanh
 from macrid.training import saved
 
-FEWEST_BATCHES = 5  # an epoch has at least as many: never is more than a fifth of the graph hidden
+FEWEST_BATCHES = 5  # of an epoch: never is more than a fifth of the graph hidden
 FLOOR = 1e-8  # under the roots of distances and covariances, as in the authors' code
 
 
 @dataclass(frozen=True)
 class DGCF:
-    """What is left of the graph for users who enter it: what each layer took from the items, and
-    the items themselves.
-    """
+    """What the graph leaves for users who enter it: the items, and what each layer took of them."""
 
     inputs: np.ndarray  # (L, K, M, d/K)
     scales: np.ndarray  # (L, T, K, M), degree^(-1/2) of each item at each iteration
@@ -76,21 +75,19 @@ class DGCF:
         seed=0,
         xp=np,
         on_epoch=None,
-    ):
-        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation NDCG@100
-        is kept.
+    ) -> "DGCF":
+        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation is kept.
 
         K, d          intents, and numbers of all chunks together: K divides d
-        layers        how many steps of the graph a node looks out; `iterations` of the routing in
-                      each (1: no routing)
+        layers        how many steps of the graph a node looks out
+        iterations    of the routing in each layer (1: no routing)
         l2            weight of the squared chunks before the graph, of the nodes of a batch
-        independence  weight of the distance correlation between intents, of `sample` users and
-                      `sample` items
-        batch_size    adoptions a step, each with an item that the user does not have (the authors:
-                      1024)
-        validation    a `split.HeldOut`; without it all epochs are run and the last one is kept
-        patience      stop after this many epochs without a better validation figure
-        on_epoch      is called with the epoch and a dict of its loss terms and validation figure
+        independence  weight of the distance correlation between intents
+        sample        how many users, and how many items, it is measured on in a step
+        batch_size    adoptions a step, each with an item that the user lacks (the authors: 1024)
+        validation    a `HeldOut`; without it all epochs are run and the last one is kept
+        patience      stop after this many epochs without a better NDCG@100
+        on_epoch      called with the epoch and a dict of its loss terms and validation NDCG@100
         """
         if min(K, layers, iterations) < 1 or d < K or d % K:
             raise UserError(
@@ -108,16 +105,17 @@ class DGCF:
         )
         X = sparse.csr_array(X)
         X.sort_indices()
-        parameters = to_device(xp, initial_parameters(*X.shape, K, d, options))
-        whole = to_device(xp, make_graph(*edges(X), *X.shape, K))
-        model = lambda own: cls.from_graph(own, whole, layers, iterations)
+        N, M = X.shape
+        parameters = to_device(xp, initial_parameters(N, M, K, d, options))
+        whole = to_device(xp, make_graph(*edges(X), N, M, K))
+        model = lambda current: cls.from_graph(current, whole, layers, iterations)
 
         def batches(rng):
             for batch in epoch_batches(X, K, sample, options, rng):
                 yield len(batch.nodes) // 3, to_device(xp, batch)
 
-        def step(own, batch, _):
-            return loss_and_gradients(own, batch, layers, iterations, l2, independence)
+        def step(current, batch, _):
+            return loss_and_gradients(current, batch, layers, iterations, l2, independence)
 
         return model(train("DGCF", parameters, batches, step, model, validation, options, on_epoch))
 
@@ -136,9 +134,7 @@ class DGCF:
         return users @ self.items.transpose(0, 2, 1).reshape(K * width, M)
 
     def users(self, X):
-        """The chunks (K, B, d/K) of the users of X (B, M) SciPy CSR, as their items' edges make
-        them.
-        """
+        """The chunks (K, B, d/K) that the edges from the items of X (B, M) SciPy CSR make."""
         xp = array_module(self.items)
         graph = to_device(xp, _graph(*edges(X), X.shape, self.items.shape[0]))
         e = 0.0
@@ -190,12 +186,12 @@ class Batch:
     sample: np.ndarray
 
 
-def edges(X):
-    """The adoptions of X (N, M) SciPy CSR: users and items, two arrays in the order of the users."""
+def edges(X) -> tuple[np.ndarray, np.ndarray]:
+    """The adoptions of X (N, M) SciPy CSR: users and items, in the order of the users."""
     return np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), X.indices
 
 
-def make_graph(users, items, N, M, K):
+def make_graph(users, items, N: int, M: int, K: int) -> Graph:
     """The `Graph` of all nodes, N users above M items, from adoptions in the order of the users."""
     E = len(users)
     order = np.argsort(items, kind="stable")
@@ -221,9 +217,8 @@ def _graph(head, tail, shape, K, reverse=None):
     return Graph(head, tail, reverse, copies, K)
 
 
-def epoch_batches(X, K, sample, options, rng):
-    """Yield the `Batch`es of an epoch: every adoption of X (N, M) SciPy CSR, columns sorted, is in
-    one of them.
+def epoch_batches(X, K: int, sample: int, options: Config, rng) -> Iterator[Batch]:
+    """Yield the `Batch`es of an epoch, which part the adoptions of X (N, M) SciPy CSR, sorted.
 
     Users who have every item teach nothing: there is none to compare with.
     """
@@ -231,32 +226,27 @@ def epoch_batches(X, K, sample, options, rng):
     users, items = edges(X)
     order = rng.permutation(np.flatnonzero(np.diff(X.indptr)[users] < M))
     for part in np.array_split(order, max(FEWEST_BATCHES, -(-len(order) // options.batch_size))):
-        if len(part):
-            hidden = np.zeros(len(users), bool)
-            hidden[part] = True
-            graph = make_graph(users[~hidden], items[~hidden], N, M, K)
-            nodes = np.concatenate(
-                [users[hidden], N + items[hidden], N + draw_negatives(rng, X, users[hidden])]
-            )
-            ones = np.ones(len(nodes), options.dtype)
-            gather = sparse.csr_array(
-                (ones, (nodes, np.arange(len(nodes)))), shape=(N + M, len(nodes))
-            )
-            counts = np.bincount(nodes, minlength=N + M).astype(options.dtype)
-            chosen = [
-                rng.choice(N, min(N, sample), replace=False),
-                N + rng.choice(M, min(M, sample), replace=False),
-            ]
-            yield Batch(graph, nodes, gather, counts, np.concatenate(chosen))
+        if not len(part):
+            continue
+        hidden = np.zeros(len(users), bool)
+        hidden[part] = True
+        graph = make_graph(users[~hidden], items[~hidden], N, M, K)
+        negatives = draw_negatives(rng, X, users[hidden])
+        nodes = np.concatenate([users[hidden], N + items[hidden], N + negatives])
+        ones, place = np.ones(len(nodes), options.dtype), np.arange(len(nodes))
+        gather = sparse.csr_array((ones, (nodes, place)), shape=(N + M, len(nodes)))
+        counts = np.bincount(nodes, minlength=N + M).astype(options.dtype)
+        some_users = rng.choice(N, min(N, sample), replace=False)
+        some_items = N + rng.choice(M, min(M, sample), replace=False)
+        yield Batch(graph, nodes, gather, counts, np.concatenate([some_users, some_items]))
 
 
 def draw_negatives(rng, X, users):
-    r"""An item that she does not have for each of `users` (B,), uniformly: X (N, M) SciPy CSR,
-    columns sorted.
+    r"""An item that she does not have for each of `users` (B,), uniformly.
 
-    A user has items c_0 < c_1 < ... . Of those she has not, the r-th (from 0) is r + j, where j
-    counts the c_t with c_t - t <= r: each such item stands before it. All users' c_t - t form one
-    ascending list, so one search finds all j.
+    X (N, M) SciPy CSR, columns sorted. A user has items c_0 < c_1 < ... . Of those she has not, the
+    r-th (from 0) is r + j, where j counts the c_t with c_t - t <= r: each such item stands before
+    it. All users' c_t - t form one ascending list, so one search finds all j.
     """
     M = X.shape[1]
     user, item = edges(X)
@@ -265,26 +255,27 @@ def draw_negatives(rng, X, users):
     return r + np.searchsorted(free, users * (M + 1) + r, side="right") - X.indptr[users]
 
 
-def initial_parameters(N, M, K, d, options):
-    """U (K, N, d/K) and H (K, M, d/K): normal, of Glorot's deviation for an (N, d) and an (M, d)
-    matrix.
-    """
+def initial_parameters(N: int, M: int, K: int, d: int, options: Config) -> dict[str, np.ndarray]:
+    """U (K, N, d/K) and H (K, M, d/K): normal, of Glorot's deviation for (N, d) and (M, d)."""
     rng = np.random.default_rng([options.seed, 0])
-    draw = lambda n: (rng.standard_normal((K, n, d // K)) * (2 / (n + d)) ** 0.5).astype(
-        options.dtype
-    )
+
+    def draw(n):
+        deviation = (2 / (n + d)) ** 0.5
+        return (rng.standard_normal((K, n, d // K)) * deviation).astype(options.dtype)
+
     return {"U": draw(N), "H": draw(M)}
 
 
 def loss_and_gradients(parameters, batch, layers, iterations, l2, independence):
-    r"""The loss of a `Batch` and its gradients: a function of its arguments alone, none of which it
-    changes.
+    r"""The loss of a `Batch` and its gradients.
 
-        loss = 1/B sum ln(1 + exp(-(e_u . e_i - e_u . e_j))) + independence dCor + l2/(2B) sum of
-        x^2
+        loss =   1/B sum ln(1 + exp(-(e_u . e_i - e_u . e_j)))
+               + independence dCor
+               + l2 / (2B) sum of x^2
 
     over B users u with an item i that they have and an item j that they do not have; x are U and H
-    of these nodes. Returns ({"loss", "ranking", "independence"}, {"U", "H"}).
+    of these nodes. A function of its arguments alone, none of which it changes. Returns
+    ({"loss", "ranking", "independence"}, {"U", "H"}).
     """
     xp, N = array_module(parameters["H"]), parameters["U"].shape[1]
     B = batch.nodes.size // 3
@@ -301,17 +292,15 @@ def loss_and_gradients(parameters, batch, layers, iterations, l2, independence):
     de[:, batch.sample] += pull_correlation(independence)
     dx = pull_graph(de)
     dx += (l2 / B) * counts * x
-    return {"loss": loss, "ranking": ranking, "independence": correlation}, {
-        "U": dx[:, :N],
-        "H": dx[:, N:],
-    }
+    terms = {"loss": loss, "ranking": ranking, "independence": correlation}
+    return terms, {"U": dx[:, :N], "H": dx[:, N:]}
 
 
 def represent(x, graph, layers, iterations):
-    r"""e = x + sum of the layers' outputs; each layer routes what the last one gave. x (K, n, d/K)
-    -> e (K, n, d/K).
+    r"""e = x + sum of the layers' outputs; each layer routes what the last one gave.
 
-    Returns (e, the layers' inputs, their scales (T, K, n)) and the pullback from de to dx.
+    x (K, n, d/K) -> e (K, n, d/K). Returns (e, the layers' inputs, their scales (T, K, n)) and the
+    pullback from de to dx.
     """
     e, inputs, scales, pulls = x, [], [], []
     for _ in range(layers):
@@ -331,14 +320,14 @@ def represent(x, graph, layers, iterations):
 
 
 def route(x, graph, iterations):
-    r"""A layer: sum the neighbours, ask each edge for its intent, and sum again. x (K, n, d/K) -> y
-    (K, n, d/K).
+    r"""A layer: sum the neighbours, ask each edge for its intent, and sum again.
 
-        s^0 = 0      y^t = propagate(s^t, x)      s^(t+1)_kht = s^t_kht + y^t_kh/|y^t_kh| .
-                     tanh(x_kt/|x_kt|)
+        s^0         = 0
+        y^t         = propagate(s^t, x)      the first sum is that of `smooth`
+        s^(t+1)_kht = s^t_kht + y^t_kh / |y^t_kh| . tanh(x_kt / |x_kt|)
 
-    for t = 0 .. iterations - 1. The first sum is that of `smooth`. Returns (y, scales (T, K, n)),
-    where scales tell how a node was weighted for its degree, and the pullback from dy to dx.
+    for t = 0 .. iterations - 1; x (K, n, d/K) -> y (K, n, d/K). Returns (y, scales (T, K, n)) and
+    the pullback from dy to dx; scales say how a node was weighted for its degree.
     """
     xp = array_module(x)
     (y, scale), pull_smooth = smooth(x, graph)
@@ -368,15 +357,16 @@ def route(x, graph, iterations):
 
 
 def propagate(s, x, graph):
-    r"""Sum the neighbours of each node, chunk by chunk, with the weights that the logits of the
-    edges give.
+    r"""Sum the neighbours of each node, chunk by chunk, as the logits of the edges weight them.
 
-        a_k = softmax over k of s_k      D_kh = sum_t a_kht      y_kh = sum_t a_kht / sqrt(D_kh
-        D_kt) x_kt
+        a_k  = softmax over k of s_k
+        D_kh = sum_t a_kht
+        y_kh = sum_t a_kht / sqrt(D_kh D_kt) x_kt
 
     s (K, E), x (K, n, d/K) -> y (K, n, d/K), and D^(-1/2) (K, n), which is 0 for a node without
-    edges. With g = D^(-1/2), z = g x and v = A z it is y = g v. So dg = v . dy + x . dz, and dD =
-    -g^3 dg / 2 goes to all edges of a head.
+    edges. With g = D^(-1/2), z = g x and v = A z it is y = g v. So
+
+        dg = v . dy + x . dz      dD = -g^3 dg / 2, which goes to all edges of a head
     """
     a, pull_softmax = softmax(s.T)
     a = a.T
@@ -394,8 +384,9 @@ def propagate(s, x, graph):
 
 
 def smooth(x, graph):
-    r"""`propagate` before anything is known: all logits equal, so y_kh = sum_t x_kt / sqrt(n_h
-    n_t), n: a node's edges.
+    r"""`propagate` before anything is known: all logits are equal.
+
+        y_kh = sum_t x_kt / sqrt(n_h n_t)      n: the number of a node's edges
 
     It is linear and symmetric, so it is its own pullback. Returns y and (n/K)^(-1/2) (K, n), as
     `propagate` would.
@@ -411,11 +402,10 @@ def smooth(x, graph):
 
 
 def edge_sum(w, x, graph):
-    r"""y_kh = sum over the edges of head h of w_ke x_k,tail(e): w (K, E), x (K, n, d/K) -> (K, n,
-    d/K).
+    r"""y_kh = sum over the edges e of head h of w_ke x_k,tail(e).
 
-    dw is an `edge_dot` and dx an `edge_sum` over the opposite edges: the two ops are each other's
-    derivatives.
+    w (K, E), x (K, n, d/K) -> (K, n, d/K). dw is an `edge_dot` and dx an `edge_sum` over the
+    opposite edges: the two ops are each other's derivatives.
     """
 
     def pullback(dy):
@@ -434,11 +424,11 @@ def edge_dot(y, x, graph):
 
 
 def bpr(u, i, j):
-    r"""Bayesian personalised ranking (Rendle et al., 2009): the mean of ln(1 + exp(-m)), m = u . i
-    - u . j.
+    r"""Bayesian personalised ranking (Rendle et al., 2009).
 
-    u, i, j (K, B, d/K) -> scalar; the inner products run over all chunks. dm = -1 / (1 + exp(m)) /
-    B.
+        value = mean of ln(1 + exp(-m)),   m = u . i - u . j      dm = -1 / (1 + exp(m)) / B
+
+    u, i, j (K, B, d/K) -> scalar; the inner products run over all chunks.
     """
     xp = array_module(u)
     difference = i - j
@@ -454,12 +444,14 @@ def bpr(u, i, j):
 
 
 def distance_correlation(x):
-    r"""sum over k < l of the distance correlation of chunks k and l (Szekely et al., 2007) over S
-    nodes: x (K, S, w) -> scalar.
+    r"""sum over k < l of the distance correlation of chunks k and l (Szekely et al., 2007).
 
-        D_kab = |x_ka - x_kb|      Z_k = D_k less its row and column means, plus its mean
-        V_kl = mean of Z_k Z_l     dCor_kl = sqrt(V_kl / sqrt(V_kk V_ll)),   0 only where
-                                   independent
+        D_kab   = |x_ka - x_kb|
+        Z_k     = D_k less its row and column means, plus its mean
+        V_kl    = mean of Z_k Z_l
+        dCor_kl = sqrt(V_kl / sqrt(V_kk V_ll)),   0 only where they are independent
+
+    x (K, S, w), of S nodes -> scalar.
 
     dCor_kl depends on ln V alone, by 1/2 for V_kl and by -1/4 for V_kk and V_ll. Centring is a
     symmetric projection that Z has passed, so dD = dZ, a combination of the Z; and D_ab pulls x_a
@@ -470,22 +462,16 @@ def distance_correlation(x):
     squares = row_dot(x, x)  # (K, S)
     D = squares[:, :, None] + squares[:, None, :] - 2 * (x @ x.transpose(0, 2, 1))
     D = xp.sqrt(xp.maximum(D, 0) + FLOOR)  # (K, S, S)
-    Z = (
-        D
-        - D.mean(axis=1, keepdims=True)
-        - D.mean(axis=2, keepdims=True)
-        + D.mean(axis=(1, 2), keepdims=True)
-    )
-    Z = Z.reshape(K, S * S)
+    Z = D - D.mean(axis=1, keepdims=True) - D.mean(axis=2, keepdims=True)
+    Z = (Z + D.mean(axis=(1, 2), keepdims=True)).reshape(K, S * S)
     V = xp.maximum(Z @ Z.T / S**2, 0) + FLOOR  # (K, K)
-    own = xp.diag(V)
-    dCor = xp.sqrt(V / xp.sqrt(own[:, None] * own)) * (
-        1 - xp.eye(K, dtype=x.dtype)
-    )  # (K, K), each pair twice
+    variance = xp.diag(V)
+    off_diagonal = 1 - xp.eye(K, dtype=x.dtype)
+    dCor = xp.sqrt(V / xp.sqrt(variance[:, None] * variance)) * off_diagonal  # each pair twice
 
     def pullback(dvalue):
         dV = dCor / (2 * V)  # both halves of the symmetric V_kl
-        dV -= xp.diag(dCor.sum(axis=1) / (2 * own))
+        dV -= xp.diag(dCor.sum(axis=1) / (2 * variance))
         W = (dV @ Z).reshape(D.shape) * (dvalue / S**2) / D
         return 2 * (W.sum(axis=2, keepdims=True) * x - W @ x)
 
@@ -505,7 +491,7 @@ def _sum(w, x, graph):
 
 
 def _dot(y, x, graph):
-    """`edge_dot`, intent by intent, so that only one intent's chunks are copied out to the edges."""
+    """`edge_dot`, intent by intent: only one intent's chunks are copied out to the edges."""
     xp = array_module(y)
     s = xp.empty((graph.K, graph.head.size), dtype=y.dtype)
     for k in range(graph.K):

@@ -26,10 +26,10 @@ class EASE:
     W: np.ndarray  # (M, M)
 
     @classmethod
-    def fit(cls, X, validation=None, *, regularisation=200.0, seed=0, xp=np, on_epoch=None):
-        """Invert the (M, M) Gram matrix of X (N, M) SciPy CSR: M^3 operations of `xp` and M^2
-        numbers in memory.
-        """
+    def fit(
+        cls, X, validation=None, *, regularisation=200.0, seed=0, xp=np, on_epoch=None
+    ) -> "EASE":
+        """Invert the (M, M) Gram matrix of X (N, M) SciPy CSR: M^3 operations, M^2 numbers."""
         G = to_device(xp, (X.T @ X).toarray().astype(float))
         diagonal = xp.arange(G.shape[0])
         G[diagonal, diagonal] += regularisation

@@ -1,6 +1,4 @@
-r"""ItemKNN: an item is recommended for its likeness to items that the user has (Sarwar et al.,
-2001).
-"""
+r"""ItemKNN: an item is recommended for its likeness to those of the user (Sarwar et al., 2001)."""
 
 from dataclasses import dataclass
 
@@ -12,28 +10,30 @@ from macrid.errors import UserError
 from macrid.evaluation.metrics import top_k
 from macrid.training import saved
 
-ITEMS_AT_A_TIME = 1000  # items whose likeness to all M is held at once
+ITEMS_AT_A_TIME = 1000  # whose likeness to all M is in memory at once
 
 
 @dataclass(frozen=True)
 class ItemKNN:
-    r"""Cosine likeness of items, shrunk where few users speak for it, and only the nearest
-    neighbours of each item.
+    r"""Cosine likeness of each item to its nearest items, shrunk where few users speak for it.
 
-        s_ji = x_j . x_i / (|x_j| |x_i| + shrink)      x_i: column i of X, the users who adopted i;
-        s_ii = 0
+        s_ji = x_j . x_i / (|x_j| |x_i| + shrink),   s_ii = 0
 
-    Column i of S keeps the `neighbours` largest s_ji: an item is judged by its own neighbours, so
-    that every item has as many that can speak for it. (Cutting rows instead lets each of a user's
-    items name its own.) Equally near items are taken in the order of their columns.
+    with x_i column i of X, the users who adopted i. Column i of S keeps the `neighbours` largest
+    s_ji: an item is judged by its own neighbours, so that every item has as many that can speak for
+    it. (Cutting rows instead lets each of a user's items name its own.) Equally near items are
+    taken in the order of their columns.
     """
 
     S: sparse.csr_array  # (M, M); with CuPy its csr_matrix
 
     @classmethod
-    def fit(cls, X, validation=None, *, neighbours=200, shrink=10.0, seed=0, xp=np, on_epoch=None):
-        """Compare all items of X (N, M) SciPy CSR, on the host: the time of the sparse product X^T
-        X, and M^2 comparisons.
+    def fit(
+        cls, X, validation=None, *, neighbours=200, shrink=10.0, seed=0, xp=np, on_epoch=None
+    ) -> "ItemKNN":
+        """Compare all items of X (N, M) SciPy CSR, on the host.
+
+        It takes the time of the sparse product X^T X, and M^2 comparisons.
         """
         if neighbours < 1 or shrink < 0:
             raise UserError(
@@ -52,18 +52,18 @@ class ItemKNN:
             s[rows, start + rows] = 0.0
             nearest = np.sort(top_k(s, neighbours), axis=1)
             s = np.take_along_axis(s, nearest, axis=1)
-            block = sparse.csr_array(
-                (s.ravel(), nearest.ravel(), np.arange(0, s.size + 1, s.shape[1])),
-                shape=(len(rows), M),
-            )
+            ends = np.arange(0, s.size + 1, s.shape[1])
+            block = sparse.csr_array((s.ravel(), nearest.ravel(), ends), shape=(len(rows), M))
             block.eliminate_zeros()  # fewer than `neighbours` items share a user with it
             blocks.append(block)
         return cls(to_device(xp, sparse.vstack(blocks, format="csr").T.tocsr()))
 
     def scores(self, X):
-        """X S for the users of X (B, M) SciPy CSR -> (B, M): for each item, the sum over the user's
-        items near to it.
+        """X S for the users of X (B, M) SciPy CSR -> (B, M).
+
+        For each item, the sum over those of the user's items that are near to it.
         """
-        return (to_device(array_module(self.S.data), X.astype(self.S.dtype)) @ self.S).toarray()
+        X = to_device(array_module(self.S.data), X.astype(self.S.dtype))
+        return (X @ self.S).toarray()
 
     save, load = saved.save, classmethod(saved.load)

@@ -1,24 +1,25 @@
-r"""MultiDAE and MultiVAE, "Variational Autoencoders for Collaborative Filtering" (Liang et al.,
-2018).
+r"""MultiDAE and MultiVAE: autoencoders of a user's items (Liang et al., 2018).
 
 A user's items, as a row of length one, pass through a multilayer perceptron to a code of `latent`
 numbers, and through another one to logits of all items. The items that she has are one multinomial
 draw from their softmax:
 
-    x~_u = dropout(x_u / ||x_u||)                    h_u = encoder(x~_u)
+    x~_u = dropout(x_u / ||x_u||)
+    h_u  = encoder(x~_u)
+
     MultiDAE   z_u = tanh(h_u)
-    MultiVAE   z_u ~ N(mu_u, sigma_u^2),   (mu_u, b_u) = h_u,   sigma_u = exp(-b_u / 2),   prior
-               N(0, 1)
+    MultiVAE   z_u ~ N(mu_u, sigma_u^2),   (mu_u, b_u) = h_u,   sigma_u = exp(-b_u / 2)
 
-    loss = -sum_i x_ui ln softmax(decoder(z_u))_i + beta KL(N(mu_u, sigma_u^2) || N(0, 1)) + l2
-    ||weights||^2
+    loss = -sum_i x_ui ln softmax(decoder(z_u))_i          averaged over the users of a batch
+           + beta KL(N(mu_u, sigma_u^2) || N(0, 1))        likewise; MultiVAE alone
+           + l2 ||weights||^2
 
-the first two averaged over the users of a batch. What macrid adds to MultiVAE is the concepts; what
-it leaves out is the layers as wide as all items: parameters here are E, e (M wide, of the first
-layer), q.., and p.., the last M wide.
+What macrid adds to MultiVAE is the concepts; what it leaves out is the layers as wide as all items.
+Parameters are "items/W0", "items/b0" of the first layer, "encoder/W0", ... of the others up to the
+code, and "decoder/W0", ...: the first weights have M rows, the last ones M columns.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,12 +33,14 @@ from macrid.model.ops import row_dot, tanh
 from macrid.training import saved
 from macrid.training.fit import annealed_beta
 
+Arrays = dict[str, np.ndarray]
+
 
 @dataclass(frozen=True)
 class MultiDAE:
     r"""The denoising autoencoder: no sampling, `l2` on the weights instead of the KL term."""
 
-    parameters: dict
+    parameters: Arrays
 
     @classmethod
     def fit(
@@ -57,18 +60,15 @@ class MultiDAE:
         seed=0,
         xp=np,
         on_epoch=None,
-    ):
-        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation NDCG@100
-        is kept.
+    ) -> "MultiDAE":
+        """Train on the users of X (N, M) SciPy CSR 0/1; the epoch of the best validation is kept.
 
-        hidden        widths of the layers between the items and the code; the decoder has them in
-                      reverse
+        hidden        widths of the layers between items and code; in reverse in the decoder
         item_dropout  share of a user's items that the encoder does not see
         l2            the authors' .01 divided by their batch of 500
-        validation    a `split.HeldOut`; without it all epochs are run and the last one is kept
-        patience      stop after this many epochs without a better validation figure (the authors:
-                      never)
-        on_epoch      is called with the epoch and a dict of its loss terms and validation figure
+        validation    a `HeldOut`; without it all epochs are run and the last one is kept
+        patience      stop after this many epochs without a better NDCG@100 (the authors: never)
+        on_epoch      called with the epoch and a dict of its loss terms and validation NDCG@100
 
         The defaults are the authors' for ML-20M. With few users smaller batches learn more in as
         many epochs: on MovieLens ml-latest-small (ten folds over 531 users, split seed 98765)
@@ -90,16 +90,21 @@ class MultiDAE:
     def scores(self, X):
         """The logits of all items, (B, M), for the users of X (B, M) SciPy CSR."""
         h, _ = encode(self.parameters, X)
-        return f_nn(tanh(h)[0], _layers(self.parameters, "p"), None)[0]
+        return f_nn(tanh(h)[0], layers(self.parameters, "decoder"), None)[0]
 
-    save, load = saved.save, classmethod(saved.load)
+    save = saved.save
+
+    @classmethod
+    def load(cls, path) -> "MultiDAE":
+        """Read what `save` wrote."""
+        return _with_names_of_today(saved.load(cls, path))
 
 
 @dataclass(frozen=True)
 class MultiVAE:
     r"""The variational autoencoder; its mean is used at test time."""
 
-    parameters: dict
+    parameters: Arrays
 
     @classmethod
     def fit(
@@ -121,13 +126,13 @@ class MultiVAE:
         seed=0,
         xp=np,
         on_epoch=None,
-    ):
+    ) -> "MultiVAE":
         """As `MultiDAE.fit`, and: beta grows linearly from 0 to `beta` over `anneal_steps` updates.
 
         The authors' beta is min(.2, step / 200,000), which is .2 after 40,000 updates. Their layer
         of 600 is too much for a few hundred users: give hidden=() and batch_size=100 there. On
-        MovieLens ml-latest-small (ten folds over 531 users, split seed 98765) NDCG@100 is then .359
-        ± .008, .330 with hidden=(600,), and .328 with all defaults.
+        MovieLens ml-latest-small (ten folds over 531 users, split seed 98765) NDCG@100 is then
+        .359 ± .008, .330 with hidden=(600,), and .328 with all defaults.
         """
         options = Config(
             item_dropout=item_dropout,
@@ -147,15 +152,20 @@ class MultiVAE:
     def scores(self, X):
         """The logits of all items, (B, M), for the users of X (B, M) SciPy CSR, from z = mu."""
         h, _ = encode(self.parameters, X)
-        return f_nn(h[:, : h.shape[1] // 2], _layers(self.parameters, "p"), None)[0]
+        mu = h[:, : h.shape[1] // 2]
+        return f_nn(mu, layers(self.parameters, "decoder"), None)[0]
 
-    save, load = saved.save, classmethod(saved.load)
+    save = saved.save
+
+    @classmethod
+    def load(cls, path) -> "MultiVAE":
+        """Read what `save` wrote."""
+        return _with_names_of_today(saved.load(cls, path))
 
 
 @dataclass(frozen=True)
 class Noise:
-    """The random numbers of one step: what the encoder sees of each item, and what z is sampled
-    with.
+    """The random numbers of one step: which items the encoder sees, and what z is sampled with.
 
     items     (nonzeros of X,) 0 or 1 / (1 - item_dropout), on the host
     epsilon   (B, latent) standard normal, or None for MultiDAE
@@ -165,94 +175,115 @@ class Noise:
     epsilon: np.ndarray | None = None
 
 
-def initial_parameters(M, hidden, latent, sampled, options):
-    r"""Glorot for the weights, a normal of deviation .001 without its tails for the biases, as the
-    authors have them.
+def initial_parameters(M: int, hidden, latent: int, sampled: bool, options: Config) -> Arrays:
+    r"""Glorot for the weights, small biases: as the authors have them.
 
-    Returns a dict: E (M, q_1), e (q_1,), then qW0, qb0, .. to the code (`latent`, or twice that if
-    it is sampled: mu and b), and pW0, pb0, .. from `latent` through `hidden` in reverse to M.
+    The encoder goes from M items through `hidden` to the code: `latent` numbers, or twice as many
+    if it is sampled (mu and b). The decoder goes from `latent` through `hidden` in reverse to M.
+    Biases are normal with deviation .001, without the tails beyond two deviations.
     """
     if min([latent, *hidden]) < 1:
         raise UserError(f"hidden is {hidden} and latent {latent}, expected layers of at least 1")
     rng = np.random.default_rng([options.seed, 0])
+    code = 2 * latent if sampled else latent
+    encoder = [M, *hidden, code]
+    widths = {
+        "items": encoder[:2],
+        "encoder": encoder[1:],
+        "decoder": [latent, *reversed(hidden), M],
+    }
     parameters = {}
-
-    def layer(weight, bias, p, q):
-        bound = (6.0 / (p + q)) ** 0.5  # Glorot and Bengio (2010)
-        b = rng.standard_normal(q)
-        while (far := np.abs(b) > 2).any():
-            b[far] = rng.standard_normal(far.sum())
-        parameters[weight] = rng.uniform(-bound, bound, (p, q)).astype(options.dtype)
-        parameters[bias] = (0.001 * b).astype(options.dtype)
-
-    encoder, decoder = [*hidden, latent * (2 if sampled else 1)], [latent, *reversed(hidden), M]
-    layer("E", "e", M, encoder[0])
-    for part, widths in (("q", encoder), ("p", decoder)):
-        for i, (p, q) in enumerate(zip(widths[:-1], widths[1:])):
-            layer(f"{part}W{i}", f"{part}b{i}", p, q)
+    for part in widths:
+        for i, (p, q) in enumerate(zip(widths[part][:-1], widths[part][1:])):
+            b = rng.standard_normal(q)
+            while (far := np.abs(b) > 2).any():
+                b[far] = rng.standard_normal(far.sum())
+            bound = (6.0 / (p + q)) ** 0.5  # Glorot and Bengio (2010)
+            W = rng.uniform(-bound, bound, (p, q))
+            parameters[f"{part}/W{i}"] = W.astype(options.dtype)
+            parameters[f"{part}/b{i}"] = (0.001 * b).astype(options.dtype)
     return parameters
 
 
-def loss_and_gradients(parameters, X, noise, beta=0.0, l2=0.0):
-    r"""The loss of a batch X (B, M) SciPy CSR and its gradients: a function of its arguments alone,
-    none of which it changes.
+def layers(parameters: Arrays, part: str) -> Arrays:
+    """The layers W0, b0, W1, ... of a part: "items", "encoder" or "decoder"."""
+    prefix = f"{part}/"
+    return {
+        name.removeprefix(prefix): array
+        for name, array in parameters.items()
+        if name.startswith(prefix)
+    }
 
-    Returns ({"loss", "reconstruction", "kl"}, a dict with the parameters' keys); the terms as in
-    `macrid.model`.
+
+def item_weights(parameters: Arrays) -> np.ndarray:
+    """The last weights of the decoder, (q, M): a column for each item."""
+    decoder = layers(parameters, "decoder")
+    return decoder[f"W{len(decoder) // 2 - 1}"]
+
+
+def loss_and_gradients(
+    parameters: Arrays, X, noise: Noise, beta: float = 0.0, l2: float = 0.0
+) -> tuple[dict, Arrays]:
+    r"""The loss of a batch X (B, M) SciPy CSR and its gradients.
+
+    A function of its arguments alone, none of which it changes. Returns ({"loss", "reconstruction",
+    "kl"}, a dict with the parameters' keys); the terms are as in `macrid.model`.
     """
-    p = parameters
-    h, pull_encoder = encode(p, X, noise.items)  # (B, latent) or (B, 2 latent)
+    h, pull_encoder = encode(parameters, X, noise.items)  # (B, latent) or (B, 2 latent)
     if noise.epsilon is None:
         z, pull_z = tanh(h)
         kl = 0.0
     else:
         (z, kl), pull_code = gaussian(h, noise.epsilon)
         pull_z = lambda dz: pull_code(dz, beta)
-    logits, pull_decoder = f_nn(z, _layers(p, "p"), None)  # (B, M)
+    logits, pull_decoder = f_nn(z, layers(parameters, "decoder"), None)  # (B, M)
     reconstruction, pull_reconstruction = multinomial(logits, X)
-    weights = {name: W for name, W in p.items() if l2 and W.ndim == 2}
+    weights = {name: W for name, W in parameters.items() if l2 and W.ndim == 2}
     penalty = l2 * sum(scalar(row_dot(W, W).sum()) for W in weights.values())
     loss = -reconstruction + beta * kl + penalty
 
     dz, gradients = pull_decoder(pull_reconstruction(-1.0))
-    gradients = {f"p{name}": g for name, g in gradients.items()} | pull_encoder(pull_z(dz))
+    gradients = {f"decoder/{name}": g for name, g in gradients.items()} | pull_encoder(pull_z(dz))
     for name, W in weights.items():
         gradients[name] += (2 * l2) * W
     return {"loss": loss, "reconstruction": reconstruction, "kl": kl}, gradients
 
 
-def encode(parameters, X, noise=None):
-    r"""The encoder: h from the rows of X (B, M) SciPy CSR, made to length one and then multiplied
-    by `noise` (nonzeros,).
+def encode(parameters: Arrays, X, noise=None):
+    r"""The encoder: h from the rows of X (B, M) SciPy CSR, brought to length one.
 
-    The pullback takes dh and returns the dict of the encoder's gradients.
+    `noise` (nonzeros,) multiplies them then. The pullback takes dh and returns the dict of the
+    encoder's gradients.
     """
     length = np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).reshape(-1))  # (B,)
     values = X.data / np.repeat(length, np.diff(X.indptr))
     if noise is not None:
         values = values * noise
-    X = type(X)((values.astype(parameters["E"].dtype), X.indices, X.indptr), shape=X.shape)
-    h, pull_first = sparse_linear(X, parameters["E"], parameters["e"])
-    layers, pull_tanh = _layers(parameters, "q"), None
-    if layers:
+    W, b = parameters["items/W0"], parameters["items/b0"]
+    X = type(X)((values.astype(W.dtype), X.indices, X.indptr), shape=X.shape)
+    h, pull_items = sparse_linear(X, W, b)
+    others, pull_tanh = layers(parameters, "encoder"), None
+    if others:
         h, pull_tanh = tanh(h)
-    h, pull_layers = f_nn(h, layers, None)
+    h, pull_others = f_nn(h, others, None)
 
     def pullback(dh):
-        dh, gradients = pull_layers(dh)
-        gradients = {f"q{name}": g for name, g in gradients.items()}
-        gradients["E"], gradients["e"] = pull_first(dh if pull_tanh is None else pull_tanh(dh))
-        return gradients
+        dh, gradients = pull_others(dh)
+        gradients = {f"encoder/{name}": g for name, g in gradients.items()}
+        dW, db = pull_items(dh if pull_tanh is None else pull_tanh(dh))
+        return gradients | {"items/W0": dW, "items/b0": db}
 
     return h, pullback
 
 
 def sparse_linear(X, W, b):
-    r"""y = X W + b for a sparse X (B, M) SciPy CSR, W (M, q), b (q,): only rows of W that X has
-    items of take part.
+    r"""y = X W + b for a sparse X (B, M) SciPy CSR, W (M, q), b (q,).
 
-    dW = X^T dy,  db = sum over rows of dy; X is data. The plain twin, for a dense X:
-    `macrid.model.ops.linear`.
+    Only rows of W that X has items of take part.
+
+        dW = X^T dy      db = sum over rows of dy      X is data
+
+    The plain twin is `macrid.model.ops.linear` with a dense X.
     """
     X, XT = to_device(array_module(W), (X, X.T))
     y = X @ W
@@ -265,8 +296,7 @@ def sparse_linear(X, W, b):
 
 
 def gaussian(h, epsilon):
-    r"""From h = (mu, b) side by side (B, 2d) to a sample z (B, d) and KL(N(mu, exp(-b)) || N(0,
-    1)).
+    r"""A sample z (B, d) and KL(N(mu, exp(-b)) || N(0, 1)) from h = (mu, b) side by side (B, 2d).
 
     `macrid.model.encoder.sample` and `kl_divergence` with sigma0 = 1; mu is used twice, and b too.
     """
@@ -283,26 +313,27 @@ def gaussian(h, epsilon):
 
 
 def multinomial(logits, X):
-    r"""sum_i x_ui ln softmax(logits_u)_i, averaged over the users: logits (B, M), X (B, M) SciPy
-    CSR -> scalar.
+    r"""sum_i x_ui ln softmax(logits_u)_i, averaged over the users.
 
-    With n_u = sum_i x_ui,   dlogits_ui = (x_ui - n_u softmax(logits_u)_i) / B:   a multiple of the
-                             exponentials for each
-    user, and a sparse part.
+    logits (B, M), X (B, M) SciPy CSR -> scalar. With n_u = sum_i x_ui:
+
+        dlogits_ui = (x_ui - n_u softmax(logits_u)_i) / B
+
+    a multiple of the exponentials for each user, and a sparse part.
     """
     xp = array_module(logits)
     B = X.shape[0]
-    row, column, one, n = positives(X, xp, logits.dtype)
+    row, column, ones, n = positives(X, xp, logits.dtype)
     shifted = logits - logits.max(axis=1, keepdims=True)
     chosen = shifted[row, column]
     E = xp.exp(shifted, out=shifted)
     Z = E.sum(axis=1)  # (B,)
-    value = scalar((one * (chosen - xp.log(Z)[row])).sum(dtype=xp.float64)) / B
+    value = scalar((ones * (chosen - xp.log(Z)[row])).sum(dtype=xp.float64)) / B
 
     def pullback(dvalue):
         scale = dvalue / B
         dlogits = E * (n * -scale / Z)[:, None]
-        dlogits[row, column] += one * scale
+        dlogits[row, column] += ones * scale
         return dlogits
 
     return value, pullback
@@ -322,22 +353,21 @@ def multinomial_plain(logits, X):
     return value, pullback
 
 
-def draw_noise(rng, X, code, options):
-    """Draw the `Noise` of one step for a batch X (B, M), on the host; `code` is the length of a
-    sample, or 0 for MultiDAE.
+def draw_noise(rng, X, code: int, options: Config) -> Noise:
+    """Draw the `Noise` of one step for a batch X (B, M), on the host.
+
+    `code` is the length of a sample, or 0 for MultiDAE.
     """
     kept = rng.random(X.nnz, dtype=options.dtype) >= options.item_dropout
     items = kept.astype(options.dtype) / (1 - options.item_dropout)
-    return Noise(
-        items, rng.standard_normal((X.shape[0], code), dtype=options.dtype) if code else None
-    )
+    if not code:
+        return Noise(items)
+    return Noise(items, rng.standard_normal((X.shape[0], code), dtype=options.dtype))
 
 
 def _train(cls, parameters, X, validation, options, l2, xp, on_epoch):
-    """Epochs of Adam steps; returns the parameters of the best validation figure, or the last ones
-    without validation.
-    """
-    code = parameters["pW0"].shape[0] if cls is MultiVAE else 0
+    """Epochs of Adam steps; the parameters of the best validation, or the last without it."""
+    code = len(parameters["decoder/W0"]) if cls is MultiVAE else 0
 
     def batches(rng):
         order = rng.permutation(X.shape[0])
@@ -345,14 +375,19 @@ def _train(cls, parameters, X, validation, options, l2, xp, on_epoch):
             batch = X[order[start : start + options.batch_size]]
             yield batch.shape[0], (batch, to_device(xp, draw_noise(rng, batch, code, options)))
 
-    def step(own, batch, updates):
-        return loss_and_gradients(own, *batch, annealed_beta(updates, options), l2)
+    def step(current, batch, updates):
+        X, noise = batch
+        return loss_and_gradients(current, X, noise, annealed_beta(updates, options), l2)
 
-    return train(
-        cls.__name__, to_device(xp, parameters), batches, step, cls, validation, options, on_epoch
-    )
+    start = to_device(xp, parameters)
+    return train(cls.__name__, start, batches, step, cls, validation, options, on_epoch)
 
 
-def _layers(parameters, part):
-    """The layers W0, b0, .. of the encoder after its first one ('q'), or of the decoder ('p')."""
-    return {name[1:]: value for name, value in parameters.items() if name[0] == part}
+def _with_names_of_today(baseline):
+    """A baseline from an older file, whose parameters were E, e, qW0, qb0, ..., pW0, pb0, ..."""
+    part_of = {"q": "encoder", "p": "decoder"}
+    names = {"E": "items/W0", "e": "items/b0"}
+    for name in baseline.parameters.keys() - names:
+        names[name] = name if "/" in name else f"{part_of[name[0]]}/{name[1:]}"
+    parameters = {names[name]: array for name, array in baseline.parameters.items()}
+    return replace(baseline, parameters=parameters)

@@ -15,7 +15,7 @@ class Popularity:
     counts: np.ndarray  # (M,)
 
     @classmethod
-    def fit(cls, X, validation=None, *, seed=0, xp=np, on_epoch=None):
+    def fit(cls, X, validation=None, *, seed=0, xp=np, on_epoch=None) -> "Popularity":
         """Count the adoptions of each item. X (N, M) SciPy CSR."""
         return cls(to_device(xp, np.asarray(X.sum(axis=0), dtype=float).reshape(-1)))
 

@@ -10,7 +10,11 @@ from macrid.experiments import systems
 from macrid.experiments.systems import System
 
 FOLDS = 5
-DECIDED = ("seed", "split", "start")  # options that a row or the request decides, not the full model
+DECIDED = (
+    "seed",
+    "split",
+    "start",
+)  # options that a row or the request decides, not the full model
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from macrid.experiments.systems import Result
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 PICTURES = ("table2", "table3", "figure5", "figure5_recall20")
-FILES = ("reproduce.json", "table.md", "table.csv", "table.json")
-FILES += tuple(f"{name}{kind}" for name in PICTURES for kind in (".png", ".svg"))
+FILES = [f"{name}{kind}" for name in PICTURES for kind in (".png", ".svg")]
+FILES += ["reproduce.json", "table.md", "table.csv", "table.json"]
 
 
 def hash_of_data(interactions: Interactions) -> str:
@@ -104,8 +104,7 @@ def run(
             bar(total=len(units), initial=len(finished), unit="fit") as progress,
         ):
             running = {
-                submit(_fit, unit.system.score, unit.config, unit.options): unit
-                for unit in missing
+                submit(_fit, unit.system.score, unit.config, unit.options): unit for unit in missing
             }
             for future in as_completed(running):
                 unit = running[future]

@@ -1,5 +1,4 @@
-r"""Training over several processes: each takes a share of every batch's users, and the gradients
-are summed by MPI.
+r"""Training over several processes, each with a share of every batch; MPI sums the gradients.
 
 The loss of a batch is a mean over its users, so with B_r of its B users in process r
 
@@ -13,91 +12,88 @@ parameters stay equal without being sent.
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from macrid import backend
 from macrid.data.splits import HeldOut
 from macrid.errors import UserError
+from macrid.training.batch import Noise
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")  # what mpiexec tells its processes
 
 
 @dataclass(frozen=True)
 class Team:
-    """The processes that train together; `comm` is mpi4py's communicator, or None for one process
-    alone.
+    """The processes that train together.
+
+    `comm` is mpi4py's communicator, or None for one process alone.
     """
 
-    comm: object = None
+    comm: Any = None
 
     @property
-    def rank(self):
+    def rank(self) -> int:
+        """The number of this process, from 0."""
         return 0 if self.comm is None else self.comm.rank
 
     @property
-    def size(self):
+    def size(self) -> int:
+        """How many processes there are."""
         return 1 if self.comm is None else self.comm.size
 
-    def share(self, X, noise, K):
-        """This process's rows of a batch X (B, M) and of its `Noise`, and the weight of its loss,
-        B_r / B.
+    def share(self, X, noise: Noise, K: int) -> tuple:
+        """This process's rows of a batch X (B, M) and its `Noise`, and its loss's weight B_r / B.
 
         Consecutive users, as many as the others' or one more. A batch of fewer users than processes
         is done by all.
         """
-        if X.shape[0] < self.size or self.size == 1:
+        B = X.shape[0]
+        if B < self.size or self.size == 1:
             return X, noise, 1 / self.size
-        rows = self._rows(X.shape[0])
-        cut = lambda values, one=1: (
-            None if values is None else values[rows.start * one : rows.stop * one]
-        )  # noqa: E731
-        dropout = None if noise.dropout is None else [cut(mask, K) for mask in noise.dropout]
-        items = (
-            None if noise.items is None else noise.items[X.indptr[rows.start] : X.indptr[rows.stop]]
-        )
-        noise = replace(noise, epsilon=cut(noise.epsilon), dropout=dropout, items=items)
-        return X[rows.start : rows.stop], noise, (rows.stop - rows.start) / X.shape[0]
+        rows = self._rows(B)
+        dropout, items = noise.dropout, noise.items
+        if dropout is not None:  # a mask has K rows a user
+            dropout = [mask[rows.start * K : rows.stop * K] for mask in dropout]
+        if items is not None:
+            items = items[X.indptr[rows.start] : X.indptr[rows.stop]]
+        noise = replace(noise, epsilon=noise.epsilon[rows], dropout=dropout, items=items)
+        return X[rows], noise, (rows.stop - rows.start) / B
 
-    def evaluate(self, figures_of, part):
-        """`figures_of(part)` of a `HeldOut` part, {"ndcg@100": (n,), ...}, each process scoring its
-        share of the users.
-        """
+    def evaluate(self, metrics_of: Callable, part: HeldOut) -> dict[str, np.ndarray]:
+        """`metrics_of(part)`, {"ndcg@100": (n,), ...}, each process scoring its share of users."""
         if len(part.users) < self.size or self.size == 1:
-            return figures_of(part)
+            return metrics_of(part)
         rows = self._rows(len(part.users))
-        own = figures_of(
-            HeldOut(
-                part.users[rows],
-                part.fold_in[rows.start : rows.stop],
-                part.held_out[rows.start : rows.stop],
-            )
-        )
-        return {name: np.concatenate(self.comm.allgather(values)) for name, values in own.items()}
+        share = metrics_of(HeldOut(part.users[rows], part.fold_in[rows], part.held_out[rows]))
+        return {name: np.concatenate(self.comm.allgather(values)) for name, values in share.items()}
 
-    def sum(self, gradients, weight):
-        """The dict sum_r weight_r gradients_r, in every process. Arrays of a device go through the
-        host, unless MACRID_MPI_CUDA=1 says that this MPI takes them as they are."""
+    def sum(self, gradients: dict, weight: float) -> dict:
+        """The dict sum_r weight_r gradients_r, in every process.
+
+        Arrays of a device go through the host, unless MACRID_MPI_CUDA=1 says that this MPI takes
+        them as they are.
+        """
         if self.size == 1:
             return gradients
         direct = os.environ.get("MACRID_MPI_CUDA") == "1"
         total = {}
         for name, gradient in gradients.items():
             xp = backend.array_module(gradient)
-            buffer = (
-                gradient * weight
-                if direct
-                else np.ascontiguousarray(backend.to_host(gradient)) * gradient.dtype.type(weight)
-            )
+            if direct:
+                buffer = gradient * weight
+            else:
+                host = np.ascontiguousarray(backend.to_host(gradient))
+                buffer = host * gradient.dtype.type(weight)
             backend.synchronise(xp)
             self.comm.Allreduce(self._in_place, buffer)
-            total[name] = (
-                backend.to_device(xp, buffer) if backend.array_module(buffer) is np else buffer
-            )
+            total[name] = buffer if direct else backend.to_device(xp, buffer)
         return total
 
-    def totals(self, numbers):
+    def totals(self, numbers: dict) -> dict:
         """The sums of a dict of numbers over the processes."""
         if self.size == 1:
             return numbers
@@ -105,13 +101,13 @@ class Team:
         self.comm.Allreduce(self._in_place, values)
         return dict(zip(numbers, values.tolist()))
 
-    def agree(self, parameters):
+    def agree(self, parameters: dict) -> None:
         """Overwrite a dict of host arrays with those of process 0."""
         if self.size > 1:
             for name in sorted(parameters):
                 self.comm.Bcast(parameters[name])
 
-    def wait(self):
+    def wait(self) -> None:
         """Until all processes have come here."""
         if self.size > 1:
             self.comm.Barrier()
@@ -129,9 +125,10 @@ class Team:
 ALONE = Team()
 
 
-def team():
-    """The processes that mpiexec started with this one; `ALONE` without it, and then mpi4py is not
-    imported.
+def team() -> Team:
+    """The processes that mpiexec started with this one.
+
+    `ALONE` without it, and then mpi4py is not imported.
     """
     if max((int(os.environ.get(name, "1")) for name in SIZES), default=1) < 2:
         return ALONE
@@ -150,10 +147,8 @@ def team():
     return Team(MPI.COMM_WORLD)
 
 
-def run(team, work):
-    """Call `work()`; with several processes, a mistake or a fault in one ends them all, with one
-    message.
-    """
+def run(team: Team, work: Callable):
+    """Call `work()`; a mistake or a fault in one process ends them all, with one message."""
     if team.size == 1:
         return work()
     try:

@@ -11,11 +11,14 @@ from macrid.errors import UserError
 PARTS = ("data", "indices", "indptr")  # of a CSR matrix
 
 
-def save(baseline, path):
-    """Write the fields of a baseline: arrays, dicts of arrays, CSR matrices, and what JSON can
-    hold; all or nothing.
+def save(baseline, path) -> None:
+    """Write the fields of a baseline, all or nothing.
+
+    They are arrays, dicts of arrays, CSR matrices, and what JSON can hold.
     """
-    arrays, shapes, values = {}, {}, {}
+    arrays: dict = {}
+    shapes: dict = {}
+    values: dict = {}
     for field in fields(baseline):
         name, value = field.name, getattr(baseline, field.name)
         if hasattr(value, "indptr"):
@@ -27,23 +30,21 @@ def save(baseline, path):
             arrays[name] = value
         else:
             values[name] = value
-    files.save(
-        path,
-        to_host(arrays),
-        {"baseline": type(baseline).__name__, "shapes": shapes, "values": values},
-    )
+    description = {"baseline": type(baseline).__name__, "shapes": shapes, "values": values}
+    files.save(path, to_host(arrays), description)
 
 
 def load(cls, path):
-    """Read what `save` wrote of a `cls`, into NumPy arrays. Another baseline's file or a damaged
-    one is a UserError.
+    """Read what `save` wrote of a `cls`, into NumPy arrays.
+
+    Another baseline's file or a damaged one is a UserError.
     """
     arrays, description = files.load(path, f"saved {cls.__name__}", "fit and save it again")
     kind = description.get("baseline") if isinstance(description, dict) else None
     if kind != cls.__name__:
-        found = f"a saved {kind}" if kind else "not a saved baseline"
+        actual = f"a saved {kind}" if kind else "not a saved baseline"
         raise UserError(
-            f"{path}: is {found}, expected a saved {cls.__name__}; load it with the class that"
+            f"{path}: is {actual}, expected a saved {cls.__name__}; load it with the class that"
             " saved it"
         )
     try:
@@ -60,13 +61,11 @@ def _field(name, arrays, description):
         return description["values"][name]
     if name in arrays:
         return arrays[name]
-    parts = {
-        key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}/")
-    }
+    prefix = f"{name}/"
+    parts = {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
     if name in description["shapes"]:
-        return sparse.csr_array(
-            tuple(parts[part] for part in PARTS), shape=tuple(description["shapes"][name])
-        )
+        shape = tuple(description["shapes"][name])
+        return sparse.csr_array(tuple(parts[part] for part in PARTS), shape=shape)
     if not parts:
         raise KeyError(name)
     return parts

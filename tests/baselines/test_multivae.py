@@ -128,19 +128,17 @@ def test_the_loss_is_what_the_paper_writes(sampled, rng):
     kept = np.zeros((3, 7))
     kept[X.nonzero()] = noise.items
     x = X.toarray()
-    h = (
-        np.tanh(
-            x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-8) * kept @ p["E"] + p["e"]
-        )
-        @ p["qW0"]
-        + p["qb0"]
-    )
+    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-8)
+    first = np.tanh(unit * kept @ p["items/W0"] + p["items/b0"])
+    h = first @ p["encoder/W0"] + p["encoder/b0"]
     mu, b = h[:, :3], h[:, 3:]
     z = mu + np.exp(-b / 2) * noise.epsilon if sampled else np.tanh(h)
     kl = 0.5 * (np.exp(-b) + b - 1 + mu**2).sum() / 3 if sampled else 0
-    logits = np.tanh(z @ p["pW0"] + p["pb0"]) @ p["pW1"] + p["pb1"]
+    inner = np.tanh(z @ p["decoder/W0"] + p["decoder/b0"])
+    logits = inner @ p["decoder/W1"] + p["decoder/b1"]
     ln_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    squares = sum((p[name] ** 2).sum() for name in ("E", "qW0", "pW0", "pW1"))  # no biases
+    weights = ("items/W0", "encoder/W0", "decoder/W0", "decoder/W1")
+    squares = sum((p[name] ** 2).sum() for name in weights)  # no biases
     terms, _ = loss_and_gradients(p, X, noise, 0.7, 0.05)
     assert terms["reconstruction"] == pytest.approx((x * ln_p).sum() / 3, rel=1e-12)
     assert terms["kl"] == pytest.approx(kl, rel=1e-12)
@@ -178,14 +176,14 @@ def test_noise_has_the_mean_and_variance_that_it_should(rng):
 def test_the_start_is_glorot_s_with_small_biases():
     parameters = multivae.initial_parameters(300, (60,), 20, True, Config())
     assert {name: p.shape for name, p in parameters.items()} == {
-        "E": (300, 60),
-        "e": (60,),
-        "qW0": (60, 40),
-        "qb0": (40,),
-        "pW0": (20, 60),
-        "pb0": (60,),
-        "pW1": (60, 300),
-        "pb1": (300,),
+        "items/W0": (300, 60),
+        "items/b0": (60,),
+        "encoder/W0": (60, 40),
+        "encoder/b0": (40,),
+        "decoder/W0": (20, 60),
+        "decoder/b0": (60,),
+        "decoder/W1": (60, 300),
+        "decoder/b1": (300,),
     }
     for name, p in parameters.items():
         assert p.dtype == np.float32
@@ -197,6 +195,21 @@ def test_the_start_is_glorot_s_with_small_biases():
         ), name
     with pytest.raises(UserError, match="layers of at least 1"):
         multivae.initial_parameters(7, (0,), 3, False, Config())
+
+
+@pytest.mark.parametrize("baseline", [MultiDAE, MultiVAE])
+def test_a_file_with_the_names_of_before_is_read(baseline, rng, tmp_path):
+    X = users(ROWS["several users, one without items"], 7)
+    fitted = baseline.fit(X, latent=3, hidden=(5, 4), max_epochs=1)
+    short = {"items/W0": "E", "items/b0": "e"}
+    for name in fitted.parameters.keys() - short:
+        part, layer = name.split("/")
+        short[name] = {"encoder": "q", "decoder": "p"}[part] + layer
+    before = baseline({short[name]: p for name, p in fitted.parameters.items()})
+    before.save(tmp_path / "before.npz")
+    np.testing.assert_array_equal(
+        baseline.load(tmp_path / "before.npz").scores(X), fitted.scores(X)
+    )
 
 
 @pytest.fixture
