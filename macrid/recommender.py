@@ -312,8 +312,8 @@ class Recommender:
 
     def _log_p(self, X, i):
         """ln p_ui of item i for the users of X, normalised over all items."""
-        P = backend.to_host(model.predict(self.parameters, X, self.config)).astype(float)
-        return np.log(np.maximum(P[:, i], 1e-300)) - np.log(P.sum(axis=1))
+        log_P = backend.to_host(model.log_predict(self.parameters, X, self.config)).astype(float)
+        return log_P[:, i] - np.logaddexp.reduce(log_P, axis=1)
 
     def _shares(self, X, i):
         """c_ik E_uki / P_ui of the first user of X: (K,)."""

@@ -19,12 +19,13 @@ from macrid.model.objective import (
     loss_and_gradients,
     parameter_shapes,
 )
-from macrid.model.scoring import concepts, predict, rank, ranker, represent
+from macrid.model.scoring import concepts, log_predict, predict, rank, ranker, represent
 
 __all__ = [
     "concepts",
     "elbo",
     "initial_parameters",
+    "log_predict",
     "loss_and_gradients",
     "parameter_shapes",
     "predict",

@@ -84,6 +84,21 @@ def softmax(s):
     return y, pullback
 
 
+def log_softmax(s):
+    r"""y_k = ln softmax(s)_k = s_k - ln sum_l exp(s_l) along the last axis.
+
+    ds = dy - exp(y) sum_k dy_k.
+    """
+    xp = array_module(s)
+    shifted = s - s.max(axis=-1, keepdims=True)
+    y = shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
+
+    def pullback(dy):
+        return dy - xp.exp(y) * dy.sum(axis=-1, keepdims=True)
+
+    return y, pullback
+
+
 def cross_entropy(s, target):
     r"""Mean cross-entropy of softmax(s) to target distributions, equation (11).
 

@@ -13,7 +13,7 @@ docs/linear.md: why it helps, and how much.
 from macrid.backend import array_module, scalar
 from macrid.data.splits import Split
 from macrid.evaluation.metrics import evaluate_ranking, summary
-from macrid.model.scoring import predict, ranker
+from macrid.model.scoring import log_predict, ranker
 from macrid.training.ridge import Ridge
 
 USERS_FOR_SPREAD = 500
@@ -39,7 +39,7 @@ def add(parameters: dict, split: Split, config) -> tuple[dict, dict]:
     xp = array_module(concepts_alone["H"])
     ridge = Ridge.fit(split.train, split.validation, xp=xp)
     X = split.validation.fold_in[:USERS_FOR_SPREAD]
-    spread_of_model = _spread(xp.log(predict(concepts_alone, X, config)))
+    spread_of_model = _spread(log_predict(concepts_alone, X, config))
     equal = spread_of_model / _spread(ridge.scores(X))  # gamma at weight 1
 
     def with_path(weight):

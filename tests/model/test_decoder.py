@@ -5,10 +5,14 @@ a sparse part.
 import numpy as np
 import pytest
 from helpers import users
+from scipy.special import logsumexp
 
+from macrid.config import Config
 from macrid.model import decoder
 from macrid.model.gradcheck import check_op
+from macrid.model.objective import loss_and_gradients
 from macrid.model.ops import normalise
+from macrid.training.batch import Noise
 
 ROWS = {
     "several users, one without items": ((0, 2, 5), (), (1, 2, 3, 6)),
@@ -36,10 +40,16 @@ def rows(request):
     return ROWS[request.param]
 
 
-@pytest.mark.parametrize("op", [decoder.log_likelihood, decoder.log_likelihood_plain])
 @pytest.mark.parametrize("cosine", [True, False], ids=["cosine", "inner product"])
-def test_log_likelihood(op, rows, cosine, rng):
-    check_op(op, make(rng, rows, cosine), rng, differentiable=["z", "H", "C"])
+def test_log_likelihood(rows, cosine, rng):
+    check_op(decoder.log_likelihood, make(rng, rows, cosine), rng, differentiable=["z", "H", "C"])
+
+
+@pytest.mark.parametrize("cosine", [True, False], ids=["cosine", "inner product"])
+def test_log_likelihood_by_logs(rows, cosine, rng):
+    a = make(rng, rows, cosine)
+    arguments = {"z": a["z"], "H": a["H"], "log_C": np.log(a["C"]), "X": a["X"], "tau": 0.1}
+    check_op(decoder.log_likelihood_by_logs, arguments, rng, differentiable=["z", "H", "log_C"])
 
 
 def test_one_concept(rng):
@@ -55,10 +65,24 @@ def test_one_concept(rng):
 def test_equals_its_plain_twin(rows, tau, rng):
     arguments = make(rng, rows, tau=tau)
     fast, pull_fast = decoder.log_likelihood(**arguments)
+    del arguments["cosine"]
     plain, pull_plain = decoder.log_likelihood_plain(**arguments)
     assert fast == pytest.approx(plain, rel=1e-12)
     for ours, theirs in zip(pull_fast(0.7), pull_plain(0.7), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("tau", [0.001, 0.01, 0.1, 1.0])
+@pytest.mark.parametrize("cosine", [True, False], ids=["cosine", "inner product"])
+def test_by_logs_equals_the_plain_twin(rows, cosine, tau, rng):
+    a = make(rng, rows, cosine, tau=tau)
+    log_C, C, _ = np.log(a["C"]), a.pop("C"), a.pop("cosine")
+    fast, pull_fast = decoder.log_likelihood_by_logs(log_C=log_C, **a)
+    plain, pull_plain = decoder.log_likelihood_plain(C=C, **a)
+    assert fast == pytest.approx(plain, rel=1e-9)
+    dz, dH, dC = pull_plain(0.7)
+    for ours, theirs in zip(pull_fast(0.7), (dz, dH, dC * C), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max())
 
 
 def test_tiles_of_users_change_nothing(rng, monkeypatch):
@@ -87,9 +111,9 @@ def test_probabilities_are_equation_7(rng):
     p = P / P.sum(axis=1, keepdims=True)
     by_hand = (np.log(p[0, 0]) + np.log(p[0, 3]) + np.log(p[1, 2])) / 2
     assert decoder.log_likelihood(**a)[0] == pytest.approx(by_hand, rel=1e-12)
-    scores, shift = decoder.scores(a["z"], a["H"], a["C"], 0.1)
-    assert not shift.any()
-    np.testing.assert_allclose(scores / scores.sum(axis=1, keepdims=True), p, rtol=1e-12)
+    for cosine in (True, False):  # by E itself, and by logarithms
+        scores = np.exp(decoder.log_scores(a["z"], a["H"], a["C"], 0.1, cosine))
+        np.testing.assert_allclose(scores, P, rtol=1e-12)
 
 
 def test_float32_survives_a_small_tau_and_a_large_inner_product(rng):
@@ -100,6 +124,53 @@ def test_float32_survives_a_small_tau_and_a_large_inner_product(rng):
         )
         value, pullback = decoder.log_likelihood(z, H, C, a["X"].astype(np.float32), tau, cosine)
         assert np.isfinite(value) and all(np.isfinite(g).all() for g in pullback(1.0))
+
+
+@pytest.mark.parametrize("tau", [0.001, 0.003, 0.01, 0.02, 0.025, 0.1, 1.0])
+@pytest.mark.parametrize("similarity", ["cosine", "inner"])
+def test_any_tau_gives_what_a_plain_log_sum_exp_does(tiny, tau, similarity):
+    """The whole objective against every array in full, where c and E leave double precision."""
+    t = tiny(tau=tau, similarity=similarity, dropout=0.0, hidden_layers=0)
+    p, config, X = t.parameters, t.config, t.X.toarray()
+    unit = (lambda x: normalise(x)[0]) if config.cosine else (lambda x: x)
+    terms, gradients = loss_and_gradients(p, t.X, t.noise, config, 0.7)
+
+    def reconstruction(H, T, m, W0, b0):
+        """Equations (6) to (9) by logarithms, one line each."""
+        s = unit(H) @ unit(m).T / tau + t.noise.gumbel
+        log_C = s - logsumexp(s, axis=1, keepdims=True)
+        C = np.exp(log_C)
+        r = np.maximum(np.sqrt(X @ C**2), 1e-8)
+        A = np.einsum("ui,ik,ij->ukj", X, C, T) / r[:, :, None]
+        a, b = np.split(A @ W0 + b0, 2, axis=2)
+        z = unit(normalise(a)[0] + t.noise.epsilon * config.sigma0 * np.exp(-b / 2))
+        log_P = logsumexp(z @ unit(H).T / tau + log_C.T, axis=1)
+        return (X * (log_P - logsumexp(log_P, axis=1, keepdims=True))).sum() / len(X)
+
+    assert terms["reconstruction"] == pytest.approx(reconstruction(**p), rel=1e-9)
+    without_kl = loss_and_gradients(p, t.X, t.noise, config, 0.0)[1]
+    for name in ("H", "m"):  # along a random direction
+        step = 1e-4 * tau
+        direction = np.random.default_rng(1).standard_normal(p[name].shape)
+        ends = [reconstruction(**(p | {name: p[name] + x * direction})) for x in (step, -step)]
+        slope = -(ends[0] - ends[1]) / (2 * step)
+        assert (without_kl[name] * direction).sum() == pytest.approx(slope, rel=1e-5, abs=1e-6)
+    assert all(np.isfinite(gradient).all() for gradient in gradients.values())
+
+
+def test_small_tau_has_no_floor():
+    """One user, who has the item that points away from her: ln p is -2 / tau."""
+    parameters = {
+        "H": np.array([[1.0, 0], [-1, 0]]),
+        "T": np.array([[-1.0, 0], [0, 0]]),
+        "m": np.array([[1.0, 0]]),
+        "W0": np.hstack([np.eye(2), np.zeros((2, 2))]),
+        "b0": np.zeros(4),
+    }
+    config = Config(K=1, d=2, tau=0.02, precision="float64")
+    noise = Noise(np.zeros((2, 1)), np.zeros((1, 1, 2)))
+    terms, _ = loss_and_gradients(parameters, users([(0,)], 2), noise, config, 0.0)
+    assert terms["reconstruction"] == pytest.approx(-2 / 0.02, rel=1e-12)
 
 
 def test_single_precision_is_enough_for_training(rng):
