@@ -291,7 +291,7 @@ class Recommender:
             raise UserError(
                 f"concepts is {concepts!r}, expected a dict of concept: factor such as {{2: 3.0}}"
             )
-        factors = np.ones(self.config.K, self.config.dtype)
+        factors = np.ones(self.config.K)
         for k, factor in (concepts or {}).items():
             number = isinstance(factor, (int, float, np.integer, np.floating))
             if not (number and np.isfinite(factor) and factor >= 0):
@@ -299,6 +299,8 @@ class Recommender:
                     f"a concept's factor is {factor!r}, expected a number of at least 0"
                 )
             factors[self._concept(k)] = factor
+        if not factors.any():
+            raise UserError("every concept has the factor 0; give one of them at least a larger one")
         xp = backend.array_module(self.parameters["H"])
         return backend.to_device(xp, factors) if concepts else None
 

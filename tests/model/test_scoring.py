@@ -8,6 +8,7 @@ from helpers import Tiny
 
 from macrid import model
 from macrid.config import Config
+from macrid.model.ops import normalise
 from macrid.model.ranking import above, top_k
 
 
@@ -111,3 +112,37 @@ def test_no_array_of_users_by_items_is_made(rng):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert items.shape == (B, 10) and peak < 0.4 * B * M * 4
+
+
+@pytest.mark.parametrize("tau", [0.001, 0.01, 0.1])
+@pytest.mark.parametrize("similarity", ["cosine", "inner"])
+@pytest.mark.parametrize("emphasis", [None, (1e39, 1.0), (1.0, 1e-300), (0.0, 1.0)], ids=str)
+def test_only_seen_items_are_at_minus_infinity(rng, tau, similarity, emphasis):
+    """Whatever tau and the factors, in single precision, all others are told apart."""
+    t = Tiny(rng, ((0, 2, 5), (), (1, 2)), M=30, similarity=similarity, tau=tau)
+    config = t.config.replace(precision="float32")
+    parameters = {name: p.astype(np.float32) for name, p in t.parameters.items()}
+    emphasis = None if emphasis is None else np.array(emphasis)
+    for hard in (False, True):
+        settings = config.replace(hard_concepts=hard)
+        X = t.X.astype(np.float32)
+        items, values = model.rank(parameters, X, settings, 30, emphasis=emphasis)
+        assert (np.isfinite(values).sum(axis=1) == [27, 30, 28]).all()
+        assert (np.diff(values[1]) <= 0).all() and len(set(values[1].tolist())) > 20
+
+
+def test_factors_count_by_their_ratio(tiny):
+    t = tiny(M=11)
+    ranked = [
+        model.rank(t.parameters, t.X, t.config, 5, emphasis=scale * np.array([3.0, 1.0]))
+        for scale in (1e-30, 1.0, 1e30)
+    ]
+    for items, values in ranked[1:]:
+        np.testing.assert_array_equal(items, ranked[0][0])
+        np.testing.assert_allclose(values, ranked[0][1])
+    C, mu = model.concepts(t.parameters, t.config), model.represent(t.parameters, t.X, t.config)[0]
+    H = normalise(t.parameters["H"])[0]
+    E = np.exp(mu @ H.T / t.config.tau)  # (B, K, M)
+    by_hand = np.einsum("uki,ik,k->ui", E, C, [3.0, 1.0])
+    by_hand[t.X.nonzero()] = -np.inf
+    np.testing.assert_array_equal(ranked[0][0], top_k(by_hand, 5))
