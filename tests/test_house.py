@@ -160,7 +160,7 @@ def test_the_path_that_a_learner_reads_stays_short():
     path = "ops prototypes encoder decoder candidates objective scoring".split()
     files = [PACKAGE / "model" / f"{name}.py" for name in path]
     files += [PACKAGE / "training" / f"{name}.py" for name in ("batch", "adam", "fit")]
-    assert sum(len(file.read_text().splitlines()) for file in files) < 1200
+    assert sum(len(file.read_text().splitlines()) for file in files) < 1300
 
 
 def test_no_test_reaches_into_private_functions_of_the_package():

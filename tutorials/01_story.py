@@ -157,11 +157,11 @@ assert (fits[without_gifts.X.toarray() > 0]).all()  # not one exception
 # $$P_{u,i}=\sum_k c_{i,k}\,g_\theta^{(i)}(\mathbf z_u^{(k)}),\qquad Z_u=\sum_{i=1}^M P_{u,i},
 # \qquad p_\theta(x_{u,i}\mid\mathbf z_u,\mathbf C)=P_{u,i}/Z_u .$$
 #
-# In `macrid`, $P$ is `model.decoder.scores` (lines 27 to 30 of Algorithm 1 are notebook 3, which
-# also says why nothing larger is kept). Rows of `H` and `z` come already divided by their lengths:
+# In `macrid`, $\ln P$ is `model.decoder.log_scores` (lines 27 to 30 of Algorithm 1 are notebook 3,
+# which also says why nothing larger is kept). Rows of `H` and `z` come already divided by their lengths:
 
 # %%
-show(decoder.scores)
+show(decoder.log_scores)
 
 # %% [markdown]
 # A world small enough to see: eight items on a circle ($d=2$), two concepts, one user with one
@@ -178,7 +178,7 @@ toward = lambda *degrees: on_circle(np.deg2rad(degrees))[None]  # (1, K, 2)
 tau = 0.5
 z = toward(40, 220)
 
-P, _ = decoder.scores(z, H, C, tau)  # (1, 8)
+P = np.exp(decoder.log_scores(z, H, C, tau))  # (1, 8)
 p = P / P.sum()
 
 # the same, letter by letter
@@ -190,7 +190,9 @@ np.testing.assert_allclose(P[0], letters, rtol=1e-12)  # (7) and (8)
 assert abs(p.sum() - 1) < 1e-12 and (np.exp(-1 / tau) <= P).all() and (P <= np.exp(1 / tau)).all()
 
 # only directions count: g(3 z) = g(z)
-np.testing.assert_allclose(decoder.scores(normalise(3 * z)[0], H, C, tau)[0], P, rtol=1e-12)
+np.testing.assert_allclose(
+    np.exp(decoder.log_scores(normalise(3 * z)[0], H, C, tau)), P, rtol=1e-12
+)
 
 # %% [markdown]
 # Now turn the user's taste for concept 2 by 120 degrees and leave her taste for concept 1 alone.
@@ -198,7 +200,7 @@ np.testing.assert_allclose(decoder.scores(normalise(3 * z)[0], H, C, tau)[0], P,
 # others): the *ratios* of their probabilities stay.
 
 # %%
-turned = decoder.scores(toward(40, 340), H, C, tau)[0]
+turned = np.exp(decoder.log_scores(toward(40, 340), H, C, tau))
 p_turned = turned / turned.sum()
 one, two = C[:, 0] == 1, C[:, 1] == 1
 # deaf to z^(2)
@@ -270,7 +272,7 @@ plt.show()
 
 # %%
 opposite = np.array([[1.0, 0], [-1.0, 0]])  # an item just as she likes it, and its opposite
-[[best, worst]], _ = decoder.scores(toward(0), opposite, np.ones((2, 1)), 0.1)
+[[best, worst]] = np.exp(decoder.log_scores(toward(0), opposite, np.ones((2, 1)), 0.1))
 np.testing.assert_allclose(best / worst, np.exp(20), rtol=1e-12)
 
 # %% [markdown]
@@ -348,7 +350,7 @@ def probability(items):
     """Equation (1) for a list of visits: the exact sum over C, the angles on a grid."""
     total = 0.0
     for C_, weight in zip(assignments, p_C):
-        P = decoder.scores(grid, small["H"], C_, tau)[0]
+        P = np.exp(decoder.log_scores(grid, small["H"], C_, tau))
         total += weight * (P / P.sum(axis=1, keepdims=True))[:, items].prod(axis=1).mean()
     return total
 
@@ -369,7 +371,7 @@ def tell(sigma0, times):
     for number, C_ in enumerate(assignments):
         n = (which == number).sum()
         z = sigma0 * rng.standard_normal((n, 2, 2))  # the prior
-        P = decoder.scores(normalise(z)[0], small["H"], C_, tau)[0]
+        P = np.exp(decoder.log_scores(normalise(z)[0], small["H"], C_, tau))
         upto = np.cumsum(P / P.sum(axis=1, keepdims=True), axis=1)  # (n, 3)
         visits = [np.minimum((rng.random((n, 1)) >= upto).sum(axis=1), 2) for _ in range(2)]
         np.add.at(counts, tuple(visits), 1)
@@ -425,7 +427,7 @@ def shoppers(z, n):
     rows = []
     for taste in z:  # (K, d)
         # as in (1), each user meets a C of her own
-        P, _ = decoder.scores(normalise(taste[None])[0], H, roll_concepts(), config.tau)
+        P = np.exp(decoder.log_scores(normalise(taste[None])[0], H, roll_concepts(), config.tau))
         P = P[0].astype(float)
         rows.append(rng.choice(len(H), n, replace=False, p=P / P.sum()))
     return np.array(rows)
@@ -521,7 +523,7 @@ assert chance < hits["twins"] / 1.8 and common["born"] < 0.15 < common["twins"] 
 # |---|---|---|
 # | (1): probability of what we see | exact sum and simulation above; bounded by `model.objective.elbo` | `model/test_objective.py::test_the_bound_is_a_bound` |
 # | (2): product over adoptions | `model.decoder.log_likelihood` | `model/test_decoder.py::test_probabilities_are_equation_7`, `test_equals_its_plain_twin` |
-# | (7), (8): which item | `model.decoder.scores`, `model.decoder.exponentials` | `model/test_decoder.py::test_probabilities_are_equation_7` |
+# | (7), (8): which item | `model.decoder.log_scores`, `model.decoder.exponents` | `model/test_decoder.py::test_probabilities_are_equation_7` |
 # | lines 1 and 2: input and parameters | `model.objective.initial_parameters` | `model/test_objective.py::test_initial_parameters_are_seeded_and_of_the_asked_size` |
 # | the shop's own story | `data.shop.make` | `data/test_shop.py::test_users_take_what_their_intentions_and_tastes_say` |
 #
@@ -538,7 +540,7 @@ assert chance < hits["twins"] / 1.8 and common["born"] < 0.15 < common["twins"] 
 # ```python
 # z = toward(40, 220)
 # for tau in (100, 0.02):
-#     P, _ = decoder.scores(z, np.stack([np.cos(angle), np.sin(angle)], 1), C, tau)
+#     P = np.exp(decoder.log_scores(z, np.stack([np.cos(angle), np.sin(angle)], 1), C, tau))
 #     print((P / P.sum()).round(3))
 # # [[0.126 0.126 0.124 0.124 0.126 0.126 0.124 0.124]]
 # # [[0.012 0.488 0.    0.    0.012 0.488 0.    0.   ]]
@@ -556,7 +558,8 @@ assert chance < hits["twins"] / 1.8 and common["born"] < 0.15 < common["twins"] 
 #
 # ```python
 # for a in (40, 190):
-#     P, _ = decoder.scores(toward(a, 220), np.stack([np.cos(angle), np.sin(angle)], 1), C, 0.5)
+#     items = np.stack([np.cos(angle), np.sin(angle)], 1)
+#     P = np.exp(decoder.log_scores(toward(a, 220), items, C, 0.5))
 #     print(round(float((P / P.sum())[0, C[:, 1] == 1].sum()), 3))
 # # 0.5
 # # 0.684

@@ -90,7 +90,7 @@ def ln_normal(z, mean, deviation):
 
 def ln_likelihood(z, C):
     """ln p(x | z, C), equations (2), (7), (8), for every z."""
-    P, _ = decoder.scores(z, parameters["H"], C, config.tau, cosine=False)
+    P = np.exp(decoder.log_scores(z, parameters["H"], C, config.tau, cosine=False))
     return np.log(P[:, items] / P.sum(axis=1, keepdims=True)).sum(axis=1)
 
 

@@ -47,7 +47,7 @@ C = model.concepts(parameters, config).astype(float)  # (M, K)
 X = parts.train[:50].astype(float)  # fifty users
 z = model.represent(parameters, X, config)[0].astype(float)  # (B, K, d), unit rows
 B, M = X.shape
-P, _ = decoder.scores(z, H, C, config.tau)  # (B, M): P_ui of equation (7), not yet divided by Z_u
+P = np.exp(decoder.log_scores(z, H, C, config.tau))  # (B, M): (7), not yet divided by Z_u
 
 # %% [markdown]
 # ## The multinomial likelihood
@@ -258,7 +258,7 @@ def p_max(tau, M):
 
 extreme = np.vstack([np.eye(1, 10), np.repeat(-np.eye(1, 10), M - 1, axis=0)])
 for tau in (1.0, 0.1):
-    scores, _ = decoder.scores(np.eye(1, 10)[None], extreme, np.ones((M, 1)), tau)
+    scores = np.exp(decoder.log_scores(np.eye(1, 10)[None], extreme, np.ones((M, 1)), tau))
     np.testing.assert_allclose(scores[0, 0] / scores.sum(), p_max(tau, M), rtol=1e-9)
 print(
     f"M = {M}: p_max is {p_max(1.0, M):.4f} at tau = 1, {p_max(0.1, M):.6f} at tau = .1; one half"
@@ -281,7 +281,7 @@ for tau in taus:
     quality.append(state.best_score)
     tastes, _ = model.represent(state.best, parts.train[:200], here)
     of_items, concepts = normalise(state.best["H"])[0], model.concepts(state.best, here)
-    scores, _ = decoder.scores(tastes, of_items, concepts, tau)
+    scores = np.exp(decoder.log_scores(tastes, of_items, concepts, tau))
     of_user = (scores / scores.sum(axis=1, keepdims=True)).astype(float)
     sharpness.append(np.exp(-(of_user * np.log(np.maximum(of_user, 1e-30))).sum(axis=1)).mean())
 # a cold model whose z is calmer in proportion
@@ -419,7 +419,7 @@ plt.show()
 # |---|---|---|
 # | the first term of (3); lines 27 to 30 | `model.decoder.log_likelihood` | `model/test_decoder.py::test_log_likelihood`, `test_equals_its_plain_twin` |
 # | $\partial\,\text{loss}/\partial P=n_u/Z_u-x_{u,i}/P_{u,i}$ | `model.decoder.log_likelihood` | `model/test_decoder.py::test_log_likelihood` |
-# | the range of (8), small $\tau$ | `model.decoder.exponentials` | `model/test_decoder.py::test_float32_survives_a_small_tau_and_a_large_inner_product` |
+# | the range of (8), small $\tau$ | `model.decoder.exponents` | `model/test_decoder.py::test_any_tau_gives_what_a_plain_log_sum_exp_does` |
 # | line 29's remark: sampled softmax | `model.candidates.draw` | `model/test_candidates.py::test_the_estimate_of_the_partition_function_is_unbiased`, `test_all_items_as_candidates_are_the_full_softmax` |
 #
 # ## Exercises

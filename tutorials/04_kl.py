@@ -333,7 +333,7 @@ untrained = model.initial_parameters(X.shape[1], still, rng)
 epsilon = rng.standard_normal((400, config.K, config.d))
 C, (mu, sigma) = model.concepts(untrained, still), model.represent(untrained, X, still)
 z, H = normalise(mu + epsilon * sigma)[0], normalise(untrained["H"])[0]
-P, _ = decoder.scores(z, H, C, config.tau)
+P = np.exp(decoder.log_scores(z, H, C, config.tau))
 # ln p(x | z, C), the mean over users
 ln_like = (X.toarray() * np.log(P / P.sum(axis=1, keepdims=True))).sum() / 400
 kl = (np.log(config.sigma0 / sigma) - 0.5 + (sigma**2 + mu**2) / (2 * config.sigma0**2)).sum() / 400

@@ -322,7 +322,7 @@ def estimates(scale, rng):
     _, pull = decoder.log_likelihood(direction, H, C, who, config.tau)
     # macrid averages over users: times `copies` for each
     trick, _ = pull_z(pull_direction(pull(1.0)[0] * copies))
-    P, _ = decoder.scores(direction, H, C, config.tau)
+    P = np.exp(decoder.log_scores(direction, H, C, config.tau))
     items = X[[u]].indices
     f = (np.log(P[:, items]) - np.log(P.sum(axis=1, keepdims=True))).sum(axis=1)[:, None, None]
     return trick, f * epsilon / spread, (f - f.mean()) * epsilon / spread, f

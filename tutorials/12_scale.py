@@ -218,7 +218,7 @@ assert len(rows) == 20 and all(1 < float(ratio) < 4 for _, _, ratio, _ in rows)
 # `log_likelihood` goes through the users in tiles and never holds more than one tile of $E$:
 
 # %%
-show(decoder.exponentials)
+show(decoder.exponents)
 
 
 def peak(what, M, B=100, K=4, d=16, n=20):
@@ -455,7 +455,7 @@ for name, gradient in gradients.items():
 # | what | function | test |
 # |---|---|---|
 # | one code, two backends | `macrid.backend.array_module` | `test_backend.py::test_a_step_is_the_same_on_both_backends` |
-# | tiles of users | `macrid.model.decoder.exponentials` | `model/test_decoder.py::test_tiles_of_users_change_nothing` |
+# | tiles of users | `macrid.model.decoder.exponents` | `model/test_decoder.py::test_tiles_of_users_change_nothing` |
 # | candidates | `macrid.model.candidates.draw` | `model/test_candidates.py::test_all_items_as_candidates_are_the_full_softmax` |
 # | memory | `macrid.model.objective.loss_and_gradients` | `model/test_candidates.py::test_the_memory_of_a_step_does_not_depend_on_the_catalogue` |
 # | tiles of items | `macrid.model.scoring.rank` | `model/test_scoring.py::test_tiles_change_nothing`, `test_no_array_of_users_by_items_is_made` |
