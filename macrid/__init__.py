@@ -6,7 +6,7 @@
     evaluation/     NDCG, recall, and what a difference between two systems is worth
     pictures/       from picture files through AlexNet to features
     baselines/      what the model is compared with, all with one interface
-    experiments/    the rows and tables of `reproduce`
+    experiments/    the tables of `reproduce`, the search of `tune`
     interpret/      concepts against categories, scores of disentanglement, knobs, maps, drawing
     train evaluate recommend control figures report features tune reproduce doctor
                     the commands: `python -m macrid.train`

@@ -1,5 +1,8 @@
-"""The paper's tables, as `python -m macrid.reproduce` makes them.
+"""What `python -m macrid.reproduce` and `python -m macrid.tune` run.
 
-systems   what can be a row: the baselines, the model, and the model with one thing changed
-results   from the figures of all fits to a table
+systems    what can be a row: the baselines, the model, and the model with one thing changed
+planning   which rows a table has on the data at hand, and its units: one fit each
+running    the units side by side in processes, each kept as a file
+results    from the metrics of all fits to a table: means and paired comparisons
+search     the search for options of section 4.1.3
 """

@@ -225,7 +225,7 @@ def _series(axis, of_beta, name, metric, label, marker, line, shade):
 def comparison(table: dict):
     r"""Tables 2 and 3 as a picture: each system's means; below, the reference minus each, paired.
 
-    table: the dict of `macrid.experiments.results.build`. Bars above are one standard error; below
+    table: the dict of `macrid.experiments.results.compare`. Bars above are one standard error; below
     they are 95% intervals, filled where zero is rejected after Holm's correction.
     """
     names = [system["name"] for system in table["systems"]]
