@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import struct
 
 import numpy as np
@@ -106,175 +107,148 @@ def test_a_file_with_a_fixed_batch_gives_the_same(net, folder, tmp_path):
     )
 
 
-def test_the_command(command, net, folder, tmp_path):
-    words = ("features", "--pictures", folder, "--alexnet", net.path, "--out", tmp_path / "f.npz")
-    done = command(*words)
+def test_the_command_says_what_it_read_and_writes_one_file(command, net, folder, tmp_path):
+    words = ("--pictures", folder, "--alexnet", net.path)
+    done = command("features", *words, "--out", tmp_path / "f.npz")
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert (
-        "67 items, 64 numbers each" in done.stdout
-        and "NOT TRAINED" in done.stdout
-        and "03.png is empty" in done.stdout
-    )
+    for words in ("67 items, 64 numbers each", "NOT TRAINED", "03.png is empty"):
+        assert words in done.stdout
     assert sorted(os.listdir(tmp_path)) == ["f.npz", "pictures"], "no chunks are left"
     found = features.load(tmp_path / "f.npz")
     assert found.features.shape == (67, 64) and found.description["sha256"] == net.sha256
+
+
+def test_the_command_takes_ids(command, net, folder, tmp_path):
     (tmp_path / "ids.txt").write_text("05\n07\n")
-    assert (
-        command(*words[:-1], tmp_path / "g.npz", "--ids", tmp_path / "ids.txt", "--quiet").stdout
-        == ""
-    )
-    assert list(features.load(tmp_path / "g.npz").ids) == ["05", "07"]
-    refused(
-        command("features", "--pictures", folder, "--out", tmp_path / "h.npz"), "--alexnet FILE"
-    )
-    refused(
-        command(
-            "features",
-            "--pictures",
-            tmp_path / "none",
-            "--alexnet",
-            net.path,
-            "--out",
-            tmp_path / "h.npz",
-        ),
-        "is not a folder",
-    )
+    words = ("--pictures", folder, "--alexnet", net.path, "--ids", tmp_path / "ids.txt")
+    done = command("features --quiet", *words, "--out", tmp_path / "f.npz")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(features.load(tmp_path / "f.npz").ids) == ["05", "07"]
+
+
+def test_the_command_tells_mistakes_in_one_line(command, net, folder, tmp_path):
+    alexnet, out = ("--alexnet", net.path), ("--out", tmp_path / "f.npz")
+    refused(command("features --pictures", folder, *out), "--alexnet FILE")
+    missing = tmp_path / "none"
+    refused(command("features --pictures", missing, *alexnet, *out), "is not a folder")
     saved(folder / "05.jpg", plain())
-    refused(command(*words), "second picture of item '05'")
+    refused(command("features --pictures", folder, *alexnet, *out), "second picture of item '05'")
+    assert not (tmp_path / "f.npz").exists()
 
 
-def amazon_file(path, ids, rng):
-    values = rng.standard_normal((len(ids), 4096)).astype("<f4")
-    path.write_bytes(b"".join(name.encode() + row.tobytes() for name, row in zip(ids, values)))
-    return values
-
-
-def test_amazon_features(command, tmp_path, rng):
+@pytest.fixture
+def amazon(tmp_path, rng):
+    """A file of Amazon's form, seven records of six items, and its numbers."""
     ids = [f"B{number:09d}" for number in range(6)] + ["B000000001"]
-    values = amazon_file(tmp_path / "image_features_X.b", ids, rng)
-    found = features.read_amazon(
-        tmp_path / "image_features_X.b", {"B000000001", "B000000004", "B999999999"}
-    )
+    values = rng.standard_normal((len(ids), 4096)).astype("<f4")
+    path = tmp_path / "image_features_X.b"
+    path.write_bytes(b"".join(name.encode() + row.tobytes() for name, row in zip(ids, values)))
+    return path, values
+
+
+def test_amazon_features_of_some_items(amazon):
+    path, values = amazon
+    found = features.read_amazon(path, {"B000000001", "B000000004", "B999999999"})
     assert list(found.ids) == ["B000000001", "B000000004"] and found.description["duplicates"] == 1
     np.testing.assert_array_equal(found.features, values[[1, 4]])
-    done = command(
-        "features", "--amazon", tmp_path / "image_features_X.b", "--out", tmp_path / "f.npz"
-    )
+
+
+def test_amazon_features_by_the_command(command, amazon, tmp_path):
+    done = command("features --amazon", amazon[0], "--out", tmp_path / "f.npz")
     assert done.returncode == 0 and "6 items, 4096 numbers each" in done.stdout
-    whole = (tmp_path / "image_features_X.b").read_bytes()
-    for content, words in (
-        (whole[:-5], "ends in the middle of record 7"),
-        (b"\xff" + whole[1:], "begins with no id"),
-        (b"", "none of the wanted"),
-    ):
-        (tmp_path / "bad.b").write_bytes(content)
-        refused(
-            command("features", "--amazon", tmp_path / "bad.b", "--out", tmp_path / "g.npz"),
-            "bad.b",
-            words,
-        )
-    broken = bytearray(whole)
-    broken[10:14] = struct.pack("<f", float("nan"))
-    (tmp_path / "bad.b").write_bytes(broken)
-    refused(
-        command("features", "--amazon", tmp_path / "bad.b", "--out", tmp_path / "g.npz"),
-        "item 'B000000000'",
-        "not finite",
-    )
-    assert not (tmp_path / "g.npz").exists()
 
 
-def test_foreign_feature_files_are_refused(tmp_path):
-    (tmp_path / "f.npz").write_bytes(b"PK no")
-    with pytest.raises(
-        UserError, match="not a whole feature file .*make it again with python -m macrid.features"
-    ):
+DAMAGED = {
+    "cut": (lambda whole: whole[:-5], "ends in the middle of record 7"),
+    "no id": (lambda whole: b"\xff" + whole[1:], "begins with no id"),
+    "empty": (lambda whole: b"", "none of the wanted"),
+    "NaN": (
+        lambda whole: whole[:10] + struct.pack("<f", float("nan")) + whole[14:],
+        "item 'B000000000' .*not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage, message", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_amazon_file_is_refused(amazon, tmp_path, damage, message):
+    path = tmp_path / "bad.b"
+    path.write_bytes(damage(amazon[0].read_bytes()))
+    with pytest.raises(UserError, match=f"bad.b.*{message}"):
+        features.read_amazon(path)
+
+
+FOREIGN = {
+    "no features": ({"ids": np.array(["a"])}, "is not a feature file"),
+    "twice": ({"ids": np.array(["a", "a"]), "features": np.ones((2, 3))}, "an id twice"),
+    "NaN": ({"ids": np.array(["a"]), "features": np.full((1, 3), np.nan)}, "not finite"),
+}
+
+
+@pytest.mark.parametrize("arrays, reason", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_feature_file_is_refused(tmp_path, arrays, reason):
+    files.save(tmp_path / "f.npz", arrays, {})
+    with pytest.raises(UserError, match=reason):
         features.load(tmp_path / "f.npz")
-    for arrays, reason in (
-        ({"ids": np.array(["a"])}, "is not a feature file"),
-        ({"ids": np.array(["a", "a"]), "features": np.ones((2, 3))}, "an id twice"),
-        ({"ids": np.array(["a"]), "features": np.full((1, 3), np.nan)}, "not finite"),
-    ):
-        files.save(tmp_path / "f.npz", arrays, {})
-        with pytest.raises(UserError, match=reason):
-            features.load(tmp_path / "f.npz")
 
 
-def test_training_starts_from_pictures(command, net, folder, tmp_path):
-    """A ratings file, pictures of most items, categories in a table of items: all by flags;
-    resumable without the pictures.
-    """
+def test_a_damaged_feature_file_says_how_to_make_it_again(tmp_path):
+    (tmp_path / "f.npz").write_bytes(b"PK no")
+    remedy = "not a whole feature file .*make it again with python -m macrid.features"
+    with pytest.raises(UserError, match=remedy):
+        features.load(tmp_path / "f.npz")
+
+
+@pytest.fixture
+def ratings_of_80(tmp_path):
+    """A ratings file of 80 items, most of them with a picture in `folder`, and their kinds."""
     rng = np.random.default_rng(0)
     rows = [(u, f"{i:02d}") for u in range(60) for i in rng.choice(80, 15, replace=False)]
     (tmp_path / "r.csv").write_text("user,item\n" + "".join(f"{u},{i}\n" for u, i in rows))
-    (tmp_path / "items.csv").write_text(
-        "id,kind\n" + "".join(f"{i:02d},{'even|all' if i % 2 == 0 else 'all'}\n" for i in range(80))
-    )
-    base = (
-        "train",
-        "--data",
-        tmp_path / "r.csv",
-        "--K",
-        2,
-        "--d",
-        8,
-        "--batch-size",
-        20,
-        "--max-epochs",
-        2,
-    )
-    semantic = (
-        "--pictures",
-        folder,
-        "--alexnet",
-        net.path,
-        "--categories",
-        f"{tmp_path / 'items.csv'}:kind",
-        "--category-weight",
-        1,
-    )
-    done = command(*base, *semantic, "--out", tmp_path / "run")
+    kinds = "".join(f"{i:02d},{'even|all' if i % 2 == 0 else 'all'}\n" for i in range(80))
+    (tmp_path / "items.csv").write_text("id,kind\n" + kinds)
+    return tmp_path / "r.csv"
+
+
+TRAIN = "train --K 2 --d 8 --batch-size 20 --max-epochs 2 --data r.csv"
+
+
+def test_training_starts_from_pictures(command, net, folder, ratings_of_80, tmp_path):
+    """Pictures of most items, and categories in a table of items, all by flags; it resumes without
+    the pictures.
+    """
+    semantic = "--pictures pictures --categories items.csv:kind --category-weight 1 --out run"
+    done = command(f"{TRAIN} {semantic} --alexnet", net.path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (
-        "67 of 80 items have a picture; the others start at random" in done.stdout
-        and "NOT TRAINED" in done.stdout
-    )
-    history = [
-        json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()
-    ]
-    assert history[0]["categorical"] > 0
-    refused(command(*base, "--pictures", folder, "--out", tmp_path / "b"), "needs --alexnet FILE")
-    for path in folder.iterdir():
-        path.unlink()
-    refused(command(*base, "--pictures", folder, "--out", tmp_path / "b"), "has no pictures")
-    assert (
-        command(
-            "train", "--resume", "--out", tmp_path / "run", "--max-epochs", 3, "--quiet"
-        ).returncode
-        == 0
-    )
-    assert command("evaluate", "--run", tmp_path / "run").returncode == 0
-    refused(command(*base, "--start", "pictures", "--out", tmp_path / "b"), "needs --features FILE")
-    refused(
-        command(*base, "--pictures", folder, "--start", "random", "--out", tmp_path / "b"),
-        "--pictures is given but --start is 'random'",
-    )
-    refused(
-        command(*base, "--categories", "kind", "--out", tmp_path / "b"),
-        "r.csv, line 1",
-        "without a column 'kind'",
-    )
+    assert "67 of 80 items have a picture; the others start at random" in done.stdout
+    assert "NOT TRAINED" in done.stdout
+    history = (tmp_path / "run/history.jsonl").read_text().splitlines()
+    assert json.loads(history[0])["categorical"] > 0
+    shutil.rmtree(folder)
+    resumed = command("train --resume --max-epochs 3 --quiet --out run", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert command("evaluate --run run", cwd=tmp_path).returncode == 0
+
+
+NOT_TOGETHER = {
+    "no network": ("--pictures pictures", ["needs --alexnet FILE"]),
+    "no pictures": ("--pictures empty", ["has no pictures"]),
+    "no features": ("--start pictures", ["needs --features FILE"]),
+    "another start": (
+        "--pictures pictures --start random",
+        ["--pictures is given but --start is 'random'"],
+    ),
+    "no column": ("--categories kind", ["r.csv, line 1", "without a column 'kind'"]),
+    "strange items": ("--categories other.csv:kind", ["names a category of none of the items"]),
+    "strange pictures": ("--features f.npz", ["has a picture of none of the items"]),
+}
+
+
+@pytest.mark.parametrize("words, messages", NOT_TOGETHER.values(), ids=NOT_TOGETHER)
+def test_what_training_cannot_start_from(command, folder, ratings_of_80, tmp_path, words, messages):
+    (tmp_path / "empty").mkdir()
     (tmp_path / "other.csv").write_text("id,kind\nx,y\n")
-    refused(
-        command(*base, "--categories", f"{tmp_path / 'other.csv'}:kind", "--out", tmp_path / "b"),
-        "names a category of none of the items",
-    )
-    files.save(
-        tmp_path / "f.npz",
-        {"ids": np.array(["zz"]), "features": np.ones((1, 4), np.float32)},
-        {"unreadable": {}, "remarks": {}, "random": None, "convention": "x"},
-    )
-    refused(
-        command(*base, "--features", tmp_path / "f.npz", "--out", tmp_path / "b"),
-        "has a picture of none of the items",
-    )
+    arrays = {"ids": np.array(["zz"]), "features": np.ones((1, 4), np.float32)}
+    description = {"unreadable": {}, "remarks": {}, "random": None, "convention": "x"}
+    files.save(tmp_path / "f.npz", arrays, description)
+    refused(command(f"{TRAIN} {words} --out run", cwd=tmp_path), *messages)
+    assert not (tmp_path / "run").exists()
