@@ -7,7 +7,7 @@ import pytest
 from helpers import SMALL, contents, refused, same, standin
 from scipy.spatial.distance import jensenshannon
 
-from macrid import Recommender, model, run_folder
+from macrid import Recommender, data, model, run_folder
 from macrid.backend import to_device, to_host
 from macrid.config import Config
 from macrid.data import shop
@@ -122,7 +122,6 @@ def test_on_a_device(monkeypatch, tiny):
 
 SHRINKING = SMALL.replace(
     K=6,
-    adaptive_K=0.58,
     max_epochs=8,
     learning_rate=0.02,
     category_weight=0.1,
@@ -133,30 +132,29 @@ SHRINKING = SMALL.replace(
 
 @pytest.fixture(scope="module")
 def shrunk(two_worlds):
-    """An undisturbed run whose K falls more than once, its best parameters with more concepts than
-    its last.
+    """(configuration, targets, an undisturbed run) whose K falls more than once, its best
+    parameters with more concepts than its last: the first of many thresholds that gives one.
     """
     targets = np.eye(6, dtype="float32")[np.arange(len(two_worlds.items)) % 6]
-    state = fit.fit(two_worlds, SHRINKING, targets)
-    K = [record["K"] for record in state.history]
-    assert (
-        len(set(K)) > 2
-        and K == sorted(K, reverse=True)
-        and len(state.best["m"]) == K[state.best_epoch - 1] > len(state.parameters["m"])
-    )
-    return targets, state
+    for threshold in np.arange(0.4, 0.95, 0.01):
+        config = SHRINKING.replace(adaptive_K=float(threshold))
+        state = fit.fit(two_worlds, config, targets)
+        K = [record["K"] for record in state.history]
+        assert K == sorted(K, reverse=True) and len(state.best["m"]) == K[state.best_epoch - 1]
+        if len(set(K)) > 2 and len(state.best["m"]) > len(state.parameters["m"]):
+            return config, targets, state
+    raise AssertionError("no threshold lets K fall more than once")
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 6])
 def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, shrunk, tmp_path, stop):
     """What the concepts that are left are taught is worked out again from the history."""
-    targets, whole = shrunk
-    partial = fit.fit(two_worlds, SHRINKING.replace(max_epochs=stop), targets)
+    config, targets, whole = shrunk
+    partial = fit.fit(two_worlds, config.replace(max_epochs=stop), targets)
     path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, partial, SHRINKING, two_worlds)
-    same(
-        fit.fit(two_worlds, SHRINKING, targets, checkpoint.load(path, SHRINKING, two_worlds)), whole
-    )
+    checkpoint.save(path, partial, config, two_worlds)
+    resumed = fit.fit(two_worlds, config, targets, checkpoint.load(path, config, two_worlds))
+    same(resumed, whole)
 
 
 def test_off_it_leaves_no_trace(two_worlds):
@@ -198,66 +196,58 @@ def test_from_too_few_it_stays_there_and_a_threshold_too_high_leaves_one(small_s
     assert (left(0.1), left(1.0)) == (3, 1)
 
 
-def test_commands_with_fewer_concepts_than_at_the_start(command, ratings, tmp_path):
-    """Train, stop, resume; then everything that reads the run knows how many concepts its best
-    parameters have.
-    """
-    options = (
-        "--data",
-        ratings,
-        "--K",
-        6,
-        "--adaptive-K",
-        0.6,
-        "--d",
-        8,
-        "--batch-size",
-        20,
-        "--seed",
-        1,
-    )
-    whole = command("train", *options, "--max-epochs", 4, "--out", tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
-    K = len(run_folder.load(tmp_path / "whole").parameters["m"])
-    assert 1 < K < 6 and f"concepts  {K} of 6" in whole.stdout
-    assert (
-        command(
-            "train", *options, "--max-epochs", 2, "--out", tmp_path / "run", "--quiet"
-        ).returncode
-        == 0
-    )
-    assert (
-        command(
-            "train", "--resume", "--max-epochs", 4, "--out", tmp_path / "run", "--quiet"
-        ).returncode
-        == 0
-    )
-    assert contents(tmp_path / "run")[:2] == contents(tmp_path / "whole")[:2]
-    for one, other in zip(
-        *(
-            vars(run_folder.load(tmp_path / name).state)["parameters"].values()
-            for name in ("run", "whole")
-        )
-    ):
-        np.testing.assert_array_equal(one, other)
+# The commands, for a run whose best parameters have fewer concepts than it began with
 
-    assert (
-        run_folder.load(tmp_path / "run").settings.K
-        == Recommender.load(tmp_path / "run").config.K
-        == K
-    )
-    assert command("evaluate", "--run", tmp_path / "run").returncode == 0
-    assert command("control", "--run", tmp_path / "run", "--user", 3, "--steps", 2).returncode == 0
-    page = command("report", "--run", tmp_path / "run", "--out", tmp_path / "page.html", "--quiet")
-    assert page.returncode == 0, page.stderr
-    recommended = command(
-        "recommend", "--run", tmp_path / "run", "--user", 3, "--concept", f"{K - 1}=3"
-    )
-    assert recommended.returncode == 0 and recommended.stdout.count("\n") == 11
-    refused(
-        command("recommend", "--run", tmp_path / "run", "--user", 3, "--concept", f"{K}=3"),
-        f"numbered 0 to {K - 1}",
-    )
+
+@pytest.fixture(scope="module")
+def fewer(command, ratings, tmp_path_factory):
+    """(such a run, its options, how many concepts it has left), with the first threshold that gives
+    one.
+    """
+    options = {"data": str(ratings), "K": 6, "d": 8, "batch_size": 20, "max_epochs": 4, "seed": 1}
+    parts = split(data.load(ratings), "holdout", Config().split_seed)
+    for threshold in np.arange(0.4, 0.95, 0.01):
+        options["adaptive_K"] = round(float(threshold), 2)
+        K = len(fit.fit(parts, Config(**options)).best["m"])
+        if 1 < K < 6:
+            break
+    folder = tmp_path_factory.mktemp("fewer") / "run"
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    done = command("train", *flags, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert 1 < K < 6 and f"concepts  {K} of 6" in done.stdout
+    return folder, flags, K
+
+
+def test_the_run_and_its_recommender_know_how_many_there_are(fewer):
+    folder, _, K = fewer
+    assert len(run_folder.load(folder).parameters["m"]) == K
+    assert run_folder.load(folder).settings.K == Recommender.load(folder).config.K == K
+
+
+def test_a_run_of_fewer_concepts_is_resumed(command, fewer, tmp_path):
+    folder, flags, _ = fewer
+    quiet = ("--quiet", "--out", tmp_path / "run")
+    assert command("train", *flags, "--max-epochs=2", *quiet).returncode == 0
+    assert command("train --resume --max-epochs 4", *quiet).returncode == 0
+    assert contents(tmp_path / "run")[:2] == contents(folder)[:2]
+    same(run_folder.load(tmp_path / "run").state, run_folder.load(folder).state)
+
+
+@pytest.mark.parametrize(
+    "words", ["evaluate", "control --user 3 --steps 2", "report --quiet --out page.html"]
+)
+def test_what_reads_a_run_takes_fewer_concepts(command, fewer, tmp_path, words):
+    done = command(words, "--run", fewer[0], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_recommending_knows_the_concepts_that_are_left(command, fewer):
+    folder, _, K = fewer
+    done = command(f"recommend --user 3 --concept {K - 1}=3", "--run", folder)
+    assert done.returncode == 0 and done.stdout.count("\n") == 11
+    done = command(f"recommend --user 3 --concept {K}=3", "--run", folder)
+    refused(done, f"numbered 0 to {K - 1}")
 
 
 def test_a_recommender_of_its_own(ratings):
