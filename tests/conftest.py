@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers import NO_GPU, ROOT, Tiny, standin
 
-from macrid import backend, data
+from macrid import backend, data, files
 from macrid.data.splits import split
 
 MOVIELENS = Path(os.environ.get("MACRID_MOVIELENS", ROOT.parent / "shared/data/ml-latest-small"))
@@ -92,6 +92,21 @@ def command():
         return subprocess.run(words, capture_output=True, text=True, cwd=cwd, env=environment)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def shop_run(command, cache):
+    """A run of two epochs on the shop as `macrid.train` makes it without data, once for all
+    processes of a test run; what was printed lies beside it.
+    """
+    folder = cache.parent / "shop"
+    folder.mkdir(exist_ok=True)
+    with files.locked(folder):
+        if not (folder / "printed").exists():
+            done = command("train --max-epochs 2", cwd=folder)
+            assert done.returncode == 0 and done.stderr == "", done.stderr
+            (folder / "printed").write_text(done.stdout)
+    return folder / "runs" / "shop"
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def test_it_learns_what_there_is_to_learn(two_worlds):
 
 def test_the_seed_fixes_everything(two_worlds):
     same(fit.fit(two_worlds, SMALL), fit.fit(two_worlds, SMALL))
-    assert fit.fit(two_worlds, SMALL.replace(seed=1)).history != fit.fit(two_worlds, SMALL).history
+    assert fit.fit(two_worlds, SMALL.replace(seed=7)).history != fit.fit(two_worlds, SMALL).history
 
 
 def test_beta_grows_linearly_then_stays():
