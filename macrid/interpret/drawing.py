@@ -225,8 +225,8 @@ def _series(axis, of_beta, name, metric, label, marker, line, shade):
 def comparison(table: dict):
     r"""Tables 2 and 3 as a picture: each system's means; below, the reference minus each, paired.
 
-    table: the dict of `macrid.experiments.results.compare`. Bars above are one standard error; below
-    they are 95% intervals, filled where zero is rejected after Holm's correction.
+    table: the dict of `experiments.results.compare`. Bars above are one standard error; below they
+    are 95% intervals, filled where zero is rejected after Holm's correction.
     """
     names = [system["name"] for system in table["systems"]]
     metrics = list(table["systems"][0]["figures"])
@@ -297,7 +297,7 @@ def _rows(axis, names, label):
 def search_sheet(rows: list, searched: dict):
     r"""A search for options: the best score so far, and the scores against each option.
 
-    rows: `macrid.tune.Row`s; searched: {option: (lowest, highest, kind)} as in `macrid.tune.SPACE`.
+    rows: of `experiments.search`; searched: {option: (lowest, highest, kind)}, as in its `SPACE`.
     Trials without a score, failed in their first epoch, are left out of the panels and counted in
     the caption.
     """
