@@ -1,49 +1,80 @@
-"""Save and load arrays with their description: npz and JSON, no pickle, never half-written."""
+"""Files: arrays with their description, JSON, locks, and what is written whole or not at all.
 
+Arrays are kept as npz, without pickle. A file may come from anybody: `load` looks at all that it
+claims before memory is taken, and at all that it holds before it is used.
+"""
+
+import errno
+import hashlib
+import io
 import json
+import math
 import os
+import re
+import secrets
+import shutil
+import socket
 import stat
-import struct
+import sys
 import tempfile
+import time
 import zipfile
-import zlib
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from macrid.errors import UserError
 
 STANDARD = (1, 2)  # the descriptors of standard output and error
+TEMPORARY = re.compile(r"\.macrid-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{8}\.part")
+A_DAY = 24 * 3600
+NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
+
+LONGEST_ID = 1000  # characters of a user's or an item's id
+HALF = re.compile("[\ud800-\udfff]")
+MOST_JSON = 10_000_000  # bytes of a JSON file
+MOST_AT_ONCE = 1 << 20  # bytes; the list of members of an npz file is much smaller
+MOST_AXES = 4
+
+
+# Writing: whole or not at all, under a name of our own until then
 
 
 @contextmanager
 def replacing(path, mode="wb"):
     """Open a file to write that takes the place of `path` only when it is whole.
 
-    That is, when it is on the disk. A link is followed: what it links to is replaced.
+    That is, when it is on the disk. A link is followed: what it links to is replaced. Until then it
+    has a name of this process's own beside it, so two processes that write one file leave that of
+    one of them.
 
     What cannot be replaced, a device, a pipe or this process's own output, is written as it is. An
     OSError names `path`.
     """
     direct = _direct(path)
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(target.name + ".part")
+    temporary = None if direct else temporary_path(target.parent)
+    exclusive = mode if direct else mode.replace("w", "x")  # never what somebody else put there
+    encoding = None if "b" in mode else "utf-8"
+    opened = False
     try:
         with open(
-            direct or temporary,
-            mode,
-            encoding=None if "b" in mode else "utf-8",
-            closefd=direct not in STANDARD,
+            direct or temporary, exclusive, encoding=encoding, closefd=direct not in STANDARD
         ) as file:
+            opened = True
             yield file
             file.flush()
-            if not direct:
+            if temporary:
                 os.fsync(file.fileno())
-        if not direct:
+        if temporary:
             os.replace(temporary, target)
     except BaseException as error:
-        if not direct:
+        if temporary and opened:
             with suppress(OSError):  # it is the first error that tells
                 temporary.unlink()
         if (
@@ -53,6 +84,104 @@ def replacing(path, mode="wb"):
         ):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+@contextmanager
+def replacing_folder(path):
+    """A temporary folder beside `path` that takes its name at the end, unless there is one by then.
+
+    After an error or Ctrl-C nothing is left of it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(path.parent)
+    temporary.mkdir()
+    try:
+        yield temporary
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_path(folder) -> Path:
+    """A name in a folder for what is being made: it tells our own, and which process makes it.
+
+    What killed processes left under such names is removed first, once for each folder.
+    """
+    place = os.path.realpath(folder)
+    if place not in _looked_into:
+        _looked_into.add(place)
+        remove_leftovers(place)
+    name = f".macrid-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    _in_use.add(name)
+    return Path(folder) / name
+
+
+def is_temporary(name: str) -> bool:
+    """Is this the name of a file or folder that is being made, as `temporary_path` gives them?"""
+    return bool(TEMPORARY.fullmatch(name))
+
+
+def remove_leftovers(folder) -> None:
+    """Remove what processes that are no more left half-made in a folder, by its name.
+
+    On another machine's, and where a process has the number now, a day without a change decides.
+    """
+    with suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            match = TEMPORARY.fullmatch(entry.name)
+            if match and _is_left_over(entry, match[1], int(match[2])):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
+
+
+_looked_into: set[str] = set()
+_in_use: set[str] = set()  # names that this process gave
+
+
+def _is_left_over(entry, machine, process):
+    facts = entry.stat(follow_symlinks=False)
+    if entry.name in _in_use or facts.st_uid != _user(facts.st_uid):
+        return False
+    if machine == _machine() and (process == os.getpid() or not _runs(process)):
+        return True
+    times = [facts.st_mtime]
+    if entry.is_dir(follow_symlinks=False):
+        times += [inside.stat(follow_symlinks=False).st_mtime for inside in os.scandir(entry.path)]
+    return time.time() - max(times) > A_DAY
+
+
+@cache
+def _machine() -> str:
+    """Where the numbers of processes count: this machine or, in a container, that."""
+    try:
+        numbers = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        numbers = ""
+    return hashlib.sha256(f"{socket.gethostname()} {numbers}".encode()).hexdigest()[:8]
+
+
+def _runs(process):
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+def _user(otherwise):
+    """The number of this process's user, where there are such."""
+    return os.geteuid() if hasattr(os, "geteuid") else otherwise
 
 
 def check_file(path):
@@ -110,6 +239,9 @@ def _direct(path):
     return None if stat.S_ISREG(there.st_mode) else path
 
 
+# Locks, and the user's cache
+
+
 @contextmanager
 def locked(folder, wait=True):
     """Hold a folder for this process alone, after waiting for another one.
@@ -117,7 +249,7 @@ def locked(folder, wait=True):
     Without `wait`, a folder that is held is a BlockingIOError.
 
     The lock is the system's, on the folder itself: it goes with the process, however that ends.
-    (Not on Windows.)
+    (Not on Windows.) Where the file system has no locks, that is said once, and work goes on.
     """
     try:
         import fcntl
@@ -126,20 +258,59 @@ def locked(folder, wait=True):
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            _say_once_that_locks_fail(str(folder), error.strerror)
         yield
     finally:
         os.close(handle)
 
 
-def cache_folder():
+@cache
+def _say_once_that_locks_fail(folder, reason):
+    print(
+        f"warning: {folder}: cannot be locked ({reason}); let no two commands work in it at once",
+        file=sys.stderr,
+    )
+
+
+def cache_folder() -> Path:
     """Where pictures and features are kept between runs.
 
-    $MACRID_CACHE, else a folder in the user's cache.
+    $MACRID_CACHE, else a folder in the user's cache. In one that other users may write into, a
+    folder for this user alone: what others put there is not trusted.
     """
     if os.environ.get("MACRID_CACHE"):
-        return Path(os.environ["MACRID_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "macrid"
+        folder = Path(os.environ["MACRID_CACHE"])
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "macrid"
+    if not _is_shared(folder):
+        return folder
+    own = folder / f"user-{_user(0)}"
+    with suppress(FileExistsError):
+        own.mkdir(mode=0o700)
+    if own.is_symlink() or _is_shared(own):
+        raise UserError(
+            f"{own}: can be written by other users; remove it, or set MACRID_CACHE to a folder of"
+            " your own"
+        )
+    return own
+
+
+def _is_shared(folder):
+    """May others than this user write into a folder? Root may, and the user's own group."""
+    try:
+        facts = os.stat(folder)
+    except OSError:
+        return False
+    by_others = facts.st_mode & 0o002 or (facts.st_mode & 0o020 and facts.st_gid != facts.st_uid)
+    return bool(by_others) or facts.st_uid not in (0, _user(facts.st_uid))
+
+
+# JSON
 
 
 def save_json(path, value):
@@ -155,16 +326,122 @@ def save_lines(path, records):
         file.writelines(json.dumps(record, allow_nan=False) + "\n" for record in records)
 
 
-def load_json(path):
-    """Read JSON, or raise a UserError that names the file."""
+def load_json(path, form=None, remedy="train again with --overwrite"):
+    """Read JSON, or raise a UserError that names the file.
+
+    `form` says what it has to be, as `check_form` takes it.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        check_regular(path)
+        if os.path.getsize(path) > MOST_JSON:
+            raise UserError(f"{path}: has more than {MOST_JSON:,} bytes, as no such file; {remedy}")
+        value = parse_json(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}); is this a run folder?"
         ) from None
+    except UserError:
+        raise
     except ValueError:
-        raise UserError(f"{path}: is damaged (not JSON); train again with --overwrite") from None
+        raise UserError(f"{path}: is damaged (not JSON); {remedy}") from None
+    if form is not None:
+        try:
+            check_form(value, form)
+        except ValueError as error:
+            raise UserError(f"{path}: is damaged ({error}); {remedy}") from None
+    return value
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text; a ValueError too for NaN, 1e999, and brackets without end."""
+
+    def finite(number):
+        if not math.isfinite(float(number)):
+            raise ValueError(f"{number[:20]} is no finite number")
+        return float(number)
+
+    try:
+        return json.loads(text, parse_float=finite, parse_constant=finite)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
+
+
+def check_form(value: Any, form: Any, name: str = "it") -> None:
+    """Raise a ValueError unless a JSON value has a form.
+
+    A form is a type; a tuple of forms, one of which will do; {str: form}, any names of one form
+    each; or {name: form}, these at least, those that end in '?' perhaps.
+
+    >>> check_form({"mean": 0.5, "users": 3}, {"mean": float, "stderr?": (None, float)})
+    """
+    if isinstance(form, tuple):
+        for one_of_them in form[:-1]:
+            with suppress(ValueError):
+                return check_form(value, one_of_them, name)
+        return check_form(value, form[-1], name)
+    if isinstance(form, dict):
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is no object")
+        for key, part in form.items():
+            if key is str:
+                for each, inside in value.items():
+                    check_form(inside, part, f"'{each[:40]}'")
+            elif key.removesuffix("?") in value:
+                check_form(value[key.removesuffix("?")], part, f"'{key.removesuffix('?')}'")
+            elif not key.endswith("?"):
+                raise ValueError(f"{name} has no '{key}'")
+        return None
+    kinds = {float: (int, float)}.get(form, form)
+    if form is None and value is None:
+        return None
+    if form is None or not isinstance(value, kinds) or isinstance(value, bool) != (form is bool):
+        expected = {float: "a number", int: "a whole number", str: "text", None: "null"}
+        raise ValueError(f"{name} is {str(value)[:40]!r}, expected {expected.get(form, form)}")
+    return None
+
+
+def check_regular(path) -> None:
+    """Raise a UserError where `path` is a pipe or a device, which might never end."""
+    if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+        raise UserError(f"{path}: is a pipe or a device; write what it holds to a file first")
+
+
+def id_fault(text: str) -> str:
+    """What is wrong with a text as the id of a user or an item, in words; '' if nothing is."""
+    if not text.strip():
+        return "is empty"
+    if len(text) > LONGEST_ID:
+        return f"has {len(text):,} characters, more than {LONGEST_ID:,}"
+    if "\0" in text:
+        return "holds a NUL character"
+    if not text.isascii() and HALF.search(text):
+        return "holds half of a character (a lone surrogate)"
+    return ""
+
+
+# Arrays
+
+
+@dataclass(frozen=True)
+class Array:
+    """What an array of a file has to be.
+
+    kind       'float', 'integer', 'text', 'ids' (texts that may be ids, each once), or the name of
+               a type such as 'float32'
+    shape      the length of each axis: a number, a name (those of one name are equal), None for any
+    low, high  the range of its numbers
+    """
+
+    kind: str
+    shape: tuple
+    low: float = -math.inf
+    high: float = math.inf
+    optional: bool = False
+    nan: bool = False
+
+
+KINDS = {"float": "f", "integer": "iu", "text": "U", "ids": "U"}
+Form = Mapping[str, Array]
 
 
 def save(path, arrays, description):
@@ -180,38 +457,184 @@ def save(path, arrays, description):
         for name, array in described.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+        archive.comment = _checksum(archive.infolist())
 
 
-def load(path, what="checkpoint", remedy="train again with --overwrite"):
+def load(
+    path,
+    what: str = "checkpoint",
+    remedy: str = "train again with --overwrite",
+    form: Form | Callable[[Any], Form] | None = None,
+) -> tuple[dict[str, np.ndarray], Any]:
     """Read what `save` wrote: (arrays, description).
 
-    A damaged or foreign file is a UserError, whose end, `remedy`, says what to do.
+    `form` says what each array has to be, or is a function of the description that does; without
+    it only the file itself is checked. A damaged or foreign file is a UserError, whose end,
+    `remedy`, says what to do.
     """
     try:
-        with open(path, "rb") as file:
-            if file.read(2) != b"PK":
-                raise ValueError("it is no npz file")
-        with np.load(path, allow_pickle=False) as file:
-            if any(member.compress_type != zipfile.ZIP_STORED for member in file.zip.infolist()):
-                raise ValueError(
-                    "it is compressed, which we never write"
-                )  # so memory is bounded by the size of the file
-            arrays = {name: file[name] for name in file.files}
-        return arrays, json.loads(str(arrays.pop("description")))
+        arrays, description = _read(path)
+        if form is not None:
+            check_arrays(arrays, form(description) if callable(form) else form)
+        return arrays, description
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{path}: does not exist; check the path of the {what}") from None
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        KeyError,
-        EOFError,
-        OSError,
-        RuntimeError,
-        MemoryError,
-        zlib.error,
-        struct.error,
-        SyntaxError,
-        TypeError,
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # whatever zipfile, NumPy and json make of others' bytes
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        if isinstance(error, KeyError):
+            reason = f"it lacks {reason}"
         raise UserError(f"{path}: is not a whole {what} ({reason}); {remedy}") from None
+
+
+def check_arrays(arrays: Mapping[str, np.ndarray], form: Form) -> None:
+    """Raise a ValueError unless the arrays are those of `form`: all of them and no others."""
+    lengths: dict[str, int] = {}
+    for name in arrays:
+        if name not in form:
+            raise ValueError(f"it holds '{name[:100]}', which is unknown")
+    for name, expected in form.items():
+        if name in arrays:
+            _check_array(name, arrays[name], expected, lengths)
+        elif not expected.optional:
+            raise ValueError(f"it lacks '{name}'")
+
+
+def _check_array(name, array, expected, lengths):
+    is_kind = array.dtype.kind in KINDS.get(expected.kind, "") or array.dtype.name == expected.kind
+    shape = tuple(lengths.get(length, length) for length in expected.shape)
+    fits = len(shape) == array.ndim and all(
+        length == size or not isinstance(length, int) for length, size in zip(shape, array.shape)
+    )
+    if not is_kind or not fits:
+        sizes = " x ".join("any" if length is None else str(length) for length in shape)
+        raise ValueError(
+            f"'{name}' is {' x '.join(map(str, array.shape)) or 'one'} of {array.dtype.name},"
+            f" expected {sizes} of {expected.kind}"
+        )
+    lengths |= {length: size for length, size in zip(shape, array.shape) if isinstance(length, str)}
+    if array.dtype.kind == "U":
+        _check_text(name, array, expected.kind == "ids")
+    elif array.size:
+        low, high = (np.nanmin, np.nanmax) if expected.nan else (np.min, np.max)
+        if expected.nan and np.isnan(array).all():
+            return
+        for value in (low(array), high(array)):
+            if not expected.low <= value <= expected.high or not np.isfinite(value):
+                limits = f"{expected.low:g} to {expected.high:g}"
+                raise ValueError(f"'{name}' holds {value}, expected numbers from {limits}")
+
+
+def _check_text(name, array, are_ids):
+    codes = np.ascontiguousarray(array).view(np.uint32)
+    if codes.size and (codes.max() > 0x10FFFF or ((codes >= 0xD800) & (codes < 0xE000)).any()):
+        raise ValueError(f"'{name}' holds what is no text")
+    if are_ids:
+        texts = array.tolist()
+        for text in texts:
+            if fault := id_fault(text):
+                raise ValueError(f"an id of '{name}' {fault}")
+        if len(set(texts)) < len(texts):
+            raise ValueError(f"'{name}' holds an id twice")
+
+
+def check_rows(indices: np.ndarray, indptr: np.ndarray, rows: int, columns: int) -> None:
+    """Raise a ValueError unless the arrays are those of a CSR matrix (rows, columns).
+
+    The columns of a row ascend, each once: row u has indices[indptr[u]:indptr[u+1]].
+    """
+    ends, own = indptr.astype(np.int64), indices.astype(np.int64)
+    if len(ends) != rows + 1 or ends[0] != 0 or ends[-1] != len(own) or (np.diff(ends) < 0).any():
+        raise ValueError("'indptr' does not divide the indices into rows")
+    if len(own) and not (own.min() >= 0 and own.max() < columns):
+        raise ValueError(f"'indices' are not all from 0 to {columns - 1}")
+    ascends = np.diff(own) > 0
+    starts = ends[1:-1]
+    ascends[starts[(starts > 0) & (starts < len(own))] - 1] = True  # where the next row begins
+    if not ascends.all():
+        raise ValueError("'indices' do not ascend in each row")
+
+
+class _Frugal(io.FileIO):
+    """A file that is not read much at a time: else a zip's own list is, whatever its length."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            size = MOST_AT_ONCE
+        elif size > MOST_AT_ONCE:
+            raise ValueError("its list of members is too long")
+        return super().read(size)
+
+
+def _read(path):
+    """(arrays, description) of a file, which memory is taken for only after its size was seen."""
+    check_regular(path)
+    with _Frugal(path) as file:
+        if file.read(2) != b"PK":
+            raise ValueError("it is no npz file")
+        with zipfile.ZipFile(file) as archive:  # type: ignore[arg-type]
+            members = archive.infolist()
+            _check_members(members, os.fstat(file.fileno()).st_size)
+            if archive.comment and archive.comment != _checksum(members):  # older files have none
+                raise ValueError("its checksum differs")
+            arrays = {
+                member.filename.removesuffix(".npy"): _array(archive, member) for member in members
+            }
+    description = arrays.pop("description")
+    if description.dtype.kind != "U" or description.shape != ():
+        raise ValueError("its description is no text")
+    return arrays, parse_json(str(description))
+
+
+def _check_members(members, size):
+    """No more bytes than the file has, no byte for two members, no name twice."""
+    end = 0
+    for member in sorted(members, key=lambda member: member.header_offset):
+        if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+            raise ValueError("it is compressed, which we never write")
+        if member.header_offset < end:
+            raise ValueError("its members overlap")
+        end = member.header_offset + 30 + len(member.filename) + member.file_size
+    if end > size:
+        raise ValueError("its members are longer than the file")
+    names = [member.filename for member in members]
+    if len(set(names)) < len(names) or not all(
+        name.isascii() and name.endswith(".npy") for name in names
+    ):
+        raise ValueError("its members are not arrays of different names")
+
+
+def _array(archive, member):
+    """An array of a file, in this machine's order of bytes."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"'{member.filename[:100]}' is of an unknown version")
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read_header(file)
+        size = member.file_size - file.tell()
+        if (
+            dtype.kind not in "biufU"
+            or dtype.itemsize < 1
+            or len(shape) > MOST_AXES
+            or not all(0 <= length <= member.file_size for length in shape)
+            or math.prod(shape) * dtype.itemsize != size
+        ):
+            raise ValueError(
+                f"'{member.filename[:100]}' claims {str(shape)[:60]} of {str(dtype)[:60]} in"
+                f" {size:,} bytes"
+            )
+        file.seek(0)
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _checksum(members) -> bytes:
+    """What tells accidental damage: the names, lengths and CRCs of all that an npz file holds."""
+    facts = [[member.filename, member.file_size, member.CRC] for member in members]
+    return f"macrid {hashlib.sha256(json.dumps(facts).encode()).hexdigest()}".encode()

@@ -8,6 +8,7 @@ import numpy as np
 
 from macrid.data import column_names
 from macrid.errors import UserError
+from macrid.files import id_fault
 
 MISSING = {"", "nan", "None", "<NA>", "NaT", "inf", "-inf"}  # no id, unless it came as text
 
@@ -116,12 +117,13 @@ def is_number(value: Any) -> bool:
 
 
 def is_possible_id(text: str) -> bool:
-    """Whether a text may be an id: neither blank nor with a NUL character."""
-    return bool(text.strip()) and "\0" not in text
+    """Whether a text may be an id: not blank, not endless, and all of it text."""
+    return not id_fault(text)
 
 
 def refuse_id(text: str, kind: str, where: str, remedy: str) -> None:
     """Raise the UserError for a text that `is_possible_id` denies."""
     if not text.strip():
         raise UserError(f"{where}: the {kind} id is empty; {remedy}")
-    raise UserError(f"{where}: the {kind} id {text!r} holds a NUL character; mend it or remove it")
+    shown = repr(text[:40]) + "..." * (len(text) > 40)
+    raise UserError(f"{where}: the {kind} id {shown} {id_fault(text)}; mend it or remove it")
