@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import os
 import ssl
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from macrid.errors import UserError
+from macrid.files import locked
 
 BLOCK = 1 << 20
 SECONDS = 60
@@ -42,34 +44,75 @@ def download(
     """Fetch the first of `urls` that works to `path`; a file that is there already will do.
 
     `checksum` is an MD5 or a SHA-256; None where nobody has published one: then only the length is
-    checked. What has arrived is kept in `<path>.part`, and the next call asks the server for the
-    rest. A file with another checksum is removed. UserError says for each address what went wrong
-    and what can be done.
+    checked. What has arrived is kept beside it, under a name that only we give, and the next call
+    asks the server for the rest. A file with another checksum is removed. UserError says for each
+    address what went wrong and what can be done.
     """
     path = Path(path)
     kind = KINDS[len(checksum or "0" * 64)]
-    if path.exists():
-        if checksum is None or hash_of(path, kind) == checksum:
-            return path
-        raise UserError(
-            f"{path}: is there already, with another {kind} than {checksum}; move it away to"
-            " download anew"
-        )
+    if _is_there(path, kind, checksum):
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".macrid-download-{path.name}.part")
+    try:
+        with _opened(part) as file, locked(part, wait=False):
+            try:
+                if not _is_there(path, kind, checksum):  # another process may just have finished
+                    _fetch_first(urls, path, part, file, checksum, kind, size, quiet, remedy)
+            finally:
+                if not file.seek(0, os.SEEK_END):
+                    part.unlink(missing_ok=True)
+    except BlockingIOError:
+        raise UserError(
+            f"{path}: another process is downloading it; wait for that, then run again"
+        ) from None
+    return path
+
+
+def _is_there(path, kind, checksum):
+    """Whether the file is there already; one with another checksum is a UserError."""
+    if not path.exists():
+        return False
+    if checksum is None or hash_of(path, kind) == checksum:
+        return True
+    raise UserError(
+        f"{path}: is there already, with another {kind} than {checksum}; move it away to"
+        " download anew"
+    )
+
+
+def _opened(part):
+    """The file of what has arrived, to go on with; what others put in its place is a UserError."""
+    ours = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        file = open(part, "r+b", opener=lambda name, _: os.open(name, ours, 0o666))
+    except OSError as error:
+        if os.path.lexists(part):
+            raise UserError(f"{part}: is no file ({error.strerror}); remove it") from None
+        raise OSError(error.errno, error.strerror, str(part)) from None
+    facts = os.fstat(file.fileno())
+    is_own = not hasattr(os, "geteuid") or facts.st_uid == os.geteuid()
+    if not (stat.S_ISREG(facts.st_mode) and is_own and facts.st_nlink == 1):
+        file.close()
+        raise UserError(f"{part}: is no file of yours alone; remove it")
+    return file
+
+
+def _fetch_first(urls, path, part, file, checksum, kind, size, quiet, remedy):
+    """Fetch the first of `urls` that works to the open file `part`, which then becomes `path`."""
     failures = []
     for url in urls:
         try:
-            _fetch(url, part, size, quiet)
+            _fetch(url, file, path.name, size, quiet)
             arrived = hash_of(part, kind)
             if checksum in (None, arrived):
                 os.replace(part, path)
-                return path
-            part.unlink()
+                return
+            file.truncate(0)
             failures.append(f"{url} sent a file with {kind} {arrived}, expected {checksum}")
         except urllib.error.HTTPError as error:
             if error.code == 416:  # the part is longer than the file
-                part.unlink(missing_ok=True)
+                file.truncate(0)
             failures.append(f"{url} answered {error.code} {error.reason}")
         except (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError) as error:
             failures.append(f"{url} cannot be reached ({getattr(error, 'reason', error)})")
@@ -78,8 +121,8 @@ def download(
         except _Cut as cut:
             failures.append(f"{url} {cut}")
     kept = ""
-    if part.exists():
-        kept = f"; {part.stat().st_size:,} bytes are kept, run again to continue"
+    if arrived := file.seek(0, os.SEEK_END):
+        kept = f"; {arrived:,} bytes are kept, run again to continue"
     raise UserError(f"{path}: could not be downloaded: {'; '.join(failures)}{kept}; or {remedy}")
 
 
@@ -87,9 +130,9 @@ class _Cut(Exception):
     """The connection ended early."""
 
 
-def _fetch(url, part, size, quiet):
-    """Append what is missing of `url` to the file `part`."""
-    have = part.stat().st_size if part.exists() else 0
+def _fetch(url, file, name, size, quiet):
+    """Append what is missing of `url` to an open file."""
+    have = file.seek(0, os.SEEK_END)
     if size is not None and have == size:
         return
     headers = {"User-Agent": "macrid"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -101,24 +144,24 @@ def _fetch(url, part, size, quiet):
         total = have + int(length) if length else size
         if size is not None and total is not None and total > size:
             raise _Cut(f"offers {total:,} bytes, expected {size:,}")
-        with (
-            open(part, "ab" if have else "wb") as file,
-            tqdm(
-                total=total,
-                initial=have,
-                unit="B",
-                unit_scale=True,
-                desc=part.stem,
-                disable=True if quiet else None,
-                leave=False,
-            ) as bar,
-        ):
+        file.truncate(have)
+        file.seek(have)
+        with tqdm(
+            total=total,
+            initial=have,
+            unit="B",
+            unit_scale=True,
+            desc=name,
+            disable=True if quiet else None,
+            leave=False,
+        ) as bar:
             while block := answer.read(BLOCK):
                 have += len(block)
                 if size is not None and have > size:
                     raise _Cut(f"sends more than {size:,} bytes")
                 file.write(block)
                 bar.update(len(block))
+            file.flush()
     if total is not None and have < total:
         raise _Cut(f"ended after {have:,} of {total:,} bytes")
 

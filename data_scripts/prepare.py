@@ -1,7 +1,5 @@
 """What the dataset scripts share: a folder that appears only whole, its statistics, and Table 1."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +8,7 @@ import numpy as np
 
 from macrid import data
 from macrid.errors import UserError
+from macrid.files import replacing_folder
 
 MIN_RATING, MIN_USER_ITEMS = 4, 15  # the paper's section 4.1.1
 TABLE_1 = {  # users, items, ratings
@@ -30,14 +29,8 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.exists():
         raise UserError(f"{path}: is there already; give another --out, or remove it")
-    temporary = path.with_name(path.name + ".part")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
-    temporary.mkdir(parents=True)
-    try:
+    with replacing_folder(path, unless_there=False) as temporary:
         yield temporary
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def paper_filter(folder: Path, name: str) -> tuple[np.ndarray, list[str]]:

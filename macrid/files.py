@@ -87,10 +87,11 @@ def replacing(path, mode="wb"):
 
 
 @contextmanager
-def replacing_folder(path):
-    """A temporary folder beside `path` that takes its name at the end, unless there is one by then.
+def replacing_folder(path, unless_there=True):
+    """A temporary folder beside `path` that takes its name at the end.
 
-    After an error or Ctrl-C nothing is left of it.
+    If another process has made `path` by then, that is kept, or an OSError without `unless_there`.
+    After an error or Ctrl-C nothing is left of the temporary one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,7 @@ def replacing_folder(path):
         try:
             os.replace(temporary, path)
         except OSError:
-            if not path.is_dir():
+            if not (unless_there and path.is_dir()):
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -266,4 +266,4 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def _of_a_run(name: str) -> bool:
-    return name.removesuffix(".part") in FILES
+    return name in FILES or files.is_temporary(name)

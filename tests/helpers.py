@@ -1,13 +1,15 @@
 """What several tests share: tiny arrays, a tiny model, what a refusal looks like, the stand-in."""
 
 import importlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
-from macrid import backend
+from macrid import backend, files
 from macrid.config import Config
 from macrid.errors import UserError
 from macrid.model import initial_parameters
@@ -61,6 +63,14 @@ def refused(process, *words):
     assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1, process.stderr
     for word in words:
         assert str(word) in process.stderr
+
+
+def leftover(folder):
+    """The name that a process which is no more gave to what it was making in a folder."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    ours = files.temporary_path(folder).name
+    return folder / ours.replace(f"-{os.getpid()}-", f"-{gone.pid}-")
 
 
 def contents(folder):

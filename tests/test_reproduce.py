@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers import ROOT, refused
+from helpers import ROOT, leftover, refused
 from PIL import Image
 
 from macrid import config, model, reproduce, run_folder
@@ -242,7 +242,7 @@ def test_killed_and_begun_again_it_ends_as_if_it_had_not_been(made, words, tmp_p
         process.send_signal(signal.SIGKILL)
         process.communicate()  # ends when the last holder of its pipes has: the workers die with it
         kept = {path: path.stat().st_mtime_ns for path in units()}
-    (folder / "units" / "EASE.fold0.npz.part").write_bytes(b"half")
+    leftover(folder / "units").write_bytes(b"half")
     process = start([*words, "--out", folder])
     _, errors = process.communicate()
     assert process.returncode == 0, errors

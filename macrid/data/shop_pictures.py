@@ -2,15 +2,13 @@
 
 import colorsys
 import hashlib
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from macrid.files import cache_folder
+from macrid.files import cache_folder, replacing_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -85,19 +83,9 @@ def write_all(
     paths = [folder / f"{name}.png" for name in ids]
     if folder.is_dir():
         return paths
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with replacing_folder(folder) as part:
         for category, row, path in zip(categories, attributes, paths):
             draw(category, row).save(part / path.name, compress_level=1)
-        try:
-            os.replace(part, folder)
-        except OSError:
-            if not folder.is_dir():  # else another process has just written the same pictures
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return paths
 
 

@@ -54,7 +54,8 @@ def check_folder(folder: Path, made_of: dict, overwrite: bool) -> None:
         if not overwrite:
             _compare(folder, files.load_json(folder / "reproduce.json"), made_of)
     elif folder.exists():
-        strangers = sorted(path.name for path in folder.iterdir())
+        names = sorted(path.name for path in folder.iterdir())
+        strangers = [name for name in names if not files.is_temporary(name)]
         if strangers:
             raise UserError(
                 f"{folder}: holds '{strangers[0]}' but no table; give --out a new folder"
@@ -65,9 +66,10 @@ def begin(folder: Path, made_of: dict, overwrite: bool) -> None:
     """Make the folder ready: free of what is half-written and, with `overwrite`, of old files."""
     units = folder / "units"
     units.mkdir(exist_ok=True)
-    for path in (*folder.iterdir(), *units.iterdir()):
-        is_ours = path.name in FILES or (path.parent == units and path.suffix == ".npz")
-        if path.suffix == ".part" or (overwrite and is_ours):
+    for place in (folder, units):
+        files.remove_leftovers(place)
+    for path in (*folder.iterdir(), *units.iterdir()) if overwrite else ():
+        if path.name in FILES or (path.parent == units and path.suffix == ".npz"):
             path.unlink()
     if not (folder / "reproduce.json").is_file():
         files.save_json(folder / "reproduce.json", made_of)

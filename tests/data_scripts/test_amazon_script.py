@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers import refused
+from helpers import leftover, refused
 from loopback import Server, run_script, start_script
 from PIL import Image
 
@@ -216,7 +216,7 @@ def test_pictures_continue_where_they_stopped(served, tmp_path):
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_stopped_amid_pictures_continues(served, tmp_path, sent):
     out = tmp_path / "x"
-    (tmp_path / "x.part").mkdir()  # as a run leaves it that was killed amid the preparation
+    leftover(tmp_path).mkdir()  # as a run leaves it that was killed amid the preparation
     words = (NAME, "--url", served.url, "--out", out, "--pictures", "--delay")
     process = start_script("amazon", *words, 0.1)
     while len(list(out.glob("pictures/*.jpg"))) < 3 and process.poll() is None:
@@ -226,7 +226,7 @@ def test_a_run_that_is_stopped_amid_pictures_continues(served, tmp_path, sent):
     assert process.returncode == (2 if sent == signal.SIGINT else -sent) and (
         "continue" in message
     ) == (sent == signal.SIGINT)
-    assert not (tmp_path / "x.part").exists()
+    assert not list(tmp_path.glob("*.part"))
     before = len(list(out.glob("pictures/*.jpg")))
     assert 3 <= before < 26
     assert run_script("amazon", *words, 0).returncode == 0
@@ -415,7 +415,7 @@ def test_a_cut_download_is_resumed(served, tmp_path):
     words = (NAME, "--url", served.url, "--out", tmp_path / "x")
     served.cut = 5000
     refused(run_script("amazon", *words), "5,000 bytes are kept, run again to continue")
-    assert os.listdir(tmp_path) == [f"{RATINGS}.part"]
+    assert os.listdir(tmp_path) == [f".macrid-download-{RATINGS}.part"]
     served.cut = 0
     assert (
         run_script("amazon", *words).returncode == 0

@@ -115,7 +115,7 @@ def test_a_cut_download_is_resumed(server, tmp_path):
         "2,000 bytes are kept, run again to continue",
         "--from",
     )
-    assert os.listdir(tmp_path) == ["ml-1m.zip.part"]
+    assert os.listdir(tmp_path) == [".macrid-download-ml-1m.zip.part"]
     server.cut = 0
     assert (
         run_script("movielens", *words, "--out", tmp_path / "ml", "--md5", md5.upper()).returncode
