@@ -14,11 +14,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
-from macrid import Config, Recommender, backend, model
-from macrid.data.adoptions import csr_of_rows
+from macrid import Config, backend, model
+from macrid.data.adoptions import Interactions, csr_of_rows
+from macrid.recommender import from_run
+from macrid.run_folder import Run
 
 READ = """
 import resource, sys, time
@@ -37,18 +40,13 @@ print(f"| {rows:,} | {read - start:.1f} | {end - read:.1f} | {peak:.2f} |")
 def random_recommender(users, items, rng, d=200, K=4, each=30):
     """A recommender with random parameters and histories of 30 items."""
     config = Config(K=K, d=d, data="made")
-    recommender = Recommender(config)
-    recommender.parameters = model.initial_parameters(items, config, rng)
-    recommender.items, recommender.users = (
-        np.arange(items).astype(str),
-        np.arange(users).astype(str),
-    )
-    recommender.titles = None
+    state = SimpleNamespace(best=model.initial_parameters(items, config, rng))
     part = items // each  # an item of each thirtieth of the catalogue, so none twice
     histories = rng.integers(0, part, (users, each)) + np.arange(each) * part
-    recommender.histories = csr_of_rows(histories, items)
-    recommender._number()
-    return recommender
+    ids = np.arange(users).astype(str), np.arange(items).astype(str)
+    interactions = Interactions(csr_of_rows(histories, items), *ids)
+    split = SimpleNamespace(items=np.arange(items))
+    return from_run(Run(config, interactions, split, state))
 
 
 def products(recommender):
