@@ -32,14 +32,14 @@ def test_equal_to_a_plain_loop(rng, levels, k):
     held_out = [set(row[5 : 5 + n]) for row, n in zip(order, rng.integers(0, 8, people))]
     part = HeldOut(np.arange(people), users(fold_in, M), users(held_out, M))
     given = iter(np.array_split(scores, [500]))
-    figures = evaluate(lambda X: next(given).copy(), part, ((k, "ndcg"), (k, "recall")))
+    metrics = evaluate(lambda X: next(given).copy(), part, ((k, "ndcg"), (k, "recall")))
     expected = [plain(*row, k) for row in zip(scores, fold_in, held_out)]
-    for u, figure in enumerate(expected):
-        if figure is None:
-            assert np.isnan(figures[f"ndcg@{k}"][u]) and np.isnan(figures[f"recall@{k}"][u])
+    for u, values in enumerate(expected):
+        if values is None:
+            assert np.isnan(metrics[f"ndcg@{k}"][u]) and np.isnan(metrics[f"recall@{k}"][u])
         else:
-            assert figures[f"ndcg@{k}"][u] == pytest.approx(figure[0], abs=1e-12)
-            assert figures[f"recall@{k}"][u] == pytest.approx(figure[1], abs=1e-12)
+            assert metrics[f"ndcg@{k}"][u] == pytest.approx(values[0], abs=1e-12)
+            assert metrics[f"recall@{k}"][u] == pytest.approx(values[1], abs=1e-12)
 
 
 def test_top_k_is_the_stable_order(rng):
@@ -50,10 +50,10 @@ def test_top_k_is_the_stable_order(rng):
 
 
 def test_users_without_held_out_items_are_left_out_and_counted():
-    figures = per_user(
+    metrics = per_user(
         np.array([[0, 1], [0, 1], [0, 1]]), users([(0,), (), (1,)], 2), ((2, "ndcg"), (1, "recall"))
     )
-    result = summary(figures)["recall@1"]
+    result = summary(metrics)["recall@1"]
     assert result == {"mean": 0.5, "stderr": 0.5, "users": 2, "left_out": 1}
 
 

@@ -29,7 +29,7 @@ def test_the_t_test_and_its_interval_are_scipys(rng):
     )
 
 
-def test_users_without_a_figure_are_left_out_and_counted():
+def test_users_without_a_value_are_left_out_and_counted():
     first, second = np.array([0.5, np.nan, 0.7, 0.1]), np.array([0.4, 0.2, 0.4, np.nan])
     found = paired_comparison(first, second)
     assert (found.users, found.left_out) == (2, 2) and found.mean == pytest.approx(0.2)
@@ -38,9 +38,9 @@ def test_users_without_a_figure_are_left_out_and_counted():
 
 
 def test_equal_systems_and_a_constant_lead():
-    figures = np.array([0.25, 0.5, 0.75])
-    assert paired_comparison(figures, figures).p == 1
-    lead = paired_comparison(figures + 0.25, figures)
+    values = np.array([0.25, 0.5, 0.75])
+    assert paired_comparison(values, values).p == 1
+    lead = paired_comparison(values + 0.25, values)
     assert (lead.p, lead.low, lead.high, lead.detectable) == (0, 0.25, 0.25, 0)
 
 
