@@ -1,4 +1,4 @@
-"""What a user can mend: one class, so that every command can turn it into one clear line."""
+"""What a user can mend: one class, which every command turns into one clear line."""
 
 
 class UserError(ValueError):
@@ -7,3 +7,7 @@ class UserError(ValueError):
     The message is one line. It names the file and line where there is one, says what was found and
     what was expected, and ends with the remedy. Commands print it and exit with status 2.
     """
+
+
+class NotTrained(UserError, AttributeError):
+    """Something of a model was asked for that training makes."""

@@ -5,6 +5,7 @@ model = Recommender(K=4).fit("ratings.csv")
 items, scores = model.recommend(["alice", "bob"], n=10)
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,7 +20,7 @@ from macrid.data import checks, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
 from macrid.data.lookup import Lookup, is_id
 from macrid.data.sources import interactions_of
-from macrid.errors import UserError
+from macrid.errors import NotTrained, UserError
 from macrid.evaluation import metrics
 from macrid.model import semantics
 from macrid.model.objective import compared
@@ -61,7 +62,7 @@ class Recommender:
     items, users  (M,) and (N,) ids
     titles        (M,), or None
     histories     (N, M) CSR: what each user has
-    config        the options
+    config        the options, with as many concepts as `adaptive_K` left
     parameters    the arrays of the model
     metrics       of the held-out test users, with standard errors; `figures` is an older name of it
     report        lines that say what `fit` read and what it dropped, None after `load`
@@ -78,14 +79,16 @@ class Recommender:
     histories: sparse.csr_array
     metrics: dict | None
     report: list[str] | None
+    matrix_columns: int | None
     _lookup: Lookup
 
     def __init__(self, config: configs.Config | None = None, **options):
         self.config = (config or configs.Config(data="memory")).replace(**options)
+        self._requested = self.config  # what `fit` trains with; `config` becomes what it made
 
     def __getattr__(self, name):
         if name in Recommender.__annotations__:
-            raise UserError("the model is not trained yet; call fit, or Recommender.load")
+            raise NotTrained("the model is not trained yet; call fit, or Recommender.load")
         raise AttributeError(f"Recommender has no {name}")
 
     def __repr__(self):
@@ -120,9 +123,9 @@ class Recommender:
 
         They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item)
         or (user, item, rating), a SciPy matrix of users by items (ids are row and column numbers;
-        every value but 0 is an adoption, or with `min_rating` every value from it on), or a pandas
-        DataFrame whose columns have known names (`macrid.data.column_names`) or are named by the
-        option `columns`. A tenth of the users each is held out for validation, which stops
+        every value above 0 is an adoption, or with `min_rating` every value from it on), or a
+        pandas DataFrame whose columns have known names (`macrid.data.column_names`) or are named by
+        the option `columns`. A tenth of the users each is held out for validation, which stops
         training, and for the test metrics; they can be recommended to like all others. Items that
         no training user has are left out.
 
@@ -138,12 +141,13 @@ class Recommender:
             raise UserError(
                 f"start is 'pictures', which a Recommender cannot do by itself; {remedy}"
             )
-        adoptions = interactions_of(interactions, self.config)
-        split = splits.split(adoptions, self.config.split, self.config.split_seed)
-        targets = semantics.targets(adoptions, split, self.config)
-        state = fit.fit(split, self.config, targets)
-        trained = from_run(Run(self.config, adoptions, split, state))
-        vars(self).update(vars(trained))
+        config = self._requested
+        adoptions = interactions_of(interactions, config)
+        split = splits.split(adoptions, config.split, config.split_seed)
+        targets = semantics.targets(adoptions, split, config)
+        state = fit.fit(split, config, targets)
+        trained = from_run(Run(config, adoptions, split, state))
+        vars(self).update(vars(trained), _requested=config)
         self.report = checks.describe(adoptions)
         ranker = model.ranker(self.parameters, self.config)
         self.metrics = metrics.summary(metrics.evaluate_ranking(ranker, split.test))
@@ -159,11 +163,11 @@ class Recommender:
         r"""The n best items: (ids, scores), both (n,) for one user, (B, n) for several; best first.
 
         users     an id, a list of ids, or for users that the model has not seen a list of histories
-                  (lists of item ids) or a SciPy matrix (B, M) whose columns are `items`
+                  (lists of item ids) or a SciPy matrix: of a model that was trained on a matrix
+                  its columns are those of that one, else `items` in their order
         concepts  {k: factor}: factors of the concepts in P_ui = sum_k factor_k c_ik E_uki; those
                   not named keep 1
-        scores    ln P_ui up to a constant of the user. A user with fewer than n items left has ''
-                  at -inf at the end.
+        scores    ln P_ui. A user with fewer than n items left has '' at -inf at the end.
 
         >>> model.recommend("alice", n=2)
         (array(['tea', 'jam'], dtype='<U3'), array([7.81, 7.67], dtype=float32))
@@ -171,7 +175,7 @@ class Recommender:
         """
         X, single = self._lookup.rows(users)
         emphasis = self._emphasis(concepts)
-        _check_count(n)
+        n = self._count(n)
         ids, scores = [np.zeros((0, n), self.items.dtype)], [np.zeros((0, n), self.config.dtype)]
         for start in range(0, X.shape[0], USERS_AT_A_TIME):
             batch = X[start : start + USERS_AT_A_TIME]
@@ -203,7 +207,7 @@ class Recommender:
         if concept is not None:
             k = self._concept(concept)
             similarity[self.concepts.argmax(axis=1) != k] = -np.inf
-        best = metrics.top_k(similarity[None], n)[0]
+        best = metrics.top_k(similarity[None], int(n))[0]
         best = best[np.isfinite(similarity[best])]
         return self.items[best], similarity[best]
 
@@ -243,7 +247,10 @@ class Recommender:
         arrays |= {"indices": self.histories.indices, "indptr": self.histories.indptr}
         if self.titles is not None:
             arrays["titles"] = self.titles
-        files.save(path, arrays, {"config": asdict(self.config), "figures": self.metrics})
+        description: dict = {"config": asdict(self.config), "figures": self.metrics}
+        if self.matrix_columns is not None:
+            description["matrix_columns"] = self.matrix_columns
+        files.save(path, arrays, description)
 
     @classmethod
     def load(cls, path, backend_name: str | None = None) -> "Recommender":
@@ -261,6 +268,7 @@ class Recommender:
             loaded.metrics, loaded.report = description["figures"], None
             loaded.items, loaded.users = arrays["items"], arrays["users"]
             loaded.titles = arrays.get("titles")
+            loaded.matrix_columns = description.get("matrix_columns")
             shape = (len(loaded.users), len(loaded.items))
             loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
             loaded.histories.check_format()
@@ -282,8 +290,19 @@ class Recommender:
 
     def _index(self):
         """Make users and items findable by their ids."""
+        columns, threshold = self.matrix_columns, self.config.min_rating
         fewest = self.config.min_user_items
-        self._lookup = Lookup(self.items, self.users, self.histories, fewest)
+        self._lookup = Lookup(self.items, self.users, self.histories, columns, threshold, fewest)
+
+    def _count(self, n):
+        """How many items a list has: n, or all there are, with a warning."""
+        _check_count(n)
+        if n > len(self.items):
+            warnings.warn(
+                f"n is {n}, but the model knows {len(self.items)} items: the lists have those",
+                stacklevel=3,
+            )
+        return min(int(n), len(self.items))
 
     def _emphasis(self, concepts):
         """The factors (K,) of the concepts where the parameters lie, or None where all are 1."""
@@ -300,7 +319,7 @@ class Recommender:
                 )
             factors[self._concept(k)] = factor
         if not factors.any():
-            raise UserError("every concept has the factor 0; give one of them at least a larger one")
+            raise UserError("every concept has the factor 0; give one of them a larger one")
         xp = backend.array_module(self.parameters["H"])
         return backend.to_device(xp, factors) if concepts else None
 
@@ -339,11 +358,12 @@ def from_run(run: Run) -> Recommender:
     trained.titles = None if interactions.titles is None else interactions.titles[items]
     trained.histories = sparse.csr_array(interactions.X[:, items])
     trained.histories.sort_indices()
+    trained.matrix_columns = interactions.matrix_columns
     trained.metrics = trained.report = None
     trained._index()
     return trained
 
 
 def _check_count(n):
-    if not (isinstance(n, (int, np.integer)) and n >= 1):
+    if isinstance(n, bool) or not (isinstance(n, (int, np.integer)) and n >= 1):
         raise UserError(f"n is {n!r}, expected a whole number of at least 1")

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import uuid
 
 import numpy as np
 import pytest
@@ -446,3 +447,115 @@ def test_histories_that_cannot_be_used(command, run, tmp_path, text, told, words
 def test_options_of_python_and_of_the_command_are_one(trained):
     assert isinstance(trained.config, Config) and trained.config.K == 2
     np.testing.assert_allclose(trained.concepts, model.concepts(trained.parameters, trained.config))
+
+
+def matrix_model(rng, **options):
+    """A model of a matrix with columns in no order of appearance, some of them empty."""
+    X = (rng.random((60, 20)) < 0.4).astype("f4")
+    X[:, [3, 11]] = 0
+    X[7] = 0
+    X = sparse.csr_array(X)
+    settings = {"d": 8, "max_epochs": 3, "min_user_items": 1} | options
+    return X, Recommender(**settings).fit(X)
+
+
+def test_columns_of_a_matrix_mean_what_they_meant_in_fit(rng, tmp_path):
+    X, model = matrix_model(rng)
+    model.save(tmp_path / "model.npz")
+    for trained in (model, Recommender.load(tmp_path / "model.npz")):
+        for user in (0, 5, 59):
+            by_id, scores_by_id = trained.recommend(str(user), n=5)
+            by_row, scores_by_row = trained.recommend(X[[user]], n=5)
+            np.testing.assert_array_equal(by_row[0], by_id)
+            np.testing.assert_allclose(scores_by_row[0], scores_by_id, rtol=1e-5)
+            assert not set(by_id.tolist()) & set(X[[user]].indices.astype(str))
+    with pytest.raises(UserError, match="have 18 columns, expected 20, as the matrix"):
+        model.recommend(X[:, :18])
+
+
+def test_a_row_of_one_dimension_is_one_user(rng):
+    X, model = matrix_model(rng)
+    row = sparse.coo_array(X[[4]].toarray()[0])
+    items, scores = model.recommend(row, n=5)
+    assert items.shape == scores.shape == (5,)
+    np.testing.assert_array_equal(items, model.recommend("4", n=5)[0])
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "coo twice", "lil", "zeros", "unsorted"])
+def test_every_form_of_a_matrix_is_the_same_to_fit_and_recommend(rng, form):
+    """Entries of one place are summed, so that two halves are a whole; stored zeros are nothing."""
+    X, model = matrix_model(rng, min_rating=1.0)
+    u, i = X.nonzero()
+    if form == "coo twice":
+        order = rng.permutation(2 * len(u))
+        halves = np.full(2 * len(u), 0.5), (np.tile(u, 2)[order], np.tile(i, 2)[order])
+        other = sparse.coo_array(halves, shape=X.shape)
+    elif form == "zeros":
+        values = np.concatenate([np.ones(len(u)), np.zeros(60)])
+        places = np.concatenate([u, np.arange(60)]), np.concatenate([i, np.full(60, 19)])
+        other = sparse.coo_array((values, places), shape=X.shape)
+    elif form == "unsorted":
+        other = X.copy()
+        for start, end in zip(X.indptr, X.indptr[1:]):
+            other.indices[start:end] = X.indices[start:end][::-1]
+        other.has_sorted_indices = False
+    else:
+        other = X.asformat(form)
+    again = Recommender(d=8, max_epochs=3, min_user_items=1, min_rating=1.0).fit(other)
+    np.testing.assert_array_equal(again.parameters["H"], model.parameters["H"])
+    np.testing.assert_array_equal(model.recommend(other)[0], model.recommend(X)[0])
+
+
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf, 1j], ids=str)
+def test_fit_and_recommend_refuse_the_same_values(rng, value):
+    X, model = matrix_model(rng)
+    wrong = X.astype(complex if isinstance(value, complex) else float)
+    wrong.data[3] = value
+    for door in (model.recommend, Recommender(min_user_items=1).fit):
+        with pytest.raises(UserError, match="row 0, column|expected real numbers"):
+            door(wrong)
+
+
+def test_three_dimensions_are_refused(rng):
+    _, model = matrix_model(rng)
+    cube = sparse.coo_array(np.ones((2, 3, 4)))
+    for door in (model.recommend, Recommender().fit):
+        with pytest.raises(UserError, match="3 dimensions, expected users by items"):
+            door(cube)
+
+
+def test_a_threshold_counts_in_recommend_as_in_fit(rng):
+    X, _ = matrix_model(rng)
+    ratings = X.astype(float)
+    ratings.data = rng.choice([1.0, 4.0, 4.0, 5.0], X.nnz)
+    model = Recommender(d=8, max_epochs=2, min_user_items=1, min_rating=4).fit(ratings)
+    by_id = [model.recommend(user, n=5)[0] for user in ("0", "20")]
+    np.testing.assert_array_equal(model.recommend(ratings[[0, 20]], n=5)[0], by_id)
+
+
+def test_a_second_fit_starts_from_the_options_that_were_asked_for(rng):
+    X, model = matrix_model(rng, K=4, adaptive_K=1.0, max_epochs=2)
+    assert model.config.K == 1, "concepts less than 1 bit apart are dropped"
+    first = model.parameters["H"].copy()
+    np.testing.assert_array_equal(model.fit(X).parameters["H"], first)
+
+
+def test_what_is_not_trained_has_no_items_and_a_bool_is_no_number(rng):
+    assert not hasattr(Recommender(), "items") and not hasattr(Recommender(), "no_such_thing")
+    with pytest.raises(UserError, match="not trained yet"):
+        _ = Recommender().items
+    _, model = matrix_model(rng)
+    for wrong in (True, 0, 2.5, "3"):
+        with pytest.raises(UserError, match="expected a whole number of at least 1"):
+            model.recommend("0", n=wrong)
+    with pytest.warns(UserWarning, match="n is 100, but the model knows 18 items"):
+        assert model.recommend("0", n=100)[0].shape == (18,)
+
+
+def test_an_id_of_any_type_that_fit_takes_finds_its_user(rng):
+    ids = [uuid.UUID(int=n) for n in range(20)]
+    rows = [(user, item) for user in ids for item in rng.choice(12, 6, replace=False).tolist()]
+    model = Recommender(d=4, max_epochs=1, min_user_items=1).fit(rows)
+    np.testing.assert_array_equal(
+        model.recommend(ids[3], n=3)[0], model.recommend([ids[3], ids[4]], n=3)[0][0]
+    )

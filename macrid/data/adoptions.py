@@ -41,6 +41,7 @@ class Interactions:
     category_names  G names
     pictures        M paths or None each, or None
     truth           what stands behind the adoptions, known of the made shop only
+    matrix_columns  of the matrix that these were read from, whose column numbers the items are
     report          what was read ("columns", in words) and how much was dropped (counts)
     """
 
@@ -52,6 +53,7 @@ class Interactions:
     category_names: tuple[str, ...] = ()
     pictures: Sequence[Path | None] | None = None
     truth: Truth | None = None
+    matrix_columns: int | None = None
     report: dict = field(default_factory=dict)
 
     def item_titles(self, items: np.ndarray) -> list[str]:

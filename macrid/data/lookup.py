@@ -1,6 +1,7 @@
 """Outside ids -> rows and columns: whom a caller asks for, and about which item."""
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy import sparse
 
 from macrid.data.adoptions import csr_of_rows
 from macrid.data.in_memory import as_id
+from macrid.data.matrix import adoptions
 from macrid.data.sources import listed
 from macrid.errors import UserError
 
@@ -15,14 +17,22 @@ from macrid.errors import UserError
 class Lookup:
     """Finds users and items by their ids from outside.
 
-    items (M,) and users (N,) are ids, histories (N, M) CSR what each user has; `fewest` adoptions
-    were needed to be one of the users, for error messages.
+    items (M,) and users (N,) are ids, histories (N, M) CSR what each user has. Where they came as a
+    matrix, `matrix_columns` is how many columns it had. `min_rating` and `fewest`, how many
+    adoptions made one a user, are those of the training.
     """
 
     def __init__(
-        self, items: np.ndarray, users: np.ndarray, histories: sparse.csr_array, fewest: int
+        self,
+        items: np.ndarray,
+        users: np.ndarray,
+        histories: sparse.csr_array,
+        matrix_columns: int | None = None,
+        min_rating: float | None = None,
+        fewest: int = 1,
     ):
-        self.histories, self.fewest = histories, fewest
+        self.histories, self.matrix_columns = histories, matrix_columns
+        self.min_rating, self.fewest = min_rating, fewest
         self.items = {name: i for i, name in enumerate(items.tolist())}
         self.users = {name: u for u, name in enumerate(users.tolist())}
 
@@ -51,16 +61,17 @@ class Lookup:
         )
 
     def rows(self, users: Any) -> tuple[sparse.csr_array, bool]:
-        """What some users have, as CSR (B, M), and whether it is one user who was asked for by id.
+        """What some users have, as CSR (B, M), and whether one user was asked for.
 
         `users` is an id, a list of ids, a list of histories (lists of item ids), or a SciPy matrix
-        (B, M) of histories.
+        of histories, a row of one dimension being one user. Its columns are those of the matrix
+        that the model was trained on, or if that was no matrix, the items (M,) in their order.
 
         >>> lookup.rows([["tea", "jam"]])[0].toarray()
         array([[1., 1.]], dtype=float32)
         """
         if sparse.issparse(users):
-            return self._matrix(users), False
+            return self._matrix(users), users.ndim == 1
         if is_id(users):
             return self.histories[[self.user(users)]], True
         expected = "an id, a list of ids, a list of histories, or a SciPy matrix"
@@ -76,17 +87,24 @@ class Lookup:
         return self._histories(several), False
 
     def _matrix(self, matrix):
-        """A SciPy matrix of histories as sorted ones."""
-        if matrix.shape[1] != len(self.items):
+        """A SciPy matrix of histories with the items as its columns."""
+        X = adoptions(matrix, self.min_rating, "the histories")
+        expected, whose = len(self.items), "one for each of model.items"
+        if self.matrix_columns is not None:
+            expected, whose = self.matrix_columns, "as the matrix that the model was trained on"
+        if X.shape[1] != expected:
             raise UserError(
-                f"the histories have {matrix.shape[1]} columns, expected {len(self.items)}, one"
-                " for each of model.items"
+                f"the histories have {X.shape[1]} columns, expected {expected}, {whose}"
             )
-        X = sparse.csr_array(matrix).astype(np.float32)
-        X.eliminate_zeros()
-        X.sort_indices()
-        X.data[:] = 1
-        return X
+        if self.matrix_columns is None:
+            return X
+        item = np.full(expected, -1)
+        item[[int(column) for column in self.items]] = list(self.items.values())
+        users, columns = X.nonzero()
+        known = item[columns] >= 0
+        pairs = (users[known], item[columns[known]])
+        ones = np.ones(known.sum(), np.float32)
+        return sparse.csr_array((ones, pairs), shape=(X.shape[0], len(self.items)))
 
     def _histories(self, histories):
         """Lists of item ids as rows; a warning says which items are unknown."""
@@ -106,4 +124,6 @@ class Lookup:
 
 def is_id(value: Any) -> bool:
     """Is this one id, and not several or a history?"""
-    return isinstance(value, (str, int, float, np.integer, np.floating))
+    if value is None or sparse.issparse(value):
+        return False
+    return isinstance(value, (str, bytes)) or not isinstance(value, Iterable)

@@ -1,15 +1,16 @@
 """Whatever holds adoptions, a file or something in memory -> `Interactions`."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from scipy import sparse
 
 from macrid.data.adoptions import Interactions
 from macrid.data.in_memory import frame_columns
 from macrid.data.loading import categorised, from_pairs, load
+from macrid.data.matrix import adoptions, checked
 from macrid.errors import UserError
 
 EXPECTED = "a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])"
@@ -33,11 +34,10 @@ def interactions_of(source: Any, config) -> Interactions:
         raise UserError(
             "columns is given, but only a file or a DataFrame has columns to name; leave it out"
         )
+    if sparse.issparse(source):
+        return _of_matrix(source, config)
     if is_frame:
         (users, items, *ratings), columns_used = frame_columns(source, config.columns)
-    elif sparse.issparse(source):
-        users, items, *ratings = _entries(source, config.min_rating)
-        columns_used = "a matrix of users by items"
     else:
         users, items, *ratings = _columns(source)
         columns_used = f"rows of user,item{',rating' * len(ratings)}"
@@ -59,23 +59,24 @@ def listed(values: Any, name: str, expected: str) -> list:
     return list(values)
 
 
-def _entries(matrix, min_rating):
-    """Row numbers and column numbers of a SciPy matrix where it is not 0.
-
-    With `min_rating` those of every stored value, and the values.
-    """
-    X = sparse.coo_array(matrix)
-    u, i = X.coords
-    wrong = ~np.isfinite(X.data)
-    if min_rating is None:
-        wrong |= X.data < 0
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        value, remedy = X.data[at], "mend or remove it"
-        if np.isfinite(value):
-            remedy = "say by min_rating which values count as adoptions"
-        raise UserError(f"row {u[at]}, column {i[at]} of the matrix is {value}; {remedy}")
-    return (u[X.data != 0], i[X.data != 0]) if min_rating is None else (u, i, X.data)
+def _of_matrix(matrix, config):
+    """Interactions of a matrix of users by items, whose ids are the numbers of rows and columns."""
+    X = checked(matrix)
+    ratings = X.data
+    if config.min_rating is None:
+        adoptions(X)  # refuses what is below 0
+        ratings = None
+    u, i = X.nonzero()
+    interactions = from_pairs(
+        u,
+        i,
+        config.min_user_items,
+        ratings=ratings,
+        min_rating=config.min_rating,
+        columns_used="a matrix of users by items",
+    )
+    interactions = replace(interactions, matrix_columns=X.shape[1])
+    return categorised(interactions, config.categories) if config.categories else interactions
 
 
 def _columns(source):

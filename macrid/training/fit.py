@@ -94,7 +94,7 @@ def fit(
         config = config.replace(K=len(state.parameters["m"]))
 
         # an epoch of steps
-        totals, users = dict.fromkeys(TERMS, 0.0), 0
+        totals, users = dict.fromkeys(TERMS, 0.0), 0.0
         for X, noise in epoch_batches(split.train, config, state.epoch + 1, xp, batch_size):
             beta = annealed_beta(state.step, config)
             B = X.shape[0]
