@@ -15,7 +15,6 @@ import gzip
 import html
 import json
 import math
-import re
 import sys
 import warnings
 import zlib
@@ -29,12 +28,12 @@ from prepare import TABLE_1, new_folder, paper_filter
 from tqdm import tqdm
 
 from macrid import terminal
+from macrid.data.swapped import why_swapped
 from macrid.errors import UserError
 from macrid.pictures import features
 
 SERVER = "http://snap.stanford.edu/data/amazon/productGraph"
 NAMES = [name for name in TABLE_1 if name != "ml-latest-small"]
-ASIN = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")  # users begin with A, or with '#'
 SAMPLE = 1000  # rows that tell the order of the columns
 MOST_LINE = 4 << 20  # characters
 LITERALS_RAISE = (  # what reading a line as a literal may raise
@@ -223,30 +222,28 @@ def lines_of(path, quiet):
 def convert_ratings(path, out, columns, quiet):
     """Write user,item,rating,timestamp with a header; return the items.
 
-    Warns where the columns stand in the order of 2018. The rule: an ASIN is B and nine more, or an
-    ISBN; nearly all are. So the order is item,user where most of the first rows have an ASIN in the
-    first column and none in the second.
+    Warns where the columns stand in the order of 2018, by `macrid.data.swapped`.
     """
     rows = (_rating(path, number, line) for number, line in lines_of(path, quiet))
     first = [row for _, row in zip(range(SAMPLE), rows)]
     if not first:
         raise UserError(f"{path}: has no ratings; expected lines of user,item,rating,time")
     swapped = columns == "item,user"
-    as_of_2018 = [row for row in first if ASIN.fullmatch(row[0]) and not ASIN.fullmatch(row[1])]
-    if columns == "auto" and 2 * len(as_of_2018) > len(first):
+    users, items, *_ = (list(dict.fromkeys(ids)) for ids in zip(*first))
+    if columns == "auto" and why_swapped(users, items):
         swapped = True
         print(
             f"warning: {path}: the columns are item,user,rating,time, the order of 2018, and are"
             " read so; the other way round: --columns user,item",
             file=sys.stderr,
         )
-    items = set()
+    rated = set()
     with csv_writer(out, ("user", "item", "rating", "timestamp")) as writer:
         for a, b, *rest in chain(first, rows):
             user, item = (b, a) if swapped else (a, b)
-            items.add(item)
+            rated.add(item)
             writer.writerow((user, item, *rest))
-    return items
+    return rated
 
 
 def _rating(path, number, line):

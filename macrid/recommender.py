@@ -18,7 +18,8 @@ from macrid import backend, files, model
 from macrid import config as configs
 from macrid.data import checks, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
-from macrid.data.lookup import Lookup, is_id
+from macrid.data.ids import is_id
+from macrid.data.lookup import Lookup
 from macrid.data.sources import interactions_of
 from macrid.errors import NotTrained, UserError
 from macrid.evaluation import metrics

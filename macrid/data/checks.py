@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from macrid.data import ids
 from macrid.data.adoptions import Interactions
 from macrid.data.in_memory import Table
+from macrid.data.swapped import why_swapped
 from macrid.errors import UserError
 
 DROPPED = {  # key of the report: what it counts
@@ -82,29 +84,47 @@ def describe(interactions: Interactions) -> list[str]:
             f"warning: {users_dropped / (users_dropped + N):.0%} of the users are dropped for too"
             " few adoptions; see min_user_items and min_rating"
         )
-    if N < M / 50 and nnz / M < 2:
+    return lines + report.get("remarks", []) + eager_users(interactions)
+
+
+def remarks(table: Table) -> list[str]:
+    """What looks odd about the ids of a table, a line each."""
+    lines = ids.remarks(table.user_ids, "user") + ids.remarks(table.item_ids, "item")
+    if why := why_swapped(table.user_ids, table.item_ids, table.u, table.i):
         lines.append(
-            "warning: very few users and very many items; are the user and item columns swapped?"
+            f"warning: {why}; are the user and item columns swapped? then say so by columns"
+            " (--columns USER,ITEM[,RATING])"
         )
     return lines
 
 
-def mismatch(ids: Iterable[str], users: np.ndarray, items: np.ndarray) -> str:
-    """Why `ids` from elsewhere might fit none of the `items`: a remedy, or ''."""
-    ids = set(ids)
-    if ids & set(users.tolist()):
+def eager_users(interactions: Interactions) -> list[str]:
+    """A line on the users who have so many adoptions that they may be no customers, or none."""
+    M = interactions.X.shape[1]
+    adoptions = np.diff(interactions.X.indptr)
+    has_half_of_all = (adoptions > M / 2) & (M >= 200) & (adoptions > 5 * adoptions.mean())
+    is_eager = (adoptions > 20 * adoptions.mean()) | has_half_of_all
+    share = adoptions[is_eager].sum() / max(adoptions.sum(), 1)
+    if share < 0.05 and not has_half_of_all.any():
+        return []
+    who = interactions.users[np.argmax(adoptions)]
+    return [
+        f"warning: {is_eager.sum():,} of {len(adoptions):,} users have {share:.1%} of the"
+        f" adoptions, such as '{who}' with {adoptions.max():,} (the median is"
+        f" {np.median(adoptions):g}); if they are robots or shops, remove their rows"
+    ]
+
+
+def mismatch(texts: Iterable[str], users: np.ndarray, items: np.ndarray) -> str:
+    """Why ids from elsewhere might fit none of the `items`: a remedy, or ''."""
+    texts = set(texts)
+    if texts & set(users.tolist()):
         return "its ids are those of users: are the user and item columns swapped?"
-    numeric = {text for text in ids if _number(text) is not None}
-    if {_number(text) for text in numeric} & {_number(text) for text in items.tolist()}:
-        return (
-            f"ids are compared as text, and '{min(numeric)}' there is written otherwise than"
-            f" '{items[0]}' here; write both alike"
-        )
+    by_spelling = ids.by_spelling(items.tolist())
+    for text in sorted(texts):
+        if there := by_spelling.get(ids.alike(text)):
+            return (
+                f"ids are compared as text, and '{text}' there is written otherwise than '{there}'"
+                " here; write both alike"
+            )
     return ""
-
-
-def _number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from macrid.data import column_names
+from macrid.data import column_names, ids
 from macrid.errors import UserError
 from macrid.files import id_fault
-
-MISSING = {"", "nan", "None", "<NA>", "NaT", "inf", "-inf"}  # no id, unless it came as text
 
 
 @dataclass(frozen=True)
@@ -50,21 +48,6 @@ def frame_columns(frame: Any, columns: str | None = None) -> tuple[list[np.ndarr
     return arrays, column_names.in_words(names, taken)
 
 
-def as_id(value: Any) -> str:
-    """An id as text, '' for a missing one.
-
-    A whole float becomes an integer, as pandas makes floats of integers beside a missing one.
-
-    >>> as_id("a"), as_id(7), as_id(7.0), as_id(None)
-    ('a', '7', '7', '')
-    """
-    if isinstance(value, str):
-        return value
-    is_whole = isinstance(value, (float, np.floating)) and value.is_integer()
-    text = str(int(value)) if is_whole else str(value)
-    return "" if text in MISSING else text
-
-
 def number_ids(values: Any, kind: str) -> tuple[list[str], np.ndarray]:
     """The different ids of a column, as sorted text, and each row's place among them (n,).
 
@@ -73,24 +56,36 @@ def number_ids(values: Any, kind: str) -> tuple[list[str], np.ndarray]:
     >>> number_ids(["b", "a", "b"], "user")
     (['a', 'b'], array([1, 0, 1]))
     """
+    distinct, place_of_row = _distinct(values, kind)
+    texts = []
+    for place, value in enumerate(distinct):
+        fault = ids.unusable(value)
+        text = "" if fault else ids.as_id(value)
+        if fault or not is_possible_id(text):
+            row = f"row {int(np.argmax(place_of_row == place))} (the first is 0)"
+            if fault:
+                raise UserError(f"{row}: the {kind} id {value!r} {fault}")
+            refuse_id(text, kind, row, "remove the row")
+        texts.append(text)
+    names, place_of_text = np.unique(np.array(texts, str), return_inverse=True)
+    return names.tolist(), place_of_text[place_of_row]
+
+
+def _distinct(values, kind):
+    """The different values of a column, and each row's place among them (n,)."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
         unique, place_of_row = np.unique(values, return_inverse=True)
-        distinct = unique.tolist()
-    else:
-        places: dict[Any, int] = {}
-        try:
-            numbers = (places.setdefault(value, len(places)) for value in values)
-            place_of_row = np.fromiter(numbers, int)
-        except TypeError as error:
-            raise UserError(f"the {kind} ids: {error}; expected text or whole numbers") from None
-        distinct = list(places)
-    texts = [as_id(value) for value in distinct]
-    for place, text in enumerate(texts):
-        if not is_possible_id(text):
-            row = int(np.argmax(place_of_row == place))
-            refuse_id(text, kind, f"row {row} (the first is 0)", "remove the row")
-    ids, place_of_text = np.unique(np.array(texts, str), return_inverse=True)
-    return ids.tolist(), place_of_text[place_of_row]
+        return list(unique), place_of_row
+    # values of two types may be equal and yet no one id, as True and 1
+    is_mixed = len({type(value) for value in values}) > 1
+    places: dict[Any, int] = {}
+    try:
+        keys = ((type(value), value) for value in values) if is_mixed else values
+        numbers = (places.setdefault(key, len(places)) for key in keys)
+        place_of_row = np.fromiter(numbers, int)
+    except TypeError as error:
+        raise UserError(f"the {kind} ids: {error}; expected text or whole numbers") from None
+    return [key[1] for key in places] if is_mixed else list(places), place_of_row
 
 
 def finite_ratings(values: Any) -> np.ndarray:

@@ -94,7 +94,7 @@ def from_pairs(
 ) -> Interactions:
     """Interactions from equally long lists of ids and, if given, ratings: a row for each pair.
 
-    Ids that are not text become it by `in_memory.as_id`. `columns_used` says for the report which
+    Ids that are not text become it by `ids.as_id`. `columns_used` says for the report which
     columns these are.
 
     >>> from_pairs(["ann", "ann", "bob"], ["tea", "jam", "tea"]).X.toarray()
@@ -177,6 +177,8 @@ def _adoptions(table, min_rating, min_user_items):
         pair = u.astype(np.int64) * len(table.item_ids) + i
         report["contradicting"] = len(np.intersect1d(pair[good], pair[~good]))
         u, i = u[good], i[good]
+    if remarks := checks.remarks(table):
+        report["remarks"] = remarks
     return _filtered(table, u, i, threshold, min_user_items, report)
 
 

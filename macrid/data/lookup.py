@@ -1,14 +1,14 @@
 """Outside ids -> rows and columns: whom a caller asks for, and about which item."""
 
 import warnings
-from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from macrid.data.adoptions import csr_of_rows
-from macrid.data.in_memory import as_id
+from macrid.data.ids import alike, as_id, by_spelling, is_id
 from macrid.data.matrix import adoptions
 from macrid.data.sources import listed
 from macrid.errors import UserError
@@ -44,8 +44,11 @@ class Lookup:
         """
         if (name := as_id(item)) in self.items:
             return self.items[name]
-        example = next(iter(self.items))
-        raise UserError(f"item '{item}' is unknown to the model; its ids look like '{example}'")
+        near = self._items_by_spelling.get(alike(name))
+        advice = (
+            f"there it is '{near}'" if near else f"its ids look like '{next(iter(self.items))}'"
+        )
+        raise UserError(f"item '{item}' is unknown to the model; {advice}")
 
     def user(self, user: Any) -> int:
         """The row of a user.
@@ -55,6 +58,8 @@ class Lookup:
         """
         if (name := as_id(user)) in self.users:
             return self.users[name]
+        if near := by_spelling(self.users).get(alike(name)):
+            raise UserError(f"user '{user}' is unknown to the model; there it is '{near}'")
         raise UserError(
             f"user '{user}' is unknown, or had fewer than {self.fewest} adoptions and was left out;"
             f" give a history of item ids instead, or an id such as '{next(iter(self.users))}'"
@@ -114,16 +119,22 @@ class Lookup:
             rows.append(sorted({self.items[name] for name in names if name in self.items}))
             unknown += [name for name in names if name not in self.items]
         if unknown:
+            near = self._items_by_spelling.get(alike(unknown[0]))
             warnings.warn(
                 f"{len(unknown)} items of the histories are unknown to the model and left out, such"
-                f" as '{unknown[0]}'",
+                f" as '{unknown[0]}'" + (f", which is '{near}' there" if near else ""),
                 stacklevel=4,  # the line that called a method of Recommender
             )
         return csr_of_rows(rows, len(self.items))
 
+<<<<<<< HEAD
 
 def is_id(value: Any) -> bool:
     """Is this one id, and not several or a history?"""
     if value is None or sparse.issparse(value):
         return False
     return isinstance(value, (str, bytes)) or not isinstance(value, Iterable)
+=======
+    @cached_property
+    def _items_by_spelling(self):
+        return by_spelling(self.items)

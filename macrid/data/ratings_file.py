@@ -102,19 +102,14 @@ def read_ratings(path: str | Path, columns: str | None = None) -> Table:
     """All rows of a file of user,item[,rating]; `columns` as in `Config`."""
     taken = layout(path, columns)
     has_ratings = len(taken.columns) == 3
-    users: dict[str, int] = {}
-    items: dict[str, int] = {}
+    users, items = _Numbers("user", path), _Numbers("item", path)
     u, i, ratings = array("i"), array("i"), array("d")
     for line, fields in rows(path, taken):
         user, item = fields[0], fields[1]
         try:
             pair = users[user], items[item]
         except KeyError:  # a new id: check it once
-            for text, kind in ((user, "user"), (item, "item")):
-                if not is_possible_id(text):
-                    where = f"{path}, line {line}"
-                    refuse_id(text, kind, where, "fill it in or remove the line")
-            pair = users.setdefault(user, len(users)), items.setdefault(item, len(items))
+            pair = users.number(user, line), items.number(item, line)
         u.append(pair[0])
         i.append(pair[1])
         if has_ratings:
@@ -122,14 +117,38 @@ def read_ratings(path: str | Path, columns: str | None = None) -> Table:
     if not u:
         raise UserError(f"{path}: has no ratings; expected lines of {EXPECTED}")
     return Table(
-        list(users),
-        list(items),
+        users.ids,
+        items.ids,
         np.frombuffer(u, np.int32),
         np.frombuffer(i, np.int32),
         np.frombuffer(ratings) if ratings else None,
         str(path),
         _columns_used(taken),
     )
+
+
+class _Numbers(dict):
+    """{a field: its number} of the ids of one `kind`, and these `ids` in order of first appearance.
+
+    A field with blanks at its ends has the number of the same without them.
+    """
+
+    def __init__(self, kind: str, path: str | Path):
+        self.kind, self.path = kind, path
+        self.ids: list[str] = []
+
+    def number(self, field: str, line: int) -> int:
+        """The number of a field that may be new; an impossible id is a UserError."""
+        if field not in self:
+            text = field.strip()
+            if not is_possible_id(text):
+                where = f"{self.path}, line {line}"
+                refuse_id(text, self.kind, where, "fill it in or remove the line")
+            if text not in self:
+                self[text] = len(self.ids)
+                self.ids.append(text)
+            self[field] = self[text]
+        return self[field]
 
 
 @contextmanager
