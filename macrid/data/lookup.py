@@ -127,14 +127,6 @@ class Lookup:
             )
         return csr_of_rows(rows, len(self.items))
 
-<<<<<<< HEAD
-
-def is_id(value: Any) -> bool:
-    """Is this one id, and not several or a history?"""
-    if value is None or sparse.issparse(value):
-        return False
-    return isinstance(value, (str, bytes)) or not isinstance(value, Iterable)
-=======
     @cached_property
     def _items_by_spelling(self):
         return by_spelling(self.items)
