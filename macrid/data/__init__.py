@@ -4,7 +4,9 @@ adoptions       `Interactions`: users by items, with ids, titles, categories and
 loading         a ratings file, a MovieLens folder or lists of ids -> `Interactions`
 ratings_file    CSV and TSV: how a file is laid out, and its rows
 column_names    which columns hold users, items and ratings
-in_memory       a table in memory: ids become text, ratings become numbers
+in_memory       a table in memory: ids become numbers, ratings too
+ids             which values may be ids, as which text, and what looks like damage to them
+swapped         whether the columns of users and items seem exchanged
 sources         a path, rows, a matrix or a DataFrame -> `Interactions`
 lookup          users and items by their ids: which rows and columns are asked for
 checks          what may be wrong with data that can be read
