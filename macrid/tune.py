@@ -20,11 +20,11 @@ def main(argv=None):
     optuna = search.load_optuna()
     backend.keep_freed_memory()
     say = terminal.say(flags.quiet)
-    held = terminal.options(flags)
-    searched = _searched(held)
+    given = terminal.options(flags)
+    searched = _searched(given)
     if flags.trials < 1:
         raise UserError(f"--trials is {flags.trials}, expected at least 1")
-    settings = run_folder.fresh(held)
+    settings = run_folder.fresh(given)
     folder = Path(flags.out or Path("runs") / f"{Path(settings.data).stem or 'run'}-tune")
     search.check_folder(folder, flags.study)
 
@@ -121,10 +121,10 @@ def _parser():
     return arguments
 
 
-def _searched(held):
-    """The options to search: those of the paper's space that are not held."""
-    idle = search.OF_LAYERS if held.get("hidden_layers") == 0 else ()
-    searched = [name for name in search.SPACE if name not in held and name not in idle]
+def _searched(given):
+    """The options to search: those of the paper's space that are not given."""
+    idle = search.OF_LAYERS if given.get("hidden_layers") == 0 else ()
+    searched = [name for name in search.SPACE if name not in given and name not in idle]
     if not searched:
         names = ", ".join(search.SPACE)
         raise UserError(f"{names} are all given, so nothing is left to search; leave some out")

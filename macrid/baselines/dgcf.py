@@ -38,6 +38,7 @@ from scipy import sparse
 from macrid.backend import array_module, scalar, to_device
 from macrid.baselines.epochs import train
 from macrid.config import Config
+from macrid.data.splits import HeldOut
 from macrid.errors import UserError
 from macrid.model.ops import normalise, row_dot, softmax, tanh
 from macrid.training import saved
@@ -57,8 +58,8 @@ class DGCF:
     @classmethod
     def fit(
         cls,
-        X,
-        validation=None,
+        X: sparse.csr_array,
+        validation: HeldOut | None = None,
         *,
         K=4,
         d=64,
@@ -127,7 +128,7 @@ class DGCF:
         items = [xp.ascontiguousarray(array[..., N:, :]) for array in (xp.stack(inputs), e)]
         return cls(items[0], xp.ascontiguousarray(xp.stack(scales)[..., N:]), items[1])
 
-    def scores(self, X):
+    def scores(self, X: sparse.csr_array) -> np.ndarray:
         """e_u . e_i of all items, (B, M), for the users of X (B, M) SciPy CSR."""
         K, M, width = self.items.shape
         users = self.users(X).transpose(1, 0, 2).reshape(-1, K * width)

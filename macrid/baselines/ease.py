@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
 
 from macrid.backend import array_module, to_device
 from macrid.training import saved
@@ -38,7 +39,7 @@ class EASE:
         W[diagonal, diagonal] = 0.0
         return cls(W)
 
-    def scores(self, X):
+    def scores(self, X: sparse.csr_array) -> np.ndarray:
         """X W for the users of X (B, M) SciPy CSR -> (B, M)."""
         return to_device(array_module(self.W), X.astype(self.W.dtype)) @ self.W
 

@@ -58,7 +58,7 @@ class ItemKNN:
             blocks.append(block)
         return cls(to_device(xp, sparse.vstack(blocks, format="csr").T.tocsr()))
 
-    def scores(self, X):
+    def scores(self, X: sparse.csr_array) -> np.ndarray:
         """X S for the users of X (B, M) SciPy CSR -> (B, M).
 
         For each item, the sum over those of the user's items that are near to it.

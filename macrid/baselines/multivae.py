@@ -22,10 +22,12 @@ code, and "decoder/W0", ...: the first weights have M rows, the last ones M colu
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy import sparse
 
 from macrid.backend import array_module, scalar, to_device
 from macrid.baselines.epochs import train
 from macrid.config import Config
+from macrid.data.splits import HeldOut
 from macrid.errors import UserError
 from macrid.model.decoder import positives
 from macrid.model.encoder import f_nn, kl_divergence, sample
@@ -34,6 +36,17 @@ from macrid.training import saved
 from macrid.training.fit import annealed_beta
 
 Arrays = dict[str, np.ndarray]
+
+
+def _load(cls, path):
+    """Read what `save` wrote; in older files parameters are E, e, qW0, qb0, ..., pW0, pb0, ..."""
+    baseline = saved.load(cls, path)
+    part_of = {"q": "encoder", "p": "decoder"}
+    names = {"E": "items/W0", "e": "items/b0"}
+    for name in baseline.parameters.keys() - names:
+        names[name] = name if "/" in name else f"{part_of[name[0]]}/{name[1:]}"
+    parameters = {names[name]: array for name, array in baseline.parameters.items()}
+    return replace(baseline, parameters=parameters)
 
 
 @dataclass(frozen=True)
@@ -45,8 +58,8 @@ class MultiDAE:
     @classmethod
     def fit(
         cls,
-        X,
-        validation=None,
+        X: sparse.csr_array,
+        validation: HeldOut | None = None,
         *,
         hidden=(),
         latent=200,
@@ -87,17 +100,12 @@ class MultiDAE:
         start = initial_parameters(X.shape[1], hidden, latent, False, options)
         return cls(_train(cls, start, X, validation, options, l2, xp, on_epoch))
 
-    def scores(self, X):
+    def scores(self, X: sparse.csr_array) -> np.ndarray:
         """The logits of all items, (B, M), for the users of X (B, M) SciPy CSR."""
         h, _ = encode(self.parameters, X)
         return f_nn(tanh(h)[0], layers(self.parameters, "decoder"), None)[0]
 
-    save = saved.save
-
-    @classmethod
-    def load(cls, path) -> "MultiDAE":
-        """Read what `save` wrote."""
-        return _with_names_of_today(saved.load(cls, path))
+    save, load = saved.save, classmethod(_load)
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,8 @@ class MultiVAE:
     @classmethod
     def fit(
         cls,
-        X,
-        validation=None,
+        X: sparse.csr_array,
+        validation: HeldOut | None = None,
         *,
         hidden=(600,),
         latent=200,
@@ -149,18 +157,13 @@ class MultiVAE:
         start = initial_parameters(X.shape[1], hidden, latent, True, options)
         return cls(_train(cls, start, X, validation, options, l2, xp, on_epoch))
 
-    def scores(self, X):
+    def scores(self, X: sparse.csr_array) -> np.ndarray:
         """The logits of all items, (B, M), for the users of X (B, M) SciPy CSR, from z = mu."""
         h, _ = encode(self.parameters, X)
         mu = h[:, : h.shape[1] // 2]
         return f_nn(mu, layers(self.parameters, "decoder"), None)[0]
 
-    save = saved.save
-
-    @classmethod
-    def load(cls, path) -> "MultiVAE":
-        """Read what `save` wrote."""
-        return _with_names_of_today(saved.load(cls, path))
+    save, load = saved.save, classmethod(_load)
 
 
 @dataclass(frozen=True)
@@ -381,13 +384,3 @@ def _train(cls, parameters, X, validation, options, l2, xp, on_epoch):
 
     start = to_device(xp, parameters)
     return train(cls.__name__, start, batches, step, cls, validation, options, on_epoch)
-
-
-def _with_names_of_today(baseline):
-    """A baseline from an older file, whose parameters were E, e, qW0, qb0, ..., pW0, pb0, ..."""
-    part_of = {"q": "encoder", "p": "decoder"}
-    names = {"E": "items/W0", "e": "items/b0"}
-    for name in baseline.parameters.keys() - names:
-        names[name] = name if "/" in name else f"{part_of[name[0]]}/{name[1:]}"
-    parameters = {names[name]: array for name, array in baseline.parameters.items()}
-    return replace(baseline, parameters=parameters)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from macrid.backend import array_module, to_device
 from macrid.training import saved
@@ -19,7 +20,7 @@ class Popularity:
         """Count the adoptions of each item. X (N, M) SciPy CSR."""
         return cls(to_device(xp, np.asarray(X.sum(axis=0), dtype=float).reshape(-1)))
 
-    def scores(self, X):
+    def scores(self, X: sparse.csr_array) -> np.ndarray:
         """(B, M): the counts for every user of X (B, M)."""
         return array_module(self.counts).tile(self.counts, (X.shape[0], 1))
 

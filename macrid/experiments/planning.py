@@ -38,7 +38,11 @@ class Request:
 
     @property
     def splits(self) -> dict[str, str]:
-        """{name for files: --split} of the folds."""
+        """{name for files: --split} of the folds.
+
+        >>> Request("table2", folds=3).splits
+        {'fold0': 'kfold:0/3', 'fold1': 'kfold:1/3', 'fold2': 'kfold:2/3'}
+        """
         if isinstance(self.folds, str):
             return {self.folds: self.folds}
         return {f"fold{fold}": f"kfold:{fold}/{self.folds}" for fold in range(self.folds)}
@@ -62,6 +66,7 @@ class Unit:
 
     @property
     def name(self) -> str:
+        """Of its file, such as "EASE.fold0" or "MultiVAE.fold0.seed1"."""
         seed = f".seed{self.config.seed}" if self.system.seeded else ""
         return f"{self.system.name}.{self.fold}{seed}"
 
@@ -102,8 +107,8 @@ def plan(
         named = bool({system.name, system.series} & set(request.named))
         if request.named and not named:
             continue
-        own = request.options.get(system.series, {}) | request.options.get(system.name, {})
-        config, options = systems.settled(system, full, own)
+        given = request.options.get(system.series, {}) | request.options.get(system.name, {})
+        config, options = systems.settled(system, full, given)
 
         # why it cannot be run, or need not be
         reasons = [missing[need] for need in system.needs if need in missing]

@@ -266,7 +266,11 @@ def write(folder: Path, table: dict) -> None:
 
 
 def grid(titles, rows) -> list[str]:
-    """A Markdown table that is also aligned for those who read it as text."""
+    r"""A Markdown table that is also aligned for those who read it as text.
+
+    >>> grid(("user", "item"), [("ann", 7)])
+    ['| user | item |', '|------|------|', '| ann  | 7    |']
+    """
     cells = [[str(title) for title in titles]]
     cells += [[str(cell).replace("|", r"\|") for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]

@@ -317,7 +317,11 @@ def publish(folder: Path, study, settings: Config, searched: list[str]) -> list[
 
 
 def toml(settings: Config, remark: str = "") -> str:
-    """A configuration as TOML that `config.read_toml` reads back to the same values."""
+    """A configuration as TOML that `config.read_toml` reads back to the same values.
+
+    >>> toml(Config(K=7), "a remark").splitlines()[:3]
+    ['# a remark', 'data = "shop"', 'min_user_items = 5']
+    """
     lines = [f"# {remark}"] if remark else []
     for name, value in asdict(settings).items():
         if isinstance(value, float):

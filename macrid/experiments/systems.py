@@ -7,7 +7,7 @@ is given, so that it can be run in another process.
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -289,8 +289,8 @@ def full_model(given: dict) -> tuple[Config, Interactions, dict[str, str]]:
 def option_names(system: System) -> set[str]:
     """The options that a row takes: fields of `Config`, or the keywords of a baseline's `fit`."""
     if system.score is score_model:
-        own = {*configs.option_names(about="data"), "split", "split_seed", "seed"}
-        return {field.name for field in fields(Config)} - own
+        of_the_table = {*configs.option_names(about="data"), "split", "split_seed", "seed"}
+        return set(configs.option_names()) - of_the_table
     return _fit_defaults(system).keys() - {"seed", "xp", "on_epoch"}
 
 
@@ -316,8 +316,8 @@ def settled(system: System, full: Config, given: dict) -> tuple[Config, dict]:
         values = {**vars(full), **system.changes(full), **given}
         return configs.from_dict(values, where=system.name), {}
     defaults = _fit_defaults(system)
-    own = {name: defaults[name] for name in sorted(known)}
-    return full.replace(start="random"), own | system.options | given
+    options = {name: defaults[name] for name in sorted(known)} | system.options | given
+    return full.replace(start="random"), options
 
 
 def _data_options(config):
