@@ -7,6 +7,7 @@ column_names    which columns hold users, items and ratings
 in_memory       a table in memory: ids become numbers, ratings too
 ids             which values may be ids, as which text, and what looks like damage to them
 swapped         whether the columns of users and items seem exchanged
+matrix          a SciPy matrix in canonical form, its numbers checked, and who adopted what
 sources         a path, rows, a matrix or a DataFrame -> `Interactions`
 lookup          users and items by their ids: which rows and columns are asked for
 checks          what may be wrong with data that can be read
