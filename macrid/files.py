@@ -465,18 +465,18 @@ def load(
     path,
     what: str = "checkpoint",
     remedy: str = "train again with --overwrite",
-    form: Form | Callable[[Any], Form] | None = None,
+    check: Callable[[dict[str, np.ndarray], Any], object] | None = None,
 ) -> tuple[dict[str, np.ndarray], Any]:
     """Read what `save` wrote: (arrays, description).
 
-    `form` says what each array has to be, or is a function of the description that does; without
-    it only the file itself is checked. A damaged or foreign file is a UserError, whose end,
-    `remedy`, says what to do.
+    The file itself is always checked; `check(arrays, description)` raises a ValueError unless they
+    are what they have to be, by `check_arrays` and `check_form`. A damaged or foreign file is a
+    UserError, whose end, `remedy`, says what to do.
     """
     try:
         arrays, description = _read(path)
-        if form is not None:
-            check_arrays(arrays, form(description) if callable(form) else form)
+        if check is not None:
+            check(arrays, description)
         return arrays, description
     except UserError:
         raise
@@ -524,7 +524,8 @@ def _check_array(name, array, expected, lengths):
         for value in (low(array), high(array)):
             if not expected.low <= value <= expected.high or not np.isfinite(value):
                 limits = f"{expected.low:g} to {expected.high:g}"
-                raise ValueError(f"'{name}' holds {value}, expected numbers from {limits}")
+                limits = "finite numbers" if "inf" in limits else f"numbers from {limits}"
+                raise ValueError(f"'{name}' holds {value}, expected {limits}")
 
 
 def _check_text(name, array, are_ids):

@@ -8,6 +8,7 @@ items, scores = model.recommend(["alice", "bob"], n=10)
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -262,28 +263,21 @@ class Recommender:
         >>> model = Recommender.load("runs/shop")
         """
         path = Path(path) / FILE if Path(path).is_dir() else Path(path)
-        arrays, description = files.load(path, "model", "train again, or save it again")
-        try:
-            config = configs.from_dict(description["config"], where=str(path))
-            loaded = cls(config.replace(backend=backend_name) if backend_name else config)
-            loaded.metrics, loaded.report = description["figures"], None
-            loaded.items, loaded.users = arrays["items"], arrays["users"]
-            loaded.titles = arrays.get("titles")
-            loaded.matrix_columns = description.get("matrix_columns")
-            shape = (len(loaded.users), len(loaded.items))
-            loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
-            loaded.histories.check_format()
-            parameters = {
-                name.split("/")[1]: value
-                for name, value in arrays.items()
-                if name.startswith("parameters/")
-            }
-            if not checkpoint.fit_shapes(parameters, len(loaded.items), config, path=True):
-                raise ValueError("its parameters have other shapes than its configuration")
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{path}: is not a whole model ({error}); train again, or save it again"
-            ) from None
+        remedy = "train again, or save it again"
+        arrays, description = files.load(path, "model", remedy, partial(_check, path))
+        config = configs.from_dict(description["config"], where=str(path))
+        loaded = cls(config.replace(backend=backend_name) if backend_name else config)
+        loaded.metrics, loaded.report = description["figures"], None
+        loaded.items, loaded.users = arrays["items"], arrays["users"]
+        loaded.titles = arrays.get("titles")
+        loaded.matrix_columns = description.get("matrix_columns")
+        shape = (len(loaded.users), len(loaded.items))
+        loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
+        parameters = {
+            name.removeprefix("parameters/"): value
+            for name, value in arrays.items()
+            if name.startswith("parameters/")
+        }
         xp = backend.load(loaded.config.backend, loaded.config.precision)
         loaded.parameters = backend.to_device(xp, parameters)
         loaded._index()
@@ -363,6 +357,33 @@ def from_run(run: Run) -> Recommender:
     trained.metrics = trained.report = None
     trained._index()
     return trained
+
+
+def _check(path, arrays, description):
+    """A UserError or a ValueError unless a file's arrays are those of one model."""
+    figures = (None, {str: metrics.FORM})
+    described = {"config": dict, "figures": figures, "matrix_columns?": (None, int)}
+    files.check_form(description, described)
+    config = configs.from_dict(description["config"], where=str(path))
+    form = checkpoint.parameter_form(config, "M", "parameters/", path=True)
+    form |= {
+        "items": files.Array("ids", ("M",)),
+        "users": files.Array("ids", ("N",)),
+        "titles": files.Array("text", ("M",), optional=True),
+        "indices": files.Array("integer", (None,)),
+        "indptr": files.Array("integer", (None,)),
+    }
+    files.check_arrays(arrays, form)
+    N, M = len(arrays["users"]), len(arrays["items"])
+    if M == 0:
+        raise ValueError("it has no items")
+    files.check_rows(arrays["indices"], arrays["indptr"], N, M)
+    columns = description.get("matrix_columns")
+    if columns is not None and not all(
+        name.isdecimal() and name.isascii() and len(name) < 10 and int(name) < columns
+        for name in arrays["items"].tolist()
+    ):
+        raise ValueError(f"its items are not all columns of a matrix of {columns}")
 
 
 def _check_count(n):

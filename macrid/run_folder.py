@@ -4,6 +4,7 @@
 `create` begins it, and `load` reads what was trained there as one `Run`.
 """
 
+import hashlib
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -173,6 +174,31 @@ def prepare(interactions: Interactions, settings: Config) -> tuple:
     """The `Split`, and the targets that teach the concepts (None if there is nothing to teach)."""
     split = splits.split(interactions, settings.split, settings.split_seed)
     return split, semantics.targets(interactions, split, settings)
+
+
+def hashes(
+    interactions: Interactions, split: Split, targets, settings: Config, given=None
+) -> dict[str, str]:
+    """Hashes of what training sees beside the adoptions: of categories, and of what it starts from.
+
+    Of pictures it is the files' content, as features of them differ from machine to machine; the
+    shop's are drawn from the data. What is no longer there has none. `given` are the features, if
+    they have been read.
+    """
+    found = {} if targets is None else {"categories": checkpoint.hash_of(targets)}
+    if settings.start != "pictures":
+        return found
+    if settings.features:
+        if given or os.path.exists(settings.features):
+            values, known = given or item_features(interactions, split.items, settings)[0]
+            found["features"] = checkpoint.hash_of(values[known], known)
+    elif settings.pictures and os.path.isdir(settings.pictures):
+        digest, own = hashlib.sha256(), set(interactions.items[split.items].tolist())
+        for name, path in features.in_folder(settings.pictures):
+            if name in own and path.is_file():
+                digest.update(hashlib.sha256(path.read_bytes()).digest() + name.encode() + b"\0")
+        found["pictures"] = digest.hexdigest()
+    return found
 
 
 def item_features(interactions: Interactions, items, settings: Config, progress=None) -> tuple:

@@ -90,7 +90,8 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
         say(f"backend   {backends.device_name(xp)}")
     path = folder / "checkpoint.npz"
     if resume and path.exists():
-        state = checkpoint.load(path, settings, split)
+        seen = run_folder.hashes(interactions, split, targets, settings)
+        state = checkpoint.load(path, settings, split, seen)
     else:
         with terminal.bar(quiet, desc="features of pictures", unit="", delay=1) as bar:
             features, lines = run_folder.item_features(
@@ -98,6 +99,7 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
             )
         say(*lines)
         state = fit.start(split, settings, features, targets)
+        state.seen = run_folder.hashes(interactions, split, targets, settings, features)
     if not resume:
         run_folder.create(folder, settings)
     elif team.rank == 0:

@@ -31,6 +31,7 @@ What the paper leaves open, or the authors' code has otherwise:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -50,6 +51,12 @@ FLOOR = 1e-8  # under the roots of distances and covariances, as in the authors'
 @dataclass(frozen=True)
 class DGCF:
     """What the graph leaves for users who enter it: the items, and what each layer took of them."""
+
+    form: ClassVar = {
+        "inputs": saved.array("L", "K", "M", "d/K"),
+        "scales": saved.array("L", "T", "K", "M", low=0.0),
+        "items": saved.array("K", "M", "d/K"),
+    }
 
     inputs: np.ndarray  # (L, K, M, d/K)
     scales: np.ndarray  # (L, T, K, M), degree^(-1/2) of each item at each iteration

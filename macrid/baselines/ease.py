@@ -23,6 +23,7 @@ class EASE:
     """
 
     most_items: ClassVar[int] = 10_000
+    form: ClassVar = {"W": saved.array("M", "M")}
 
     W: np.ndarray  # (M, M)
 

@@ -1,6 +1,7 @@
 r"""ItemKNN: an item is recommended for its likeness to those of the user (Sarwar et al., 2001)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -24,6 +25,8 @@ class ItemKNN:
     it. (Cutting rows instead lets each of a user's items name its own.) Equally near items are
     taken in the order of their columns.
     """
+
+    form: ClassVar = saved.matrix("S")
 
     S: sparse.csr_array  # (M, M); with CuPy its csr_matrix
 

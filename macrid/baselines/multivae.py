@@ -39,14 +39,18 @@ Arrays = dict[str, np.ndarray]
 
 
 def _load(cls, path):
-    """Read what `save` wrote; in older files parameters are E, e, qW0, qb0, ..., pW0, pb0, ..."""
+    """Read what `save` wrote."""
     baseline = saved.load(cls, path)
-    part_of = {"q": "encoder", "p": "decoder"}
-    names = {"E": "items/W0", "e": "items/b0"}
-    for name in baseline.parameters.keys() - names:
-        names[name] = name if "/" in name else f"{part_of[name[0]]}/{name[1:]}"
-    parameters = {names[name]: array for name, array in baseline.parameters.items()}
-    return replace(baseline, parameters=parameters)
+    arrays = baseline.parameters
+    return replace(baseline, parameters={_name_of_today(name): arrays[name] for name in arrays})
+
+
+def _name_of_today(name):
+    """Of parameters that older files call E, e, qW0, qb0, ..., pW0, pb0, ..."""
+    if "/" in name:
+        return name
+    of_items = {"E": "items/W0", "e": "items/b0"}
+    return of_items.get(name) or {"q": "encoder/", "p": "decoder/"}.get(name[:1], "") + name[1:]
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,11 @@ class MultiDAE:
         h, _ = encode(self.parameters, X)
         return f_nn(tanh(h)[0], layers(self.parameters, "decoder"), None)[0]
 
+    @staticmethod
+    def form(arrays: Arrays) -> dict:
+        """What the arrays of a file have to be, as `saved.load` asks."""
+        return _form(1, arrays)
+
     save, load = saved.save, classmethod(_load)
 
 
@@ -162,6 +171,11 @@ class MultiVAE:
         h, _ = encode(self.parameters, X)
         mu = h[:, : h.shape[1] // 2]
         return f_nn(mu, layers(self.parameters, "decoder"), None)[0]
+
+    @staticmethod
+    def form(arrays: Arrays) -> dict:
+        """What the arrays of a file have to be, as `saved.load` asks."""
+        return _form(2, arrays)
 
     save, load = saved.save, classmethod(_load)
 
@@ -222,6 +236,26 @@ def item_weights(parameters: Arrays) -> np.ndarray:
     """The last weights of the decoder, (q, M): a column for each item."""
     decoder = layers(parameters, "decoder")
     return decoder[f"W{len(decoder) // 2 - 1}"]
+
+
+def _form(codes, arrays):
+    """What the saved parameters have to be: each layer takes what the one before it gives.
+
+    The encoder gives `codes` times what the decoder takes: mu and b, or z itself.
+    """
+    in_file = {_name_of_today(name.removeprefix("parameters/")): name for name in arrays}
+    first = arrays.get(in_file.get("decoder/W0"))
+    latent = first.shape[0] if first is not None and first.ndim else 0
+    form: dict = {}
+    counts = {part: sum(f"{part}/W" in name for name in in_file) for part in ("encoder", "decoder")}
+    to_code = ["items/W0", *(f"encoder/W{i}" for i in range(counts["encoder"]))]
+    from_code = [f"decoder/W{i}" for i in range(max(1, counts["decoder"]))]
+    for weights, start, end in ((to_code, "M", codes * latent), (from_code, latent, "M")):
+        widths = [start, *weights[:-1], end]  # a width is called by the layer that gives it
+        for W, p, q in zip(weights, widths, widths[1:]):
+            b = W.replace("W", "b")
+            form[in_file.get(W, W)], form[in_file.get(b, b)] = saved.array(p, q), saved.array(q)
+    return form
 
 
 def loss_and_gradients(

@@ -1,6 +1,7 @@
 """The same ranking for everyone: how many adopted an item."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -12,6 +13,8 @@ from macrid.training import saved
 @dataclass(frozen=True)
 class Popularity:
     """Scores of an item: the number of its training adoptions."""
+
+    form: ClassVar = {"counts": saved.array("M", low=0.0)}
 
     counts: np.ndarray  # (M,)
 

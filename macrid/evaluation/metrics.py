@@ -9,6 +9,7 @@ from macrid.backend import array_module, to_device, to_host
 from macrid.data.splits import HeldOut
 from macrid.model.ranking import top_k
 
+FORM = {"mean": float, "stderr": (None, float), "users": int}  # of a metric in a file, at least
 CUTOFFS = ((100, "ndcg"), (20, "recall"), (50, "recall"))  # the paper's NDCG@100, Recall@20 and 50
 USERS_AT_A_TIME = 500
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,9 @@ from macrid.experiments.systems import Result
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 PICTURES = ("table2", "table3", "figure5", "figure5_recall20")
+FACTS: dict[str, Any] = {"validation": float, "seconds": float, "items": int, "epochs?": int}
+FACTS |= {"best_epoch?": int, "independence?": {str: float}}
+DESCRIPTION = {"made of": dict, "seen": FACTS, "commit": str}  # of a unit's file
 FILES = [f"{name}{kind}" for name in PICTURES for kind in (".png", ".svg")]
 FILES += ["reproduce.json", "table.md", "table.csv", "table.json"]
 
@@ -138,16 +142,19 @@ def _save(path, unit, hashes, commit, result):
 
 def _load(path, unit, hashes):
     """The result of a finished unit; its facts tell the commit, too."""
-    arrays, description = files.load(path, "unit", "delete it, and give the same command again")
-    try:
-        _compare(path, description["made of"], unit.made_of(hashes))
-        metrics = {metric: arrays[metric] for metric in METRICS}
-        facts = description["seen"] | {"commit": description["commit"]}
-        return Result(arrays["users"], metrics, facts)
-    except (KeyError, TypeError):
-        raise UserError(
-            f"{path}: is not a unit of macrid.reproduce; delete it, and give the same command again"
-        ) from None
+    remedy = "delete it, and give the same command again"
+    arrays, description = files.load(path, "unit", remedy, _check)
+    _compare(path, description["made of"], unit.made_of(hashes))
+    metrics = {metric: arrays[metric] for metric in METRICS}
+    return Result(arrays["users"], metrics, description["seen"] | {"commit": description["commit"]})
+
+
+def _check(arrays, description):
+    """A ValueError unless these are the arrays of a unit."""
+    files.check_form(description, DESCRIPTION)
+    share = files.Array("float", ("n",), 0.0, 1.0, nan=True)
+    form = {"users": files.Array("integer", ("n",), 0), **dict.fromkeys(METRICS, share)}
+    files.check_arrays(arrays, form)
 
 
 def _compare(path, before, now):

@@ -27,6 +27,11 @@ BATCH = 32
 BATCHES_A_CHUNK = 16  # what an interrupted run loses at most
 AMAZON_ID, AMAZON_FEATURES = 10, 4096  # bytes and numbers of a record
 
+LARGEST = 1e15  # of a feature: the squares of 4096 such add up in float32
+REASONS = {str: str}
+OF_CHUNK = {"key": str, "unreadable": REASONS, "remarks": REASONS}  # descriptions, at least
+OF_FILE = {"convention": str, "random": (None, str), "unreadable": REASONS, "remarks": REASONS}
+
 Pictures = Sequence[tuple[str, Path]]  # (item id, path) of each
 
 
@@ -68,21 +73,20 @@ class _Chunk:
 def load(path: str | Path) -> Features:
     """Read a feature file; one that is damaged, misshapen or not finite is a UserError."""
     remedy = "make it again with python -m macrid.features"
-    arrays, description = files.load(path, what="feature file", remedy=remedy)
-    ids, features = arrays.get("ids"), arrays.get("features")
-    if not (
-        ids is not None
-        and features is not None
-        and (ids.ndim, features.ndim) == (1, 2)
-        and len(ids) == len(features)
-        and ids.dtype.kind == "U"
-    ):
-        raise UserError(
-            f"{path}: is not a feature file of macrid.features (ids and features of equal length)"
-        )
-    if len(set(ids.tolist())) != len(ids) or not np.isfinite(features).all():
-        raise UserError(f"{path}: has an id twice or a feature that is not finite; make it again")
-    return Features(ids, features.astype(np.float32), description)
+    arrays, description = files.load(path, "feature file", remedy, partial(_check, OF_FILE))
+    return Features(arrays["ids"], arrays["features"].astype(np.float32), description)
+
+
+def _check(described, arrays, description):
+    """A ValueError unless these are the arrays of a feature file, or of a chunk of one."""
+    files.check_form(description, described)
+    form = {
+        "ids": files.Array("ids", ("n",)),
+        "features": files.Array("float", ("n", "p"), -LARGEST, LARGEST),
+    }
+    files.check_arrays(arrays, form)
+    if arrays["features"].shape[1] == 0:
+        raise ValueError("its features have no numbers")
 
 
 def save(path: str | Path, features: Features) -> None:
@@ -266,7 +270,7 @@ def _load_chunk(path, key):
     if path is None or not path.exists():
         return None
     try:
-        arrays, description = files.load(path)
+        arrays, description = files.load(path, check=partial(_check, OF_CHUNK))
     except UserError:
         return None
     if description["key"] != key:

@@ -5,7 +5,10 @@ Saved after each epoch; loaded to go on exactly, or refused with what differs.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +20,20 @@ from macrid.model.objective import parameter_shapes
 from macrid.training import adaptive
 from macrid.training.fit import State
 
-COUNTERS = ("step", "epoch", "best_epoch", "best_score", "history", "path")
+COUNTERS = ("step", "epoch", "best_epoch", "best_score", "history", "path", "seen")
+FORM = {
+    "config": dict,
+    "data?": (None, str),
+    "step": int,
+    "epoch": int,
+    "best_epoch": int,
+    "best_score": float,
+    "history": list,
+    "path?": {str: float},
+    "seen?": {str: str},
+}
+RECORD = {"epoch": int, "loss": float, "validation_ndcg@100": float, "dropped?": list}
+LARGEST = 1e9  # of a parameter: its square, summed over dimensions, is far from overflow
 
 
 def save(path, state: State, config: Config, split: Split) -> None:
@@ -31,61 +47,98 @@ def save(path, state: State, config: Config, split: Split) -> None:
     files.save(path, arrays, {"config": asdict(config), "data": fingerprint(split), **counters})
 
 
-def load(path, config: Config, split: Split) -> State:
+def load(path, config: Config, split: Split, seen: Mapping[str, str] | None = None) -> State:
     """Read a state that `save` wrote for the same configuration and data.
 
     A UserError says what differs. Options that only say when to stop may differ, and so may the
-    paths of files and the backend.
+    paths of files and the backend. `seen` has hashes of what else training sees now, as
+    `State.seen` has of what it saw then; of what only one of them has, nothing is known.
     """
-    arrays, description = files.load(path)
-    try:
-        parts = {part: _part(arrays, part) for part in ("parameters", "best", "mean", "square")}
-        # options that are newer than the checkpoint have their defaults, which are off
-        saved = asdict(Config()) | description["config"]
-        counters = {name: ({"path": {}} | description)[name] for name in COUNTERS}
-    except (KeyError, TypeError):
-        raise UserError(
-            f"{path}: is not a checkpoint of macrid.train; train again with --overwrite"
-        ) from None
+    check = partial(_check, path, config, split, seen or {})
+    arrays, description = files.load(path, check=check)
+    counters = {name: ({"path": {}, "seen": {}} | description)[name] for name in COUNTERS}
+    counters["seen"] |= seen or {}
+    parts = {part: _part(arrays, part) for part in ("parameters", "best", "mean", "square")}
+    moments = {name: (parts["mean"][name], parts["square"][name]) for name in parts["mean"]}
+    return State(parts["parameters"], moments, parts["best"], **counters)
 
-    # the same options and data?
+
+def _check(path, config, split, seen, arrays, description):
+    """A UserError or a ValueError unless all of a checkpoint agrees with what is asked for."""
+    # is it one, of the same options and data?
+    try:
+        files.check_form(description, FORM)
+    except ValueError as error:
+        raise UserError(
+            f"{path}: is not a checkpoint of macrid.train ({error}); train again with --overwrite"
+        ) from None
+    # options that are newer than the checkpoint have their defaults, which are off
+    saved = asdict(Config()) | description["config"]
     may_change = option_names(may_change=True)
     for name, value in asdict(config).items():
         if name not in may_change and saved.get(name) != value:
             raise UserError(
-                f"{path}: was made with {name} = {saved.get(name)}, not {value}; give the same"
-                " options, or --overwrite"
+                f"{path}: was made with {name} = {str(saved.get(name))[:100]}, not {value}; give"
+                " the same options, or --overwrite"
             )
     if description.get("data") != fingerprint(split):
         raise UserError(
             f"{path}: was made from other data than {config.data} holds now; restore the data, or"
             " --overwrite"
         )
-
-    # the shapes that they ask for, with as many concepts as adaptive_K had left?
-    history, M = counters["history"], len(split.items)
-    K_now = adaptive.left(config.K, history, counters["epoch"] + 1)
-    K_best = adaptive.left(config.K, history, counters["best_epoch"])
-    for part, values in parts.items():
-        best = part == "best"
-        if not fit_shapes(values, M, config.replace(K=K_best if best else K_now), path=best):
+    for name, before in description.get("seen", {}).items():
+        if seen.get(name, before) != before:
             raise UserError(
-                f"{path}: its {part} have other shapes than this configuration; train again with"
+                f"{path}: was made with other {name} than there are now; restore them, or"
                 " --overwrite"
             )
-    moments = {name: (parts["mean"][name], parts["square"][name]) for name in parts["mean"]}
-    return State(parts["parameters"], moments, parts["best"], **counters)
+
+    # as many concepts as adaptive_K had left
+    K_now, K_best = _check_history(description, config.K)
+    M = len(split.items)
+    now, best = config.replace(K=K_now), config.replace(K=K_best)
+    form = {
+        **parameter_form(now, M, "parameters/"),
+        **parameter_form(best, M, "best/", path=True),
+        **parameter_form(now, M, "mean/", -np.inf, np.inf),
+        **parameter_form(now, M, "square/", 0.0, np.inf),
+    }
+    files.check_arrays(arrays, form)
 
 
-def fit_shapes(parameters: dict, M: int, config: Config, path: bool = False) -> bool:
-    """Have these arrays the shapes of a model of M items?
+def parameter_form(
+    config: Config,
+    M: Any,
+    prefix: str,
+    low: float = -LARGEST,
+    high: float = LARGEST,
+    path: bool = False,
+) -> dict[str, files.Array]:
+    """What the arrays `prefix`NAME of a file have to be, for a model of M items.
 
-    With `path`, a linear path (M, r) may be among them.
+    M is their number, or a name for it. With `path`, a linear path (M, r) may be among them.
     """
-    expected = parameter_shapes(M, config)
-    if path and "L" in parameters:
-        expected["L"] = (M, *parameters["L"].shape[1:2])
-    return {name: p.shape for name, p in parameters.items()} == expected
+    shapes = parameter_shapes(M, config)
+    form = {name: files.Array(config.dtype, shape, low, high) for name, shape in shapes.items()}
+    if path:
+        form["L"] = files.Array(config.dtype, (M, None), low, high, optional=True)
+    return {prefix + name: array for name, array in form.items()}
+
+
+def _check_history(description, K):
+    """How many of K concepts the last epoch left, and the best one; a ValueError if none did."""
+    history, epoch, best_epoch = (description[name] for name in ("history", "epoch", "best_epoch"))
+    if not 0 <= best_epoch <= epoch == len(history) or description["step"] < 0:
+        raise ValueError("its counters do not agree")
+    for number, record in enumerate(history, 1):
+        files.check_form(record, RECORD, f"epoch {number} of its history")
+        left = adaptive.left(K, history, number)
+        for pair in record.get("dropped", ()):
+            is_pair = isinstance(pair, list) and len(pair) == 2
+            if not (is_pair and all(type(k) is int and 0 <= k < left for k in pair) and left > 1):
+                raise ValueError(f"epoch {number} of its history drops what there is not")
+            left -= 1
+    return adaptive.left(K, history, epoch + 1), adaptive.left(K, history, best_epoch)
 
 
 def fingerprint(split: Split) -> str:
@@ -99,10 +152,16 @@ def fingerprint(split: Split) -> str:
     return digest.hexdigest()
 
 
+def hash_of(*arrays: np.ndarray) -> str:
+    """A hash of arrays, of their shapes and types too."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
 def _part(arrays: dict, part: str) -> dict:
-    """The arrays named `part/NAME`, by NAME; a KeyError if there are none."""
+    """The arrays named `part/NAME`, by NAME."""
     prefix = part + "/"
-    named = {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}
-    if not named:
-        raise KeyError(part)
-    return named
+    return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}

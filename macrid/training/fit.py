@@ -29,6 +29,7 @@ class State:
     step, epoch           how many are done
     history               a record for each epoch
     path                  what `linear_path` chose, if it is on
+    seen                  hashes of what it was taught by beside the adoptions, to notice a change
     """
 
     parameters: dict
@@ -40,6 +41,7 @@ class State:
     best_score: float = -1.0
     history: list = field(default_factory=list)
     path: dict = field(default_factory=dict)
+    seen: dict = field(default_factory=dict)
 
 
 def start(split: Split, config, features=None, targets=None) -> State:

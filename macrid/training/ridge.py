@@ -1,6 +1,7 @@
 r"""Ridge regression of users' items on themselves: EASE without its constraint."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -24,6 +25,12 @@ class Ridge:
     With X = U diag(s) V^T it is W = V diag(f) V^T, f = s^2 / (s^2 + lambda): each principal
     direction of the adoptions is kept by a share. No (M, M) array is made.
     """
+
+    form: ClassVar = {
+        "V": saved.array("M", "r"),
+        "f": saved.array("r", low=0.0),
+        "regularisation": float,
+    }
 
     V: np.ndarray  # (M, r)
     f: np.ndarray  # (r,)

@@ -1,6 +1,11 @@
-"""Save and load a baseline, any dataclass of arrays and plain values, as one npz file."""
+"""Save and load a baseline, a dataclass of arrays, as one npz file.
+
+`form` of its class says what each array or other value has to be: a dict, or a function of the
+arrays.
+"""
 
 from dataclasses import fields
+from functools import partial
 
 from scipy import sparse
 
@@ -9,6 +14,18 @@ from macrid.backend import to_host
 from macrid.errors import UserError
 
 PARTS = ("data", "indices", "indptr")  # of a CSR matrix
+LARGEST = 1e15  # of any number in it: sums of products of some do not overflow
+
+
+def array(*shape, low=-LARGEST):
+    """What an array has to be, its lengths by number or by name."""
+    return files.Array("float", shape, low, LARGEST)
+
+
+def matrix(name):
+    """What the parts of a CSR matrix have to be."""
+    form = {part: files.Array("integer", (None,)) for part in PARTS}
+    return {f"{name}/{part}": expected for part, expected in (form | {"data": array(None)}).items()}
 
 
 def save(baseline, path) -> None:
@@ -39,20 +56,31 @@ def load(cls, path):
 
     Another baseline's file or a damaged one is a UserError.
     """
-    arrays, description = files.load(path, f"saved {cls.__name__}", "fit and save it again")
+    check = partial(_check, cls, path)
+    arrays, description = files.load(path, f"saved {cls.__name__}", "fit and save it again", check)
+    return cls(**{field.name: _field(field.name, arrays, description) for field in fields(cls)})
+
+
+def _check(cls, path, arrays, description):
+    """A UserError or a ValueError unless these are the arrays of a saved `cls`."""
     kind = description.get("baseline") if isinstance(description, dict) else None
     if kind != cls.__name__:
-        actual = f"a saved {kind}" if kind else "not a saved baseline"
+        actual = f"a saved {str(kind)[:40]}" if kind else "not a saved baseline"
         raise UserError(
             f"{path}: is {actual}, expected a saved {cls.__name__}; load it with the class that"
             " saved it"
         )
-    try:
-        return cls(**{field.name: _field(field.name, arrays, description) for field in fields(cls)})
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: is not a whole saved {cls.__name__} ({error}); fit and save it again"
-        ) from None
+    form = cls.form(arrays) if callable(cls.form) else cls.form
+    values = {name: part for name, part in form.items() if not isinstance(part, files.Array)}
+    files.check_form(description, {"shapes": {str: list}, "values": values})
+    files.check_arrays(arrays, {name: part for name, part in form.items() if name not in values})
+    for name, shape in description["shapes"].items():
+        data, indices, indptr = (arrays[f"{name}/{part}"] for part in PARTS)
+        if not (len(shape) == 2 and all(type(size) is int and size > 0 for size in shape)):
+            raise ValueError(f"'{name}' is no matrix")
+        files.check_rows(indices, indptr, *shape)
+        if len(data) != len(indices):
+            raise ValueError(f"'{name}' has {len(data)} values at {len(indices)} places")
 
 
 def _field(name, arrays, description):
@@ -62,10 +90,8 @@ def _field(name, arrays, description):
     if name in arrays:
         return arrays[name]
     prefix = f"{name}/"
-    parts = {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
+    parts = {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}
     if name in description["shapes"]:
         shape = tuple(description["shapes"][name])
         return sparse.csr_array(tuple(parts[part] for part in PARTS), shape=shape)
-    if not parts:
-        raise KeyError(name)
     return parts

@@ -178,15 +178,16 @@ def test_a_damaged_amazon_file_is_refused(amazon, tmp_path, damage, message):
 
 
 FOREIGN = {
-    "no features": ({"ids": np.array(["a"])}, "is not a feature file"),
+    "no features": ({"ids": np.array(["a"])}, "it lacks 'features'"),
     "twice": ({"ids": np.array(["a", "a"]), "features": np.ones((2, 3))}, "an id twice"),
-    "NaN": ({"ids": np.array(["a"]), "features": np.full((1, 3), np.nan)}, "not finite"),
+    "NaN": ({"ids": np.array(["a"]), "features": np.full((1, 3), np.nan)}, "'features' holds nan"),
 }
 
 
 @pytest.mark.parametrize("arrays, reason", FOREIGN.values(), ids=FOREIGN)
 def test_a_foreign_feature_file_is_refused(tmp_path, arrays, reason):
-    files.save(tmp_path / "f.npz", arrays, {})
+    described = {"convention": "caffe", "random": None, "unreadable": {}, "remarks": {}}
+    files.save(tmp_path / "f.npz", arrays, described)
     with pytest.raises(UserError, match=reason):
         features.load(tmp_path / "f.npz")
 
