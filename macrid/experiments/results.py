@@ -68,6 +68,7 @@ def header(
     request: Request, full: Config, interactions: Interactions, rows: list[Row], test: str
 ) -> dict[str, str]:
     """The text above a table: {"data": ..., "split": ..., ...}."""
+    # what the fits tell
     results = [result for row in rows for result in row.results]
     folds = next(iter(rows[0].fits.values()))  # each test user once
     N, M = interactions.X.shape
@@ -77,6 +78,7 @@ def header(
     seeds = [str(seed) for seed in dict.fromkeys(request.seeds)]
     seconds = sum(result.facts["seconds"] for result in results)
 
+    # in words
     if isinstance(request.folds, str):
         split = f"'{request.folds}', one split"
     else:

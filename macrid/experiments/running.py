@@ -94,6 +94,7 @@ def run(
     jobs     processes at a time; by default one a core, or one on a GPU
     bar      makes a progress bar, by the keywords of tqdm
     """
+    # what an earlier call has finished
     path_of = {unit.name: folder / "units" / f"{unit.name}.npz" for unit in units}
     finished = {
         unit.name: _load(path_of[unit.name], unit, hashes)
@@ -103,6 +104,8 @@ def run(
     missing = [unit for unit in units if unit.name not in finished]
     if not missing:
         return finished
+
+    # the others, side by side; each is kept as it ends
     jobs = min(len(missing), jobs or _default_jobs(missing[0].config))
     try:
         with (

@@ -179,6 +179,7 @@ def run(study, train: Callable, goal: int, seed: int, bar, say=print, publish=la
         best = best_of(rows(study))
 
         def objective(trial):
+            # say whose the trial is, and which place it has among those that count
             trial.set_user_attr("owner", [socket.gethostname(), os.getpid()])
             earlier = [other for other in _trials(study) if other.number < trial.number]
             place = sum(counts(other) for other in earlier)
@@ -186,6 +187,7 @@ def run(study, train: Callable, goal: int, seed: int, bar, say=print, publish=la
                 raise Surplus
             study.sampler = _sampler(seed, place)
 
+            # train, and stop where other trials were better by this epoch
             def on_epoch(state):
                 bar.set_postfix_str(
                     f"best {best.score if best else 0:.4f}, trial {place}: epoch {state.epoch},"
