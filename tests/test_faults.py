@@ -17,7 +17,10 @@ from macrid import files
 from macrid.pictures import alexnet
 
 KILLS = 40
-OPTIONS = ("--K", 2, "--d", 16, "--batch-size", 2, "--max-epochs", 60, "--patience", 60, "--quiet")
+SMALL = "--K 2 --d 16 --batch-size 2 --quiet".split()
+SHORT, ENDLESS = (
+    [*SMALL, "--max-epochs", epochs, "--patience", epochs] for epochs in ("60", "100000")
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +32,11 @@ def table(tmp_path_factory):
     return path
 
 
-def start(name, *arguments, before=""):
-    """A command as a process of its own, under a shell's limits if `before` sets some."""
-    words = " ".join(
-        ["exec", sys.executable, "-m", f"macrid.{name}", *(f"'{word}'" for word in arguments)]
-    )
+def start(name, *arguments, limits=":"):
+    """A command as a process of its own, under a shell's limits if there are some."""
+    words = [sys.executable, "-m", f"macrid.{name}", *map(str, arguments)]
     return subprocess.Popen(
-        ["bash", "-c", before + words],
+        ["bash", "-c", f'{limits}; exec "$@"', "bash", *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -48,12 +49,40 @@ def finish(process):
     return process.returncode, output + errors
 
 
+def run(name, *arguments, **options):
+    return finish(start(name, *arguments, **options))
+
+
+def killed_after(process, seconds):
+    """Kill a process that has not ended within so many seconds; was it killed?"""
+    try:
+        process.wait(seconds)
+        return False
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        return True
+
+
 @pytest.fixture(scope="module")
 def undisturbed(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    code, output = finish(start("train", "--data", table, *OPTIONS, "--out", folder))
+    code, output = run("train", "--data", table, *SHORT, "--out", folder)
     assert code == 0, output
     return folder
+
+
+def same_run(folder, expected):
+    for name in ("checkpoint.npz", "model.npz"):
+        arrays, description = files.load(folder / name)
+        expected_arrays, expected_description = files.load(expected / name)
+        assert description == expected_description and arrays.keys() == expected_arrays.keys()
+        for key, values in expected_arrays.items():
+            np.testing.assert_array_equal(arrays[key], values, err_msg=key)
+    for name in ("config.json", "history.jsonl", "metrics.json"):
+        assert (folder / name).read_text() == (expected / name).read_text()
+
+
+# Killed at dozens of random moments
 
 
 @pytest.mark.long
@@ -62,61 +91,48 @@ def test_training_killed_at_random_moments_ends_as_if_it_had_not_been(table, und
     while kills < KILLS:
         folder, runs, done = tmp_path / f"run{runs}", runs + 1, False
         while not done:
-            process = start(
-                "train",
-                "--data",
-                table,
-                *OPTIONS,
-                *["--resume"] * (folder / "config.json").is_file(),
-                "--out",
-                folder,
-            )
+            resume = ["--resume"] * (folder / "config.json").is_file()
+            process = start("train", "--data", table, *SHORT, *resume, "--out", folder)
             if kills < KILLS:
-                try:
-                    process.wait(moments.uniform(0.3, 1.5))
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGKILL)
-                    kills += 1
+                kills += killed_after(process, moments.uniform(0.3, 1.5))
             code, output = finish(process)
             done = code == 0
             assert code in (0, -signal.SIGKILL), output
-        for name in ("checkpoint.npz", "model.npz"):
-            (found, told), (expected, told_there) = (
-                files.load(at / name) for at in (folder, undisturbed)
-            )
-            assert told == told_there and found.keys() == expected.keys()
-            for key, values in expected.items():
-                np.testing.assert_array_equal(found[key], values, err_msg=key)
-        for name in ("config.json", "history.jsonl", "metrics.json"):
-            assert (folder / name).read_text() == (undisturbed / name).read_text()
+        same_run(folder, undisturbed)
 
 
 @pytest.mark.long
 def test_recommending_killed_leaves_the_old_file_or_the_new_one(undisturbed, tmp_path):
     out, expected, moments = tmp_path / "recs.csv", tmp_path / "expected.csv", random.Random(2)
-    assert finish(start("recommend", "--run", undisturbed, "--n", 30, "--out", expected))[0] == 0
+    words = ("recommend", "--run", undisturbed, "--n", 30, "--out")
+    assert run(*words, expected)[0] == 0
     out.write_text("old")
     for _ in range(10):
-        process = start("recommend", "--run", undisturbed, "--n", 30, "--out", out)
-        time.sleep(moments.uniform(0.3, 0.8))
-        process.send_signal(signal.SIGKILL)
+        process = start(*words, out)
+        killed_after(process, moments.uniform(0.3, 0.8))
         finish(process)
         assert out.read_text() in ("old", expected.read_text())
-    assert finish(start("recommend", "--run", undisturbed, "--n", 30, "--out", out))[0] == 0
+    assert run(*words, out)[0] == 0
     assert out.read_text() == expected.read_text()
 
 
-def until_done(begin, kills, longest):
-    """Begin a process again and again, killed at `kills` random moments, until one ends well."""
+def timed(process):
+    """How many seconds a process takes that is left alone."""
+    began = time.monotonic()
+    code, output = finish(process)
+    assert code == 0, output
+    return time.monotonic() - began
+
+
+def until_done(begin, kills, seconds):
+    """Begin a process that takes so many seconds again and again, killed at random moments, until
+    one ends well; yields the status of each before.
+    """
     moments = random.Random(kills)
     while True:
         process = begin()
         if kills:
-            try:
-                process.wait(moments.uniform(0.2, longest))
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                kills -= 1
+            kills -= killed_after(process, moments.uniform(0.1, 1.1) * seconds)
         code, output = finish(process)
         assert code in (0, -signal.SIGKILL), output
         if code == 0 and not kills:
@@ -129,130 +145,82 @@ def test_extraction_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path
     (tmp_path / "pictures").mkdir()
     rng = np.random.default_rng(0)
     for i in range(600):  # two chunks
-        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(
-            tmp_path / "pictures" / f"{i}.png"
-        )
+        pixels = rng.integers(0, 255, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{i}.png")
     with open(tmp_path / "net.onnx", "wb") as file:
         alexnet.write_random(file, seed=3, width=16)
-    words = (
-        "features",
-        "--pictures",
-        tmp_path / "pictures",
-        "--alexnet",
-        tmp_path / "net.onnx",
-        "--quiet",
-        "--out",
-    )
-    assert finish(start(*words, tmp_path / "expected.npz"))[0] == 0
+    words = ("--pictures", tmp_path / "pictures", "--alexnet", tmp_path / "net.onnx", "--quiet")
+    out = tmp_path / "found.npz"
+    seconds = timed(start("features", *words, "--out", tmp_path / "expected.npz"))
     expected = (tmp_path / "expected.npz").read_bytes()
-    for code in until_done(lambda: start(*words, tmp_path / "found.npz"), 25, 5.0):
+    for code in until_done(lambda: start("features", *words, "--out", out), 25, seconds):
         if code == 0:  # whole before the last kill: once more
-            assert (tmp_path / "found.npz").read_bytes() == expected
-            (tmp_path / "found.npz").unlink()
-    assert (tmp_path / "found.npz").read_bytes() == expected
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "pictures",
-        "net.onnx",
-        "expected.npz",
-        "found.npz",
-    }
+            assert out.read_bytes() == expected
+            out.unlink()
+    assert out.read_bytes() == expected
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"pictures", "net.onnx", "expected.npz", "found.npz"}
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.long
 def test_a_download_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path):
+    out, archive = tmp_path / "ml", tmp_path / "ml-1m.zip"
     with Server() as server:
         content = zipped(ml_1m(**{"ml-1m__more.bin": np.random.default_rng(0).bytes(6 << 20)}))
         words, _ = serve(server, content)
         server.pause = 0.02
-        assert (
-            finish(start_script("movielens", *words, "--out", tmp_path / "expected", "--quiet"))[0]
-            == 0
-        )
-        expected = {path.name: path.read_bytes() for path in (tmp_path / "expected").iterdir()}
+        begin = lambda out: start_script("movielens", *words, "--out", out, "--quiet")
+        seconds = timed(begin(tmp_path / "expected"))
+        expected = contents(tmp_path / "expected")
         assert sorted(expected) == ["README.txt", "movies.csv", "ratings.csv"]
-        (tmp_path / "ml-1m.zip").unlink()
-        for _ in until_done(
-            lambda: start_script("movielens", *words, "--out", tmp_path / "ml", "--quiet"), 25, 2.5
-        ):
-            if (tmp_path / "ml").exists():  # all of the folder or nothing of it; once more
-                assert {
-                    path.name: path.read_bytes() for path in (tmp_path / "ml").iterdir()
-                } == expected
-                shutil.rmtree(tmp_path / "ml")
-                (tmp_path / "ml-1m.zip").unlink()
-        assert any(begin for _, begin, _ in server.asked), (
-            "some went on where a killed one had stopped"
-        )
-    assert (tmp_path / "ml-1m.zip").read_bytes() == content
-    assert {path.name: path.read_bytes() for path in (tmp_path / "ml").iterdir()} == expected
+        archive.unlink()
+        for _ in until_done(lambda: begin(out), 25, seconds):
+            if out.exists():  # all of the folder or nothing of it; once more
+                assert contents(out) == expected
+                shutil.rmtree(out)
+                archive.unlink()
+        assert any(server.ranges()), "some went on where a killed one had stopped"
+    assert archive.read_bytes() == content and contents(out) == expected
     assert {path.name for path in tmp_path.iterdir()} == {"expected", "ml", "ml-1m.zip"}
 
 
-def test_a_full_disk_is_one_line_and_keeps_what_was_whole(table, undisturbed, tmp_path):
-    code, output = finish(
-        start("train", "--data", table, *OPTIONS, "--out", tmp_path / "run", before="ulimit -f 8; ")
-    )
+# Out of disk, twice at once, a mistake
+
+
+def test_training_on_a_full_disk_is_one_line(table, tmp_path):
+    words = ("--data", table, *SHORT, "--out", tmp_path / "run")
+    code, output = run("train", *words, limits="ulimit -f 8")
     assert code == 2 and output.count("\n") == 1 and "free space" in output, output
     assert not list(tmp_path.rglob("*.part"))
-    code, output = finish(
-        start(
-            "recommend",
-            "--run",
-            undisturbed,
-            "--n",
-            30,
-            "--out",
-            tmp_path / "recs.csv",
-            before="ulimit -f 4; ",
-        )
-    )
-    assert (
-        code == 2
-        and "free space" in output
-        and not (tmp_path / "recs.csv").exists()
-        and not list(tmp_path.rglob("*.part"))
-    ), output
+
+
+def test_recommending_on_a_full_disk_leaves_no_file(undisturbed, tmp_path):
+    words = ("--run", undisturbed, "--n", 30, "--out", tmp_path / "recs.csv")
+    code, output = run("recommend", *words, limits="ulimit -f 4")
+    assert code == 2 and "free space" in output, output
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_trainings_do_not_share_a_folder(table, tmp_path):
-    first = start(
-        "train",
-        "--data",
-        table,
-        *OPTIONS,
-        "--max-epochs",
-        100000,
-        "--patience",
-        100000,
-        "--out",
-        tmp_path / "run",
-    )
-    while not (tmp_path / "run" / "checkpoint.npz").exists():
+    folder = tmp_path / "run"
+    words = ("--data", table, *ENDLESS, "--out", folder)
+    first = start("train", *words)
+    while not (folder / "checkpoint.npz").exists():
         assert first.poll() is None, finish(first)
         time.sleep(0.05)
     for way in ("--overwrite", "--resume"):
-        code, output = finish(
-            start(
-                "train",
-                "--data",
-                table,
-                *OPTIONS,
-                "--max-epochs",
-                100000,
-                "--patience",
-                100000,
-                way,
-                "--out",
-                tmp_path / "run",
-            )
-        )
+        code, output = run("train", *words, way)
         assert code == 2 and "another training is at work in it" in output, output
     first.send_signal(signal.SIGINT)
     code, output = finish(first)
     assert code == 2 and "--resume" in output and "Traceback" not in output
-    assert files.load(tmp_path / "run" / "checkpoint.npz")[1]["epoch"] >= 1
+    assert files.load(folder / "checkpoint.npz")[1]["epoch"] >= 1
 
 
 def test_a_mistake_leaves_no_folder(tmp_path):
-    code, _ = finish(start("train", "--data", tmp_path / "missing.csv", "--out", tmp_path / "run"))
+    code, _ = run("train", "--data", tmp_path / "missing.csv", "--out", tmp_path / "run")
     assert code == 2 and not (tmp_path / "run").exists()

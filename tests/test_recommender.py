@@ -31,22 +31,32 @@ def rows(users=120, items=40):
     return [(f"u{u}", f"i{i}") for u, i in zip(*np.nonzero(taken))]
 
 
+def same_world(first, second):
+    return int(first[1:]) % 2 == int(second[1:]) % 2
+
+
 @pytest.fixture(scope="module")
 def trained():
     return Recommender(**OPTIONS).fit(rows())
 
 
 def test_users_get_items_of_their_world_that_they_do_not_have(trained):
-    items, scores = trained.recommend(["u2", "u3"], n=5)
+    items, scores = trained.recommend(trained.users.tolist(), n=5)
     have = set(rows())
-    assert items.shape == scores.shape == (2, 5)
-    for user, parity, row in (("u2", 0, items[0]), ("u3", 1, items[1])):
-        assert all(int(item[1:]) % 2 == parity for item in row)
-        assert not any((user, item) in have for item in row)
+    assert items.shape == scores.shape == (len(trained.users), 5)
     assert (np.diff(scores, axis=1) <= 0).all()
-    one, one_scores = trained.recommend("u2", n=5)
-    np.testing.assert_array_equal(one, items[0])
-    np.testing.assert_allclose(one_scores, scores[0], rtol=1e-5)
+    inside = []
+    for user, row in zip(trained.users, items):
+        assert not any((user, item) in have for item in row)
+        inside += [same_world(user, item) for item in row]
+    assert np.mean(inside) > 0.8, "nearly all, where chance gives half"
+
+
+def test_one_user_gets_what_she_gets_among_others(trained):
+    items, scores = trained.recommend(["u2", "u3"], n=5)
+    alone, alone_scores = trained.recommend("u2", n=5)
+    np.testing.assert_array_equal(alone, items[0])
+    np.testing.assert_allclose(alone_scores, scores[0], rtol=1e-5)
 
 
 def test_seen_items_on_request_and_padding_when_few_are_left(trained):
@@ -69,13 +79,24 @@ def test_new_users_by_their_history_as_lists_or_as_a_matrix(trained):
     assert trained.recommend([[]], 3)[0].shape == (1, 3)
 
 
-def test_emphasis_turns_the_recommendation_to_a_concept(trained):
-    strongest = trained.concepts.argmax(axis=1)
-    plain, turned = (
-        trained.recommend("u2", 20, concepts=concepts)[0] for concepts in (None, {1: 0.0})
-    )
-    of = dict(zip(trained.items.tolist(), strongest))
-    assert np.mean([of[item] == 0 for item in turned]) > np.mean([of[item] == 0 for item in plain])
+def test_emphasis_weighs_the_concepts(trained):
+    """By hand: P_ui = sum_k emphasis_k c_ik exp(z_k . h_i / tau)."""
+    X = trained.histories[trained.users == "u2"]
+    mu, _ = model.represent(trained.parameters, X, trained.config)
+    H = trained.parameters["H"] / np.linalg.norm(trained.parameters["H"], axis=1, keepdims=True)
+    E = np.exp(mu[0] @ H.T / trained.config.tau)  # (K, M)
+    for emphasis in ({1: 0.0}, {0: 3.0, 1: 0.5}):
+        factors = np.array([emphasis.get(k, 1.0) for k in range(2)])
+        P = dict(zip(trained.items.tolist(), (factors * trained.concepts * E.T).sum(axis=1)))
+        items, scores = trained.recommend("u2", 20, concepts=emphasis)
+        expected = np.log([P[item] for item in items])
+        np.testing.assert_allclose(scores - scores[0], expected - expected[0], atol=1e-4)
+        left = [P[item] for item in trained.items[X.toarray()[0] == 0] if item not in items]
+        assert max(left) <= min(P[item] for item in items) * 1.0001, "no better one is left out"
+
+
+def test_emphasis_is_relative_and_of_known_concepts(trained):
+    plain = trained.recommend("u2", 20)[0]
     np.testing.assert_array_equal(trained.recommend("u2", 20, concepts={0: 3, 1: 3})[0], plain)
     with pytest.raises(UserError, match="concept 2 is unknown; concepts are numbered 0 to 1"):
         trained.recommend("u2", concepts={2: 1.0})
@@ -84,9 +105,16 @@ def test_emphasis_turns_the_recommendation_to_a_concept(trained):
 
 
 def test_similar_items_are_of_the_same_world(trained):
-    items, scores = trained.similar_items("i4", 5)
-    assert "i4" not in items and all(int(item[1:]) % 2 == 0 for item in items)
-    assert (np.diff(scores) <= 0).all() and scores[0] <= 1 + 1e-6
+    inside = []
+    for item in trained.items:
+        items, scores = trained.similar_items(item, 5)
+        assert item not in items
+        assert (np.diff(scores) <= 0).all() and scores[0] <= 1 + 1e-6
+        inside += [same_world(item, other) for other in items]
+    assert np.mean(inside) > 0.75, "nearly all, where chance gives half"
+
+
+def test_similar_items_inside_a_concept(trained):
     k = int(trained.concepts[trained.items == "i4"].argmax())
     inside, _ = trained.similar_items("i4", 100, concept=k)
     assert set(inside) == {
