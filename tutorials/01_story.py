@@ -89,8 +89,8 @@ plt.show()
 
 # %%
 # (N, M): is the item's category one of her intentions?
-wanted = truth.intentions[:, truth.category] > 0
-share = (X.toarray() * wanted).sum() / X.nnz
+fitting = truth.intentions[:, truth.category] > 0
+share = (X.toarray() * fitting).sum() / X.nnz
 # nine tenths, and the gifts that happen to fit
 visits = 0.9 + 0.1 * (truth.intentions > 0).sum(axis=1).mean() / 6
 print(
@@ -379,14 +379,12 @@ def tell(sigma0, times):
 
 
 times = 60_000
-told = {sigma0: tell(sigma0, times) for sigma0 in (0.1, 3.0)}
+simulated = {sigma0: tell(sigma0, times) for sigma0 in (0.1, 3.0)}
 print("visits   equation (1)   told, sigma0 = 0.1   told, sigma0 = 3")
 for pair, value in exact.items():
-    print(
-        f" {pair[0]}, {pair[1]}       {value:.4f}            {told[0.1][pair]:.4f}             "
-        f" {told[3.0][pair]:.4f}"
-    )
-    for counts in told.values():
+    narrow, wide = simulated[0.1][pair], simulated[3.0][pair]
+    print(f" {pair[0]}, {pair[1]} {value:12.4f} {narrow:17.4f} {wide:19.4f}")
+    for counts in simulated.values():
         # four standard errors
         assert abs(counts[pair] - value) < 4 * np.sqrt(value * (1 - value) / times)
 single = [sum(exact[i, j] for j in range(3)) for i in range(3)]

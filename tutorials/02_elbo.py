@@ -117,14 +117,14 @@ rng = np.random.default_rng(3)
 total = 100_000  # the same without a grid: tell the story (C, then z) and average the likelihood
 which = rng.choice(len(all_C), total, p=p_C)
 from_prior = lambda n: config.sigma0 * rng.standard_normal((n, 2, 2))
-told = [np.exp(ln_likelihood(from_prior((which == c).sum()), C)) for c, C in enumerate(all_C)]
-told = np.concatenate(told)
-error = told.std() / total**0.5 / told.mean()
-print(
-    f"ln p(x) = {ln_p_x:.6f} on the grid, {np.log(told.mean()):.4f} ± {error:.4f} by telling the"
-    " story"
-)
-assert abs(np.log(told.mean()) - ln_p_x) < 4 * error
+likelihoods = [
+    np.exp(ln_likelihood(from_prior((which == c).sum()), C)) for c, C in enumerate(all_C)
+]
+likelihoods = np.concatenate(likelihoods)
+error = likelihoods.std() / total**0.5 / likelihoods.mean()
+by_story = np.log(likelihoods.mean())
+print(f"ln p(x) = {ln_p_x:.6f} on the grid, {by_story:.4f} ± {error:.4f} by telling the story")
+assert abs(by_story - ln_p_x) < 4 * error
 
 # %% [markdown]
 # ## The encoder's guess
@@ -397,16 +397,16 @@ print(f"gap {gap:.4f}  =  concepts {of_C:.4f}  +  tastes {of_z:.4f}")
 
 # %%
 learned = {name: p.copy() for name, p in parameters.items()}
-own = {name: learned[name] for name in ("T", "W0", "b0")}
-moments = adam.start(own)
+of_encoder = {name: learned[name] for name in ("T", "W0", "b0")}
+moments = adam.start(of_encoder)
 group, floors = crowd[:200], []
 for step in range(1, 121):
-    gradients = dict.fromkeys(own, 0.0)
+    gradients = dict.fromkeys(of_encoder, 0.0)
     noise = rng.standard_normal((200, 2, 2))
     for C, weight in zip(all_C, p_C):
         here = forced(C, noise, group, learned)[1](weight)
-        gradients = {name: gradients[name] + here[name] for name in own}
-    adam.update(own, gradients, moments, step, config)
+        gradients = {name: gradients[name] + here[name] for name in of_encoder}
+    adam.update(of_encoder, gradients, moments, step, config)
     if step % 5 == 0:
         ln_q_now = guess(learned)
         mass = np.exp(ln_q_now) * cell * p_C[:, None]

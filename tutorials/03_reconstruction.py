@@ -139,16 +139,18 @@ assert len(np.unique(dP[x == 0])) == 1  # one number
 
 order = np.argsort(-P[u], kind="stable")
 rank = np.arange(1, M + 1)
-own = x[order] == 1
+hers = x[order] == 1
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.5))
 by_P, by_ln_P = dP[order], (n[u] * p[u] - x)[order]
 for axis, values, label in (
     (axes[0], by_P, "$\\partial\\,$loss$/\\partial P_{u,i}$"),
     (axes[1], by_ln_P, "$\\partial\\,$loss$/\\partial\\ln P_{u,i}=n_u p_{u,i}-x_{u,i}$"),
 ):
-    others = f"the {(~own).sum():,} other items"
-    axis.plot(rank[~own], values[~own], ".", color=COLOURS[0], ms=4, label=others)
-    axis.plot(rank[own], values[own], "^", color=COLOURS[5], ms=6, label=f"her {own.sum()} items")
+    others = f"the {(~hers).sum():,} other items"
+    axis.plot(rank[~hers], values[~hers], ".", color=COLOURS[0], ms=4, label=others)
+    axis.plot(
+        rank[hers], values[hers], "^", color=COLOURS[5], ms=6, label=f"her {hers.sum()} items"
+    )
     axis.axhline(0, color=GREY, lw=0.8)
     axis.set(xscale="log", xlabel="rank of the item, the most probable first", ylabel=label)
 axes[0].ticklabel_format(axis="y", scilimits=(-3, -3))
@@ -353,9 +355,9 @@ show(candidates.draw)
 
 # %%
 u = 3
-own = X[[u]].indices
+hers = X[[u]].indices
 y = P[u].copy()
-y[own] = 0
+y[hers] = 0
 counts = np.bincount(parts.train.indices, minlength=M)
 sizes = (20, 50, 100, 300, 1000)
 repeats = 1500

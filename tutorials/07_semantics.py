@@ -383,14 +383,14 @@ def right(state, config):
 
 curves = {}
 for name, changes in variants.items():
-    own = config.replace(max_epochs=40, patience=40, **changes)
-    taught = targets if own.category_weight else None
-    state = fit.start(parts, own, (features, known), taught)
-    accuracy = [right(state, own)]
-    watch = lambda state: accuracy.append(right(state, own))
-    state = fit.fit(parts, own, taught, state, on_epoch=watch)
+    settings = config.replace(max_epochs=40, patience=40, **changes)
+    taught = targets if settings.category_weight else None
+    state = fit.start(parts, settings, (features, known), taught)
+    accuracy = [right(state, settings)]
+    watch = lambda state: accuracy.append(right(state, settings))
+    state = fit.fit(parts, settings, taught, state, on_epoch=watch)
     ndcg = [record["validation_ndcg@100"] for record in state.history]
-    by_user = metrics.evaluate_ranking(model.ranker(state.parameters, own), parts.validation)
+    by_user = metrics.evaluate_ranking(model.ranker(state.parameters, settings), parts.validation)
     curves[name] = {"accuracy": accuracy, "ndcg": ndcg, "users": by_user}
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharex=True)

@@ -444,10 +444,10 @@ show(gradcheck.numerical_gradient, gradcheck.check, gradcheck.check_op, gradchec
 
 # %%
 loss = lambda **changed: model.elbo(changed, X, noise, config, BETA, targets)[0]["loss"]
-found = gradcheck.check(loss, parameters, gradients)
+worst = gradcheck.check(loss, parameters, gradients)
 gradcheck.negative_control(loss, parameters, gradients)
-print({name: f"{error:.0e}" for name, error in found.items()})
-assert max(found.values()) < 1e-7
+print({name: f"{error:.0e}" for name, error in worst.items()})
+assert max(worst.values()) < 1e-7
 
 # %% [markdown]
 # When a model is too large for every coordinate, check along one random direction $v$ in the space
@@ -515,8 +515,8 @@ names = ["m", "H", "T", "W0", "b0", "W1", "b1"]
 table = {}
 for letter in bugs.BUGS:
     with bugs.planted(letter):
-        found = verdicts()
-    table[letter] = [found[name] for name in names]
+        errors_of = verdicts()
+    table[letter] = [errors_of[name] for name in names]
 table = {letter: np.array(row) for letter, row in table.items()}
 
 figure, axis = plt.subplots(figsize=(7.5, 5.6))
@@ -566,15 +566,15 @@ with_gradient = {
 
 def guilty(letter):
     """The ops that fail their own check with the bug in place."""
-    found = []
+    failing = []
     with bugs.planted(letter) as changed:
         for op, values in arguments.items():
             current = changed if op.__name__ == changed.__name__ else op
             try:
                 gradcheck.check_op(current, values, np.random.default_rng(0), with_gradient.get(op))
             except AssertionError:
-                found.append(op.__name__)
-    return found
+                failing.append(op.__name__)
+    return failing
 
 
 assert guilty("A") == ["concept_logits"]

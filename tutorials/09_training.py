@@ -191,17 +191,17 @@ starts = {}  # the states before the first step: from pictures they take a while
 
 def trained(**changes):
     """Train with some options changed: (configuration, state)."""
-    own = config.replace(**changes)
-    taught = targets if own.category_weight else None
-    begun = own.start, own.K, own.seed
+    settings = config.replace(**changes)
+    taught = targets if settings.category_weight else None
+    begun = settings.start, settings.K, settings.seed
     if begun not in starts:
-        starts[begun] = fit.start(parts, own, features, taught)
-    return own, fit.fit(parts, own, taught, copy.deepcopy(starts[begun]))
+        starts[begun] = fit.start(parts, settings, features, taught)
+    return settings, fit.fit(parts, settings, taught, copy.deepcopy(starts[begun]))
 
 
-def tested(own, state):
+def tested(settings, state):
     """The figures of a trained model, test user by test user."""
-    return metrics.evaluate_ranking(model.ranker(state.best, own), parts.test)
+    return metrics.evaluate_ranking(model.ranker(state.best, settings), parts.test)
 
 
 popularity = np.asarray(parts.train.sum(axis=0)).ravel()
@@ -218,7 +218,7 @@ print(
 )
 assert min(steep.values()) > 2
 
-own, state = trained()
+settings, state = trained()
 history = {key: np.array([record[key] for record in state.history]) for key in state.history[0]}
 epochs = history["epoch"]
 taught = config.category_weight * history["categorical"]
@@ -355,7 +355,7 @@ assert np.isclose(figures["recall@2"][0], 1 / 2)
 # their ± overlap forgets the covariance, and misses real differences.
 
 # %%
-ours = tested(own, state)
+ours = tested(settings, state)
 systems = {
     "macrid": ours,
     "macrid, 60 epochs": tested(*fitted["as above"]),
@@ -507,12 +507,12 @@ if (folder / "ratings.csv").is_file():
     learned = fit.fit(folds, films)
     judged = metrics.evaluate_ranking(model.ranker(learned.best, films), folds.test)
     linear = metrics.evaluate(EASE.fit(folds.train).scores, folds.test)
-    for name, found in (
+    for name, compared in (
         ("macrid", metrics.summary(judged)),
         ("EASE", metrics.summary(linear)),
         ("macrid minus EASE, paired", metrics.paired(judged, linear)),
     ):
-        ndcg = found["ndcg@100"]
+        ndcg = compared["ndcg@100"]
         print(f"{name:26s} {ndcg['mean']:+.3f} ± {ndcg['stderr']:.3f} ({ndcg['users']} users)")
 else:
     print("no MovieLens here")

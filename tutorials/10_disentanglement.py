@@ -56,12 +56,12 @@ def trained(**changes):
     """Train with some options changed: the configuration, the best parameters, and the test users'
     NDCG@100.
     """
-    own = config.replace(**changes)
-    if own.start not in starts:
-        starts[own.start] = fit.start(parts, own, features, None)
-    state = fit.fit(parts, own, None, copy.deepcopy(starts[own.start]))
-    by_user = metrics.evaluate_ranking(model.ranker(state.best, own), parts.test)
-    return own, state.best, by_user
+    settings = config.replace(**changes)
+    if settings.start not in starts:
+        starts[settings.start] = fit.start(parts, settings, features, None)
+    state = fit.fit(parts, settings, None, copy.deepcopy(starts[settings.start]))
+    by_user = metrics.evaluate_ranking(model.ranker(state.best, settings), parts.test)
+    return settings, state.best, by_user
 
 
 runs = {
@@ -71,7 +71,9 @@ runs = {
     "random, inner product": trained(start="random", init_deviation=0.02, similarity="inner"),
 }
 # C (M, K)
-assignment = {name: model.concepts(parameters, own) for name, (own, parameters, _) in runs.items()}
+assignment = {
+    name: model.concepts(parameters, settings) for name, (settings, parameters, _) in runs.items()
+}
 
 # %% [markdown]
 # ## 1. Macro: do concepts agree with categories?
@@ -139,15 +141,15 @@ assert 1 / G <= noise["accuracy"] and noise["accuracy"] < 0.25 and abs(noise["ar
 
 # %%
 print(f"{'start':24s} before  accuracy   ARI   largest   intentions   NDCG@100")
-found = {}
-for name, (own, _, ranked) in runs.items():
+macro_scores = {}
+for name, (settings, _, ranked) in runs.items():
     C, came_for = assignment[name], made.truth.intentions[parts.test.users]
     intentions = macro.intention_scores(parts.test.fold_in, C, category, came_for).mean()
     ndcg = metrics.summary(ranked)["ndcg@100"]
-    found[name] = macro.concept_scores(C, category)
-    begun = model.concepts(starts[own.start].parameters, own)
+    macro_scores[name] = macro.concept_scores(C, category)
+    begun = model.concepts(starts[settings.start].parameters, settings)
     before = macro.concept_scores(begun, category)["accuracy"]
-    accuracy, ari, largest = (found[name][score] for score in ("accuracy", "ari", "largest"))
+    accuracy, ari, largest = (macro_scores[name][score] for score in ("accuracy", "ari", "largest"))
     print(
         f"{name:24s} {before:6.2f} {accuracy:9.2f} {ari:5.2f} {largest:9.2f}"
         f" {intentions:12.2f}   {ndcg['mean']:.3f} ± {ndcg['stderr']:.3f}"
@@ -162,10 +164,10 @@ print(
     f"inner product minus cosine, from a random start: NDCG@100 {inner['mean']:+.3f} ±"
     f" {inner['stderr']:.3f}, paired"
 )
-found_by = lambda name: found[name]["accuracy"]
-assert min(found_by("pictures"), found_by("adoptions")) > 0.9 > 0.6 > found_by("random")
-of_cosine = max(found[name]["largest"] for name in ("pictures", "adoptions", "random"))
-assert found["random, inner product"]["largest"] > of_cosine
+accuracy_of = lambda name: macro_scores[name]["accuracy"]
+assert min(accuracy_of("pictures"), accuracy_of("adoptions")) > 0.9 > 0.6 > accuracy_of("random")
+of_cosine = max(macro_scores[name]["largest"] for name in ("pictures", "adoptions", "random"))
+assert macro_scores["random, inner product"]["largest"] > of_cosine
 
 # %% [markdown]
 # | the paper's claim | here |
@@ -235,8 +237,8 @@ for n_points in (50, 200, 1600):
 # pulls $\sigma$ up to $\sigma_0$ ([notebook 4](04_kl.ipynb)).
 
 # %%
-own, parameters, _ = runs["pictures"]
-mu, sigma = model.represent(parameters, parts.train, own)
+settings, parameters, _ = runs["pictures"]
+mu, sigma = model.represent(parameters, parts.train, settings)
 mu, sigma = mu[:, 0].astype(float), sigma[:, 0].astype(float)  # the first concept, (N, d)
 covariance = np.cov(mu.T)
 variance = np.diag(covariance) + (sigma**2).mean(axis=0)
@@ -254,8 +256,8 @@ assert (np.abs(predicted) <= np.abs(np.corrcoef(mu.T)) + 1e-12)[off].all()
 betas = (0.01, 0.2, 1.0, 5.0, 50.0)
 by_beta = {0.2: runs["pictures"], **{beta: trained(beta=beta) for beta in betas if beta != 0.2}}
 curve = {
-    beta: truth.independence_scores(parts, parameters, own)
-    for beta, (own, parameters, _) in by_beta.items()
+    beta: truth.independence_scores(parts, parameters, settings)
+    for beta, (settings, parameters, _) in by_beta.items()
 }
 ndcg = {beta: metrics.summary(ranked)["ndcg@100"] for beta, (_, _, ranked) in by_beta.items()}
 
@@ -281,8 +283,8 @@ axes[1].set(title="the paper's Figure 5, three ways (equal β, equal height)")
 plt.show()
 half = [SimpleNamespace(train=parts.train[first::2]) for first in (0, 1)]
 apart = []
-for its_own, its, _ in by_beta.values():
-    some, others = (truth.independence_scores(part, its, its_own) for part in half)
+for its_settings, its, _ in by_beta.values():
+    some, others = (truth.independence_scores(part, its, its_settings) for part in half)
     apart += [abs(some[of] - others[of]) for of in ("mu", "z")]
 print(f"between two halves of the shoppers the measure differs by at most {max(apart):.3f}")
 for beta in betas:
@@ -492,7 +494,7 @@ assert (known["trained"] - known["start from pictures"])[[1, 3]].min() > 0.15, (
 # k = next(k for k, g in macro.match(assigned, category).items() if g == 0)
 # X = parts.train[np.isin(parts.train_users, users)]
 # ideal = made.truth.ideals[users, 0]
-# mu_k = model.represent(parameters, X, own)[0][:, k]
+# mu_k = model.represent(parameters, X, settings)[0][:, k]
 # micro.mutual_information_gap(mu_k, ideal), micro.dci(mu_k, ideal)
 # ```
 #

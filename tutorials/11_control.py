@@ -213,11 +213,11 @@ for _ in range(100):
     for width in widths:
         places, score = trajectory.beam_search(small, leave_out(space.H[origin]), gamma, tau, width)
         ratios[width].append(score / best)
-ratios = {width: np.array(found) for width, found in ratios.items()}
+ratios = {width: np.array(of_width) for width, of_width in ratios.items()}
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-optimal = {width: (found > 1 - 1e-9).mean() for width, found in ratios.items()}
-worst = [found.min() for found in ratios.values()]
+optimal = {width: (of_width > 1 - 1e-9).mean() for width, of_width in ratios.items()}
+worst = [of_width.min() for of_width in ratios.values()]
 labels = [str(width) for width in widths]
 axes[0].bar(labels, optimal.values(), color=COLOURS[0])
 axes[0].set(ylabel="share of problems", title="how often the optimum is found")
@@ -226,7 +226,9 @@ axes[1].set(ylabel="value of (12) / optimum", title="the worst of 100 problems")
 for axis in axes:
     axis.set(xlabel="beam width", ylim=(0, 1.05))
 plt.show()
-assert all((found <= 1 + 1e-9).all() for found in ratios.values()), "never better than every choice"
+assert all((of_width <= 1 + 1e-9).all() for of_width in ratios.values()), (
+    "never better than every choice"
+)
 assert optimal[20] > 0.7 > 0.5 > optimal[1]
 
 reached, near = [], []  # of a wide beam's value: what width 20 reaches, and the first term's share
@@ -298,9 +300,9 @@ axes[0].set(xticks=range(config.d), xlabel="dimension j that is turned")
 axes[0].set(title=f"concept of the {concept_name[k]}s: what rises or falls")
 figure.colorbar(image, ax=axes[0], label="mean rank correlation with the step")
 at_or_below = np.linspace(0, 1, signed.size)
-for place, (what, found) in enumerate((("true attributes", signed), ("shuffled", luck))):
+for place, (what, rho_of) in enumerate((("true attributes", signed), ("shuffled", luck))):
     line = {"color": COLOURS[place], "ls": ("-", "--")[place], "lw": 2}
-    axes[1].plot(np.sort(found.ravel()), at_or_below, label=what, **line)
+    axes[1].plot(np.sort(rho_of.ravel()), at_or_below, label=what, **line)
 axes[1].set(xlabel="mean rank correlation on fresh starts", xlim=(-0.4, 1))
 axes[1].set(ylabel="share of the 30 pairs at or below")
 axes[1].set(title="the chosen knob of each concept and attribute")
@@ -384,11 +386,11 @@ for k_of in range(config.K):
             for name, items in zip(alike, (anyone, no_pairs.items, path.items)):
                 rest = normalise(np.delete(space.H[items], j_of, axis=-1))[0]
                 of_start[name].append((rest @ rest.T)[np.triu_indices(len(items), 1)].mean())
-        for name, found in of_start.items():
-            alike[name].append(np.mean(found))
-alike = {name: np.array(found) for name, found in alike.items()}
+        for name, cosines_of in of_start.items():
+            alike[name].append(np.mean(cosines_of))
+alike = {name: np.array(cosines_of) for name, cosines_of in alike.items()}
 figure, axis = plt.subplots(figsize=(6, 2.6))
-means = [found.mean() for found in alike.values()]
+means = [cosines_of.mean() for cosines_of in alike.values()]
 axis.barh(list(alike)[::-1], means[::-1], color=[COLOURS[0], COLOURS[4], GREY])
 axis.set(xlabel="mean cosine of two retrieved items, coordinate j left out", xlim=(0, 1))
 axis.set(ylabel="choice by", title="which item of a subrange?")

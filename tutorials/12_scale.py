@@ -153,27 +153,27 @@ class Counted(np.ndarray):
 
 def counted(B, M, K, d, n=5):
     """Multiplications in the dense matrix products of one step."""
-    own = Config(K=K, d=d, hidden_layers=0, precision="float32")
+    settings = Config(K=K, d=d, hidden_layers=0, precision="float32")
     rng = np.random.default_rng(0)
     X = users(B, M, n, rng)
-    start = model.initial_parameters(M, own, rng)
+    start = model.initial_parameters(M, settings, rng)
     start = {name: value.view(Counted) for name, value in start.items()}
-    noise = batch.draw_noise(rng, X, own)
+    noise = batch.draw_noise(rng, X, settings)
     epsilon, gumbel = noise.epsilon.view(Counted), noise.gumbel.view(Counted)
     noise = dataclasses.replace(noise, epsilon=epsilon, gumbel=gumbel)
     Counted.total = 0
-    model.loss_and_gradients(start, X, noise, own, 0.2)
+    model.loss_and_gradients(start, X, noise, settings, 0.2)
     return Counted.total
 
 
 for B, M, K, d in ((20, 300, 3, 10), (7, 500, 2, 16), (32, 200, 4, 8)):
     formula = 3 * B * M * d * K + 3 * M * d * K + 3 * B * K * d * 2 * d
-    found = counted(B, M, K, d)
+    count = counted(B, M, K, d)
     print(
-        f"B = {B}, M = {M}, K = {K}, d = {d}: {found:,} multiplications counted, {formula:,} by the"
+        f"B = {B}, M = {M}, K = {K}, d = {d}: {count:,} multiplications counted, {formula:,} by the"
         f" formula, {3 * B * M * d * K / formula:.0%} of them the decoder's"
     )
-    assert found == formula
+    assert count == formula
 
 # %% [markdown]
 # To the last multiplication. The prototypes' share is $1 / B$ of the decoder's and
@@ -223,10 +223,10 @@ show(decoder.exponents)
 
 def peak(what, M, B=100, K=4, d=16, n=20):
     """The most memory, in MB, that NumPy takes during a step beyond parameters and moments."""
-    own = Config(K=K, d=d, hidden_layers=0, candidates=1000 if what == "sampled" else 0)
+    settings = Config(K=K, d=d, hidden_layers=0, candidates=1000 if what == "sampled" else 0)
     rng = np.random.default_rng(0)
     X = users(B, M, n, rng)
-    parameters = model.initial_parameters(M, own, rng)
+    parameters = model.initial_parameters(M, settings, rng)
     moments = adam.start(parameters)
     tracemalloc.start()
     if what == "plain":
@@ -235,9 +235,9 @@ def peak(what, M, B=100, K=4, d=16, n=20):
         _, pullback = decoder.log_likelihood_plain(z, parameters["H"], C, X, 0.1)
         pullback(1.0)
     else:
-        noise = batch.draw_noise(rng, X, own)
-        _, gradients = model.loss_and_gradients(parameters, X, noise, own, 0.2)
-        adam.update(parameters, gradients, moments, 1, own, rows_of_step(noise))
+        noise = batch.draw_noise(rng, X, settings)
+        _, gradients = model.loss_and_gradients(parameters, X, noise, settings, 0.2)
+        adam.update(parameters, gradients, moments, 1, settings, rows_of_step(noise))
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return round(most / 1e6, 1)
@@ -292,19 +292,19 @@ assert memory["sampled"][-1] < 1.3 * memory["sampled"][2], "independent of the c
 # %%
 show(candidates.draw)
 for drawn in (40, 12):
-    own = config.replace(candidates=drawn)
-    chosen, weights = candidates.draw(np.random.default_rng(1), X, own)
+    settings = config.replace(candidates=drawn)
+    chosen, weights = candidates.draw(np.random.default_rng(1), X, settings)
     mine = np.isin(chosen, X.indices)
     assert (weights[mine] == 1).all() and np.allclose(weights[~mine], 40 / drawn)
     of_subset = {"gumbel": noise.gumbel[chosen], "candidates": chosen, "weight": weights}
     noise_of_subset = dataclasses.replace(noise, **of_subset)
-    some = model.loss_and_gradients(parameters, X, noise_of_subset, own, 0.2)[0]["loss"]
+    some = model.loss_and_gradients(parameters, X, noise_of_subset, settings, 0.2)[0]["loss"]
     whole = terms["loss"]
     print(f"{len(chosen)} of 40 items as candidates: loss {some:.4f}, full softmax {whole:.4f}")
     assert drawn < 40 or np.isclose(some, whole)
 total, several = np.zeros(40), np.random.default_rng(2)
 for _ in range(2000):
-    chosen, weights = candidates.draw(several, X, own)
+    chosen, weights = candidates.draw(several, X, settings)
     total[chosen] += weights
 assert np.abs(total / 2000 - 1).max() < 4 * np.sqrt((40 / 12 - 1) / 2000), (
     "each item counts once on average, within four standard errors"
@@ -316,12 +316,12 @@ assert np.abs(total / 2000 - 1).max() < 4 * np.sqrt((40 / 12 - 1) / 2000), (
 # momentum.)
 
 # %%
-own = config.replace(candidates=5)
-noise_of_step = batch.draw_noise(np.random.default_rng(2), X[:2], own)
-_, few = model.loss_and_gradients(parameters, X[:2], noise_of_step, own, 0.2)
+settings = config.replace(candidates=5)
+noise_of_step = batch.draw_noise(np.random.default_rng(2), X[:2], settings)
+_, few = model.loss_and_gradients(parameters, X[:2], noise_of_step, settings, 0.2)
 moved = {name: value.copy() for name, value in parameters.items()}
-adam.update(moved, few, adam.start(moved), 1, own, rows_of_step(noise_of_step))
-assert few["H"].shape == (len(noise_of_step.candidates), own.d), "a gradient of a few rows"
+adam.update(moved, few, adam.start(moved), 1, settings, rows_of_step(noise_of_step))
+assert few["H"].shape == (len(noise_of_step.candidates), settings.d), "a gradient of a few rows"
 took_part = np.isin(np.arange(40), noise_of_step.candidates)
 assert ((moved["H"] == parameters["H"]).all(axis=1) == ~took_part).all()
 
@@ -336,16 +336,16 @@ parts, targets = run_folder.prepare(made, base)
 features, _ = run_folder.item_features(made, parts.items, base)
 begun, results = fit.start(parts, base, features, targets), {}
 for drawn in (0, 300, 100):
-    own = base.replace(candidates=drawn)
-    state = fit.fit(parts, own, targets, copy.deepcopy(begun))
-    results[drawn] = metrics.evaluate_ranking(model.ranker(state.best, own), parts.test)
+    settings = base.replace(candidates=drawn)
+    state = fit.fit(parts, settings, targets, copy.deepcopy(begun))
+    results[drawn] = metrics.evaluate_ranking(model.ranker(state.best, settings), parts.test)
 batches = [parts.train[start : start + 100] for start in range(0, parts.train.shape[0], 100)]
 brought = np.mean([len(np.unique(X.indices)) for X in batches])
 print(f"items that a batch of 100 users brings itself: {brought:,.0f} of {len(parts.items):,}")
 assert 1000 < brought < 1100
-for drawn, found in results.items():
-    line = metrics.summary(found)["ndcg@100"]
-    against = metrics.paired(found, results[0])["ndcg@100"]
+for drawn, by_user in results.items():
+    line = metrics.summary(by_user)["ndcg@100"]
+    against = metrics.paired(by_user, results[0])["ndcg@100"]
     print(
         f"{drawn or 'all':>4} candidates: NDCG@100 {line['mean']:.3f} ± {line['stderr']:.3f}, minus"
         f" the full softmax {against['mean']:+.3f} ± {against['stderr']:.3f} (paired)"
@@ -379,8 +379,8 @@ first, second = np.arange(600), np.arange(600, 1000)
 best_of_both = np.concatenate([top(first, 20), top(second, 20)])
 assert (top(np.arange(1000), 20) == top(best_of_both, 20)).all()
 
-_, whole = model.rank(state.best, parts.test.fold_in, own, 20)
-_, tiles = model.rank(state.best, parts.test.fold_in, own, 20, items_at_a_time=64)
+_, whole = model.rank(state.best, parts.test.fold_in, settings, 20)
+_, tiles = model.rank(state.best, parts.test.fold_in, settings, 20, items_at_a_time=64)
 assert np.allclose(whole, tiles, rtol=1e-4, atol=1e-4), "the same scores, rounding apart"
 
 # %% [markdown]
@@ -400,10 +400,10 @@ total = dict.fromkeys(gradients, 0.0)
 for rows in (slice(0, 3), slice(3, 8)):
     of_rows = slice(rows.start * config.K, rows.stop * config.K)
     masks = [mask[of_rows] for mask in noise.dropout]
-    own_noise = dataclasses.replace(noise, epsilon=noise.epsilon[rows], dropout=masks)
-    _, own_gradients = model.loss_and_gradients(parameters, X[rows], own_noise, config, 0.2)
+    their_noise = dataclasses.replace(noise, epsilon=noise.epsilon[rows], dropout=masks)
+    _, their_gradients = model.loss_and_gradients(parameters, X[rows], their_noise, config, 0.2)
     share = (rows.stop - rows.start) / 8
-    total = {name: total[name] + share * own_gradients[name] for name in total}
+    total = {name: total[name] + share * their_gradients[name] for name in total}
 for name, gradient in gradients.items():
     assert np.allclose(total[name], gradient, rtol=1e-9, atol=1e-12)
 
