@@ -384,7 +384,7 @@ assert (table[:, 0] < table[:, 2]).all() and (table[:, 2] < table[:, 1]).all()
 # %% [markdown]
 # The smaller $\sigma$, the *better* the trick (a sample close to $\boldsymbol\mu$ has nearly the
 # gradient at $\boldsymbol\mu$), and the *worse* the score function, which divides by $\sigma$; the
-# baseline saves it from that, but not from being seven to nearly sixty times as noisy (exercise 2
+# baseline saves it from that, but not from being seven to some sixty times as noisy (exercise 2
 # shows where the rest comes from). With one sample a user and step, as Algorithm 1 has it, only the
 # trick is usable. The price: $f$ must be differentiable in $\mathbf z$. For $\mathbf z$ it is; for
 # the one-hot $\mathbf c_i$ it is not, and the Gumbel-Softmax (notebook 5) is the same trick bent to

@@ -250,10 +250,10 @@ assert 0.8 < reached.mean() < 1.01 and near.mean() < 0.4
 
 # %% [markdown]
 # Greedy finds the optimum in a fifth of the small problems and can be far below it. The default
-# width of 20 finds it in nine of ten, and what it misses can still cost a third. On walks as they
-# are, with eight subranges of some thirty items, it reaches all that a far wider beam does in about
-# half of them, and nearly all of the value on average: for a list of recommendations that will do;
-# for measurements take a wider one.
+# width of 20 finds it in nine of ten or more, and what it misses can still cost a third. On walks
+# as they are, with eight subranges of some thirty items, it reaches all that a far wider beam does
+# in about half of them, and nearly all of the value on average: for a list of recommendations that
+# will do; for measurements take a wider one.
 #
 # ## 6. Which knob does what?
 #
@@ -461,7 +461,7 @@ for gamma_of in (0.0, 0.1, 1.0):
 assert close[0.0].mean() > close[1.0].mean() and close[0.1].mean() > close[1.0].mean() + 0.05
 
 # %% [markdown]
-# With $\gamma = 1$ not much: a quarter of what is possible. Her component is a mixed taste: the
+# With $\gamma = 1$ not much: a fifth of what is possible. Her component is a mixed taste: the
 # items that are best for her lie at a cosine of .74, while items among themselves can be had at
 # nearly .9 (section 7). So a pair counts some $e^{(.9 - .74) / \tau} \approx 5$ times a term of
 # hers, there are 28 pairs to 8 such terms, and the walk goes to where items lie dense. With
