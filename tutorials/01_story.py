@@ -158,7 +158,8 @@ assert (fits[without_gifts.X.toarray() > 0]).all()  # not one exception
 # \qquad p_\theta(x_{u,i}\mid\mathbf z_u,\mathbf C)=P_{u,i}/Z_u .$$
 #
 # In `macrid`, $\ln P$ is `model.decoder.log_scores` (lines 27 to 30 of Algorithm 1 are notebook 3,
-# which also says why nothing larger is kept). Rows of `H` and `z` come already divided by their lengths:
+# which also says why nothing larger is kept). Rows of `H` and `z` come already divided by their
+# lengths:
 
 # %%
 show(decoder.log_scores)
