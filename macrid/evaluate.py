@@ -2,17 +2,18 @@
 
 import sys
 
-from macrid import backend, run_folder, terminal
+from macrid import run_folder, terminal
 from macrid.errors import UserError
 from macrid.evaluation.metrics import evaluate_ranking, summary
 from macrid.interpret import maps
 from macrid.model.scoring import ranker
+from macrid.run_folder import Run
 
 SHOWN = 5  # items of a concept
 
 
-def main(argv=None):
-    """Load a run and print its figures, or its concepts."""
+def main(argv: list[str] | None = None) -> None:
+    """Load a run and print its metrics, or its concepts."""
     arguments = terminal.parser(
         "evaluate",
         "Evaluate a trained run.",
@@ -30,45 +31,37 @@ def main(argv=None):
     arguments.add_argument(
         "--concepts",
         action="store_true",
-        help=(
-            "print the concepts instead: their share of the items, the categories that stand out,"
-            " items"
-        ),
+        help="print the concepts instead: their share of the items, the categories that stand out,"
+        " items",
     )
-    arguments.add_argument(
-        "--backend",
-        choices=backend.NAMES,
-        help="numpy, cupy or auto (default: as the run was made)",
-    )
+    terminal.add_backend_flag(arguments)
     flags = arguments.parse_args(argv)
     if min(flags.at) < 1:
         raise UserError(f"--at is {min(flags.at)}, expected at least 1")
-    loaded = run_folder.load(flags.run, flags.backend)
-    settings, split, state = loaded.settings, loaded.split, loaded.state
-    if flags.concepts:
-        print(
-            *concept_lines(
-                maps.learned(loaded).concepts, loaded.interactions.item_titles(split.items)
-            ),
-            sep="\n",
-        )
-        return
-    cutoffs = tuple((k, kind) for kind in ("ndcg", "recall") for k in sorted(set(flags.at)))
-    parts = {
-        part: summary(evaluate_ranking(ranker(state.best, settings), getattr(split, part), cutoffs))
-        for part in ("validation", "test")
-    }
-    print(*terminal.figure_table(parts), sep="\n")
+    run = run_folder.load(flags.run, flags.backend)
+    print(*(_concepts(run) if flags.concepts else _metrics(run, flags.at)), sep="\n")
 
 
-def concept_lines(concepts, titles):
-    """Lines that say what each of `maps.Concept`s holds."""
+def _metrics(run: Run, at: list[int]) -> list[str]:
+    """A table of NDCG and recall at some cutoffs, of validation and test users."""
+    cutoffs = [(k, kind) for kind in ("ndcg", "recall") for k in sorted(set(at))]
+    rank = ranker(run.parameters, run.settings)
+    parts = {"validation": run.split.validation, "test": run.split.test}
+    return terminal.metric_table(
+        {name: summary(evaluate_ranking(rank, part, cutoffs)) for name, part in parts.items()}
+    )
+
+
+def _concepts(run: Run) -> list[str]:
+    """Lines that say what each concept holds."""
+    titles = run.interactions.item_titles(run.split.items)
     lines = []
-    for concept in concepts:
-        told = "".join(
-            f"; {name} {share:.0%} ({usual:.0%} of all)" for name, share, usual in concept.telling
-        )
-        lines.append(f"{concept.name}  {concept.count:,} items, {concept.share:.0%}{told}")
+    for concept in maps.learned(run).concepts:
+        categories = [
+            f"{name} {share:.0%} ({overall:.0%} of all)" for name, share, overall in concept.telling
+        ]
+        size = f"{concept.count:,} items, {concept.share:.0%}"
+        lines.append("; ".join([f"{concept.name}  {size}", *categories]))
         for words, items in (("best known", concept.best_known), ("typical", concept.typical)):
             lines.append(f"  {words:10}  {'; '.join(titles[i] for i in items[:SHOWN])}")
     return lines

@@ -1,6 +1,4 @@
-"""`python -m macrid.recommend`: the best items for users, by their own ids, from a trained run to a
-CSV file.
-"""
+"""`python -m macrid.recommend`: the best items for users, by their own ids, from a trained run."""
 
 import csv
 import sys
@@ -14,8 +12,30 @@ from macrid.errors import UserError
 from macrid.recommender import USERS_AT_A_TIME, Recommender
 
 
-def main(argv=None):
-    """Load a run and write user,item,rank,score rows, to a file all or nothing, or to the terminal."""
+def main(argv: list[str] | None = None) -> None:
+    """Load a run and write user,item,rank,score rows to a file, all or nothing, or print them."""
+    flags = _flags(argv)
+    backend.keep_freed_memory()
+    model = Recommender.load(flags.run, flags.backend)
+    concepts = dict(_factor(text) for text in flags.concept)
+    if all(concepts.get(k, 1) == 0 for k in range(model.config.K)):
+        raise UserError(
+            "--concept gives every concept the factor 0, so that nothing speaks for any item; leave"
+            " one of them above 0"
+        )
+    users = list(_users(flags, model))
+    if not users:
+        raise UserError(f"{flags.users}: has no user ids; expected one a line")
+    with terminal.bar(flags.quiet or not flags.out, total=len(users), unit=" users") as bar:
+        if flags.out:
+            with files.replacing(flags.out, "w") as file:
+                _write(file, model, users, flags, concepts, bar)
+        else:
+            _write(sys.stdout, model, users, flags, concepts, bar)
+
+
+def _flags(argv):
+    """The flags, as far as they can be checked without reading the run."""
     arguments = terminal.parser(
         "recommend",
         "Recommend items to users of a trained run, or to new ones by their history.",
@@ -59,55 +79,37 @@ def main(argv=None):
         "--include-seen", action="store_true", help="also items that the user has"
     )
     arguments.add_argument("--out", help="a CSV file (default: print)")
-    arguments.add_argument(
-        "--backend",
-        choices=backend.NAMES,
-        help="numpy, cupy or auto (default: as the run was made)",
-    )
+    terminal.add_backend_flag(arguments)
     arguments.add_argument("--quiet", action="store_true", help="no progress bar")
     flags = arguments.parse_args(argv)
     if flags.n < 1:
         raise UserError(f"--n is {flags.n}, expected at least 1")
     if flags.out:
         files.check_file(flags.out)
-    backend.keep_freed_memory()
-    model = Recommender.load(flags.run, flags.backend)
-    concepts = dict(_factor(text) for text in flags.concept)
-    if all(concepts.get(k, 1) == 0 for k in range(model.config.K)):
-        raise UserError(
-            "--concept gives every concept the factor 0, so that nothing speaks for any item; leave"
-            " one of them above 0"
-        )
-    users = list(_users(flags, model))
-    if not users:
-        raise UserError(f"{flags.users}: has no user ids; expected one a line")
-    with terminal.bar(flags.quiet or not flags.out, total=len(users), unit=" users") as bar:
-        if flags.out:
-            with files.replacing(flags.out, "w") as file:
-                _write(file, model, users, flags, concepts, bar)
-        else:
-            _write(sys.stdout, model, users, flags, concepts, bar)
+    return flags
 
 
 def _write(file, model, users, flags, concepts, bar):
-    """A row for each recommendation, users in the order asked for; nothing before the first ones
-    are there.
+    """A row for each recommendation, users in the order asked for.
+
+    Nothing is written before the first ones are there.
     """
     writer = csv.writer(file, lineterminator="\n")
-    titles = (
-        None if model.titles is None else dict(zip(model.items.tolist(), model.titles.tolist()))
-    )
+    titles = None
+    if model.titles is not None:
+        titles = dict(zip(model.items.tolist(), model.titles.tolist()))
     for start in range(0, len(users), USERS_AT_A_TIME):
-        names, wanted = zip(*users[start : start + USERS_AT_A_TIME])
-        items, scores = model.recommend(list(wanted), flags.n, not flags.include_seen, concepts)
+        names, ids_or_histories = zip(*users[start : start + USERS_AT_A_TIME])
+        items, scores = model.recommend(
+            list(ids_or_histories), flags.n, not flags.include_seen, concepts
+        )
         if not start:
             writer.writerow(["user", "item", "rank", "score", *(["title"] if titles else [])])
         for name, row, values in zip(names, items.tolist(), scores.tolist()):
-            writer.writerows(
-                [name, item, place, f"{score:.5g}", *([titles[item]] if titles else [])]
-                for place, (item, score) in enumerate(zip(row, values), 1)
-                if item
-            )
+            for rank, (item, score) in enumerate(zip(row, values), 1):
+                if item:
+                    title = [titles[item]] if titles else []
+                    writer.writerow([name, item, rank, f"{score:.5g}", *title])
         bar.update(len(names))
 
 
@@ -117,49 +119,49 @@ def _users(flags, model):
         return _histories(flags, model)
     for name in ("columns", "min_rating"):
         if getattr(flags, name) is not None:
-            raise UserError(
-                f"--{name.replace('_', '-')} is given without --histories; leave it out"
-            )
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"{flag} is given without --histories; leave it out")
     if flags.users:
         return _lines(flags.users, set(model.users.tolist()))
     return ((name, name) for name in flags.user or model.users.tolist())
 
 
 def _histories(flags, model):
-    """(user, known items) of a file that is read as --data is: those without an item that the run
-    knows are left out, and told.
+    """(user, known items) of a file that is read as --data is.
+
+    Users without an item that the run knows are left out, with a warning.
     """
     min_rating = flags.min_rating
     if min_rating is None and len(layout(flags.histories, flags.columns).columns) == 3:
         min_rating = model.config.min_rating
-    found = data.read_table(flags.histories, min_rating, 1, flags.columns)
-    known = np.isin(found.items, model.items)
-    X = found.X[:, known]
-    some = np.diff(X.indptr) > 0
-    if not some.any():
-        raise UserError(
-            f"{flags.histories}: has no item that the run knows;"
-            f" {checks.mismatch(found.items, model.users, model.items) or 'are its ids those of the data?'}"
-        )
+    read = data.read_table(flags.histories, min_rating, 1, flags.columns)
+    known = np.isin(read.items, model.items)
+    X, items = read.X[:, known], read.items[known]
+    has_items = np.diff(X.indptr) > 0
+    if not has_items.any():
+        hint = checks.mismatch(read.items, model.users, model.items)
+        hint = hint or "are its ids those of the data?"
+        raise UserError(f"{flags.histories}: has no item that the run knows; {hint}")
     if not known.all():
-        example = found.items[~known][0]
-        print(
-            f"warning: {(~known).sum():,} items of the histories are unknown to the run and left"
-            f" out, such as '{example}'",
-            file=sys.stderr,
+        example = read.items[~known][0]
+        _warn(
+            f"{(~known).sum():,} items of the histories are unknown to the run and left"
+            f" out, such as '{example}'"
         )
-    left_out = (~some).sum() + found.report["users_without_adoptions"]
+    left_out = (~has_items).sum() + read.report["users_without_adoptions"]
     if left_out:
-        print(
-            f"warning: {left_out:,} users of the histories are left out, as they have no item that"
-            " counts and that the run knows",
-            file=sys.stderr,
+        _warn(
+            f"{left_out:,} users of the histories are left out, as they have no item that"
+            " counts and that the run knows"
         )
-    items = found.items[known]
     return (
-        (str(found.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist())
-        for u in np.flatnonzero(some)
+        (str(read.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist())
+        for u in np.flatnonzero(has_items)
     )
+
+
+def _warn(text):
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def _lines(path, known):

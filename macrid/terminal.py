@@ -1,19 +1,17 @@
-"""What all commands share: flags from the configuration, one clear line for a user's mistake,
-tables.
-"""
+"""What all commands share: flags, printing, progress bars, tables, one line for a mistake."""
 
 import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tqdm import tqdm
 
-from macrid import config
+from macrid import backend, config
 from macrid.config import Config
 from macrid.errors import UserError
-from macrid.evaluation.metrics import paired, summary
+from macrid.evaluation.metrics import PerUser, paired, summary
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,22 +21,33 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see --help")
 
 
-def parser(name, description, example):
+def parser(name: str, description: str, example: str) -> Parser:
     """A parser for `python -m macrid.<name>` with an example at the foot of --help."""
+    layout = argparse.RawDescriptionHelpFormatter
     return Parser(
         prog=f"python -m macrid.{name}",
         description=description,
         epilog=f"example:\n  {example}",
         allow_abbrev=False,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=28, width=100
-        ),
+        formatter_class=lambda prog: layout(prog, max_help_position=28, width=100),
     )
 
 
-def add_config_flags(arguments, leave_out=()):
-    """A flag for each field of `Config` but those left out; only those that are given appear in the
-    namespace.
+def add_quiet_flag(arguments) -> None:
+    """--quiet, for `say` and `bar`."""
+    arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_backend_flag(arguments) -> None:
+    """--backend, for `run_folder.load`."""
+    text = "numpy, cupy or auto (default: as the run was made)"
+    arguments.add_argument("--backend", choices=backend.NAMES, help=text)
+
+
+def add_config_flags(arguments, leave_out: Iterable[str] = ()) -> None:
+    """A flag for each field of `Config` but those left out.
+
+    Only those that are given appear in the namespace.
     """
     for field in dataclasses.fields(Config):
         if field.name in leave_out:
@@ -50,33 +59,47 @@ def add_config_flags(arguments, leave_out=()):
         if field.type is bool:
             arguments.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
         else:
-            arguments.add_argument(
-                flag, type=field.type, metavar=field.type.__name__.upper(), **common
-            )
+            kind: type = field.type  # type: ignore[assignment]  # no field has its type as text
+            arguments.add_argument(flag, type=kind, metavar=kind.__name__.upper(), **common)
 
 
-def given_config(namespace):
+def given_config(flags) -> dict:
     """The configuration fields that were given as flags, as a dict."""
     names = {field.name for field in dataclasses.fields(Config)}
-    return {name: value for name, value in vars(namespace).items() if name in names}
+    return {name: value for name, value in vars(flags).items() if name in names}
 
 
-def options(flags):
-    """The configuration fields of the file --config, if there is one, and of the flags, which go
-    before it, as a dict.
+def options(flags) -> dict:
+    """The configuration fields of the file --config, if there is one, and of the flags, as a dict.
+
+    The flags go before the file.
     """
-    read = config.read_toml(flags.config) if flags.config else {}
-    config.from_dict(read, where=flags.config)  # a mistake in the file is told with its name
-    return read | given_config(flags)
+    in_file = config.read_toml(flags.config) if flags.config else {}
+    config.from_dict(in_file, where=flags.config)  # a mistake in the file is reported with its name
+    return in_file | given_config(flags)
 
 
-def run(main, argv=None):
+def say(quiet: bool) -> Callable[..., None]:
+    """How a command speaks: a function that prints lines at once, or nothing if `quiet`."""
+
+    def lines(*texts):
+        if texts and not quiet:
+            print(*texts, sep="\n", flush=True)
+
+    return lines
+
+
+def bar(quiet: bool, iterable=None, **options) -> tqdm:
+    """A progress bar that goes when done; silent if `quiet`, or where no terminal reads it."""
+    return tqdm(iterable, disable=True if quiet else None, leave=False, **options)
+
+
+def run(main: Callable, argv: list[str] | None = None) -> int:
     """Run a command's main; a user's mistake ends with one line on standard error and status 2."""
     try:
         main(argv)
-        print(
-            end="", flush=True
-        )  # a full disk behind our output is noticed here, not at the interpreter's end
+        # a full disk behind our output is noticed here, not at the interpreter's end
+        print(end="", flush=True)
         return 0
     except UserError as error:
         message = str(error)
@@ -97,71 +120,53 @@ def run(main, argv=None):
 
 
 def _drop_output():
-    """What is still to be written to standard output goes nowhere, where the interpreter's end
-    would complain again.
+    """Throw away what is still to be written to standard output.
+
+    The interpreter's end would complain of it again.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def say(quiet: bool) -> Callable[..., None]:
-    """How a command speaks: a function that prints lines at once, or nothing if `quiet`."""
-
-    def lines(*texts):
-        if texts and not quiet:
-            print(*texts, sep="\n", flush=True)
-
-    return lines
-
-
-def bar(quiet: bool, iterable=None, **options) -> tqdm:
-    """A progress bar that goes when done; silent if `quiet`, or where no terminal reads it."""
-    return tqdm(iterable, disable=True if quiet else None, leave=False, **options)
+def metric_table(parts: dict[str, dict]) -> list[str]:
+    """A table as lines: a row for each metric, a column for each part of {part: summary}."""
+    summaries = list(parts.values())
+    first, *_ = names = list(summaries[0])
+    lines = [_line("", 12, parts, 22)]
+    lines += [
+        _line(name, 12, [_cell(metrics[name]) for metrics in summaries], 22) for name in names
+    ]
+    return [*lines, _line("users", 12, [_users(metrics[first]) for metrics in summaries], 22)]
 
 
-def figure_table(parts):
-    """Lines of a table: a row for each figure, a column for each part of {part: summary}."""
-    names = list(next(iter(parts.values())))
-    lines = ["".join([f"{'':12}", *(f"{part:>22}" for part in parts)])]
-    for name in names:
-        cells = (_cell(figures[name]) for figures in parts.values())
-        lines.append("".join([f"{name:12}", *(f"{cell:>22}" for cell in cells)]))
-    first = [figures[names[0]] for figures in parts.values()]
-    lines.append("".join([f"{'users':12}", *(f"{_users(figure):>22}" for figure in first)]))
-    return lines
+def system_table(systems: dict[str, PerUser], reference: str) -> list[str]:
+    """A table as lines: a row for each of {system: metrics of each user}, a column for each metric.
 
-
-def system_table(systems, reference):
-    """Lines of a table: a row for each of {system: figures of each user}, then each paired with the
-    reference.
+    Below, the reference minus each other system, paired by user.
     """
-    names = list(systems[reference])
     width = max(len(system) for system in systems) + len(reference) + 5
-    lines = ["".join([f"{'test':{width}}", *(f"{name:>20}" for name in names)])]
-    for system, figures in systems.items():
-        lines.append(
-            "".join(
-                [
-                    f"{system:{width}}",
-                    *(f"{_cell(figure):>20}" for figure in summary(figures).values()),
-                ]
-            )
-        )
-    for system, figures in systems.items():
+    lines = [_line("test", width, systems[reference], 20)]
+    for system, metrics in systems.items():
+        lines.append(_line(system, width, map(_cell, summary(metrics).values()), 20))
+    for system, metrics in systems.items():
         if system != reference:
-            cells = (
-                f"{_cell(figure, '+'):>20}"
-                for figure in paired(systems[reference], figures).values()
-            )
-            lines.append("".join([f"{reference + ' - ' + system:{width}}", *cells]))
+            differences = paired(systems[reference], metrics).values()
+            cells = [_cell(difference, "+") for difference in differences]
+            lines.append(_line(f"{reference} - {system}", width, cells, 20))
     return lines
 
 
-def _cell(figure, sign=""):
-    spread = "" if figure["stderr"] is None else f" ± {figure['stderr']:.4f}"
-    return f"{figure['mean']:{sign}.4f}{spread}"
+def _line(name, width, cells, cell_width):
+    """A row of a table: its name at the left, and cells at the right of their columns."""
+    return "".join([f"{name:{width}}", *(f"{cell:>{cell_width}}" for cell in cells)])
 
 
-def _users(figure):
-    return f"{figure['users']}" + (
-        f" (+{figure['left_out']} unscored)" if figure["left_out"] else ""
-    )
+def _cell(value, sign=""):
+    """A mean and its standard error."""
+    spread = "" if value["stderr"] is None else f" ± {value['stderr']:.4f}"
+    return f"{value['mean']:{sign}.4f}{spread}"
+
+
+def _users(value):
+    """How many users a mean is of, and how many had nothing to score."""
+    left_out = f" (+{value['left_out']} unscored)" if value["left_out"] else ""
+    return f"{value['users']}{left_out}"

@@ -6,15 +6,17 @@ from pathlib import Path
 from macrid import backend as backends
 from macrid import files, recommender, run_folder, terminal
 from macrid.baselines import EASE, Popularity
+from macrid.config import Config
 from macrid.data import checks
 from macrid.errors import UserError
 from macrid.evaluation.metrics import evaluate, evaluate_ranking, summary
 from macrid.interpret import truth
-from macrid.model.scoring import ranker
+from macrid.model import scoring
+from macrid.run_folder import Run
 from macrid.training import checkpoint, fit, parallel
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Parse flags, train, evaluate, and write the run folder."""
     arguments = terminal.parser(
         "train",
@@ -27,7 +29,7 @@ def main(argv=None):
         "--resume", action="store_true", help="continue the run in --out exactly where it stopped"
     )
     arguments.add_argument("--overwrite", action="store_true", help="replace the run in --out")
-    arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    terminal.add_quiet_flag(arguments)
     terminal.add_config_flags(arguments)
     flags = arguments.parse_args(argv)
     backends.keep_freed_memory()
@@ -35,59 +37,58 @@ def main(argv=None):
     name = Path(str(given.get("data", "shop"))).stem or "run"
     if flags.resume and flags.overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them")
-
     folder = Path(flags.out or Path("runs") / name)
     team = parallel.team()
-
-    def work():
-        if team.rank:
-            team.wait()  # until process 0 has found all well and made the folder; this one joins in
-            return train(folder, run_folder.choose(folder, given, True, False), True, True, team)
-        settings = run_folder.choose(folder, given, flags.resume, flags.overwrite)
-        try:
-            with run_folder.held(folder):
-                return train(folder, settings, flags.resume, flags.quiet, team)
-        except (KeyboardInterrupt, OSError) as error:
-            if (
-                isinstance(error, BrokenPipeError) or not (folder / "config.json").is_file()
-            ):  # there is nothing to continue
-                raise
-            then = f"continue with: python -m macrid.train --resume --out {folder}"
-            if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(f"interrupted; {then}") from None
-            raise UserError(
-                f"{error.filename or folder}: {error.strerror or error}; check its permissions and"
-                f" the free space, then {then}"
-            ) from None
-
-    parallel.run(team, work)
+    parallel.run(team, lambda: _train_in(folder, given, flags, team))
 
 
-def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
-    """Train into a run folder, from its checkpoint if `resume`; return the final figures (process 0
-    of a `team`).
+def _train_in(folder, given, flags, team):
+    """Train with the options `given`, as one process of a team.
+
+    What interrupts it says how to go on.
+    """
+    if team.rank:
+        team.wait()  # until process 0 has checked everything and made the folder; this one joins in
+        return train(folder, run_folder.choose(folder, given, True, False), True, True, team)
+    settings = run_folder.choose(folder, given, flags.resume, flags.overwrite)
+    try:
+        with run_folder.held(folder):
+            return train(folder, settings, flags.resume, flags.quiet, team)
+    except (KeyboardInterrupt, OSError) as error:
+        can_continue = (folder / "config.json").is_file()
+        if isinstance(error, BrokenPipeError) or not can_continue:
+            raise
+        then = f"continue with: python -m macrid.train --resume --out {folder}"
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"interrupted; {then}") from None
+        raise UserError(
+            f"{error.filename or folder}: {error.strerror or error}; check its permissions and"
+            f" the free space, then {then}"
+        ) from None
+
+
+def train(
+    folder: Path,
+    settings: Config,
+    resume: bool = False,
+    quiet: bool = False,
+    team: parallel.Team = parallel.ALONE,
+) -> dict | None:
+    """Train into a run folder, from its checkpoint if `resume`; return what metrics.json holds.
+
+    Of a `team`, process 0 writes the folder; the others return None.
     """
     say = terminal.say(quiet)
     xp = backends.load(settings.backend, settings.precision)
+
+    # read the data
     interactions = run_folder.load_data(settings)
     split, targets = run_folder.prepare(interactions, settings)
-    say(
-        f"data      {settings.data}",
-        *(f"          {line}" for line in checks.describe(interactions)),
-    )
-    say(
-        f"split     {settings.split}: {split.train.shape[0]:,} training,"
-        f" {len(split.validation.users):,} validation, {len(split.test.users):,} test users;"
-        f" {len(split.items):,} items seen in training"
-    )
-    unseen = sum(split.unseen.values())
-    if unseen:
-        say(
-            f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training"
-        )
-
+    say(*_about_data(settings, interactions, split))
     if settings.backend != "numpy":
         say(f"backend   {backends.device_name(xp)}")
+
+    # begin, or go on from the checkpoint
     path = folder / "checkpoint.npz"
     if resume and path.exists():
         seen = run_folder.hashes(interactions, split, targets, settings)
@@ -103,64 +104,37 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     if not resume:
         run_folder.create(folder, settings)
     elif team.rank == 0:
-        run_folder.save_config(
-            folder, settings
-        )  # the options that may change have perhaps been changed
+        run_folder.save_config(folder, settings)  # some options may have changed
     if team.rank == 0:
         team.wait()  # the others come now
     team.agree(state.parameters)
     if team.size > 1:
-        say(
-            f"team      {team.size} processes, a batch of {team.size} x {settings.batch_size} users"
-        )
+        users = f"{team.size} x {settings.batch_size}"
+        say(f"team      {team.size} processes, a batch of {users} users")
     if state.epoch:
         say(f"resume    after epoch {state.epoch}")
+
+    # train, and save after each epoch
     steps = -(-split.train.shape[0] // (settings.batch_size * team.size))
     with Progress(settings, steps, state, quiet) as progress:
 
-        def keep(state):
-            if team.rank:
-                return
-            checkpoint.save(path, state, settings, split)
-            files.save_lines(folder / "history.jsonl", state.history)
-            progress.epoch(state)
+        def after_epoch(state):
+            if team.rank == 0:
+                checkpoint.save(path, state, settings, split)
+                files.save_lines(folder / "history.jsonl", state.history)
+                progress.epoch(state)
 
-        state = fit.fit(split, settings, targets, state, progress.step, keep, team)
+        state = fit.fit(split, settings, targets, state, progress.step, after_epoch, team)
     if team.rank:
         return None
     if settings.linear_path:
         checkpoint.save(path, state, settings, split)
     files.save_lines(folder / "history.jsonl", state.history)
-    scored = {
-        part: evaluate_ranking(ranker(state.best, settings), getattr(split, part))
-        for part in ("validation", "test")
-    }
-    results = {part: summary(figures) for part, figures in scored.items()}
-    say(f"best      epoch {state.best_epoch} of {state.epoch}")
-    if settings.adaptive_K:
-        say(
-            f"concepts  {len(state.best['m'])} of {settings.K} were left then,"
-            f" {len(state.parameters['m'])} at the end"
-        )
-    if settings.linear_path:
-        say(
-            "path      lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
-        )
-    say("", *terminal.figure_table(results), "")
-    if len(split.items) <= EASE.most_items:
-        systems = {"macrid": scored["test"]}
-        for name, baseline in (("EASE", EASE), ("popularity", Popularity)):
-            systems[name] = evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
-        results["baselines"] = {
-            name: summary(figures) for name, figures in systems.items() if name != "macrid"
-        }
-        say(*terminal.system_table(systems, "macrid"), "")
-    results["K"] = len(state.best["m"])
-    results["independence"] = truth.independence_scores(split, state.best, settings)
-    if interactions.truth is not None:
-        results |= truth.shop_scores(interactions, split, state.best, settings)
-        say(*truth_table(results), "")
-    model = recommender.from_run(run_folder.Run(settings, interactions, split, state))
+
+    # evaluate, and save the whole
+    run = Run(settings, interactions, split, state)
+    results = _evaluated(run, xp, say)
+    model = recommender.from_run(run)
     model.metrics = results["test"]
     model.save(folder / recommender.FILE)
     files.save_json(folder / "metrics.json", results)
@@ -168,18 +142,61 @@ def train(folder, settings, resume=False, quiet=False, team=parallel.ALONE):
     return results
 
 
-def truth_table(results):
-    """What the shop's truth says of the concepts and dimensions, as lines."""
-    macro, named, micro, independence = (
-        results[name] for name in ("macro", "intentions", "micro", "independence")
-    )
+def _about_data(settings, interactions, split):
+    """Lines that say what was read, and how it is split."""
+    held_out = f"{len(split.validation.users):,} validation, {len(split.test.users):,} test users"
+    lines = [
+        f"data      {settings.data}",
+        *(f"          {line}" for line in checks.describe(interactions)),
+        f"split     {settings.split}: {split.train.shape[0]:,} training, {held_out};"
+        f" {len(split.items):,} items seen in training",
+    ]
+    unseen = sum(split.unseen.values())
+    if unseen:
+        lines.append(
+            f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training"
+        )
+    return lines
+
+
+def _evaluated(run, xp, say):
+    """What metrics.json holds, said as well: metrics, baselines, and what the concepts are like."""
+    settings, split, state = run.settings, run.split, run.state
+    ranker = scoring.ranker(state.best, settings)
+    validation, test = (evaluate_ranking(ranker, part) for part in (split.validation, split.test))
+    results: dict = {"validation": summary(validation), "test": summary(test)}
+    say(f"best      epoch {state.best_epoch} of {state.epoch}")
+    if settings.adaptive_K:
+        left, at_end = len(state.best["m"]), len(state.parameters["m"])
+        say(f"concepts  {left} of {settings.K} were left then, {at_end} at the end")
+    if settings.linear_path:
+        chosen = "lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
+        say(f"path      {chosen}")
+    say("", *terminal.metric_table(results), "")
+    if len(split.items) <= EASE.most_items:
+        baselines = {
+            name: evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
+            for name, baseline in (("EASE", EASE), ("popularity", Popularity))
+        }
+        results["baselines"] = {name: summary(metrics) for name, metrics in baselines.items()}
+        say(*terminal.system_table({"macrid": test, **baselines}, "macrid"), "")
+    results["K"] = len(state.best["m"])
+    results["independence"] = truth.independence_scores(split, state.best, settings)
+    if run.interactions.truth is not None:
+        results |= truth.shop_scores(run.interactions, split, state.best, settings)
+        say(*_truth_lines(results), "")
+    return results
+
+
+def _truth_lines(results):
+    """What the shop's truth says of the concepts and dimensions."""
+    names = ("macro", "intentions", "micro", "independence")
+    macro, named, micro, independence = (results[name] for name in names)
     lines = [
         "macro     concepts against categories: accuracy {accuracy:.3f}, ARI {ari:.3f}, NMI"
         " {nmi:.3f}, largest concept {largest:.3f}".format(**macro),
-        (
-            f"          strongest components that are true intentions: {named['mean']:.3f} ±"
-            f" {named['stderr']:.3f} of {named['users']} users"
-        ),
+        "          strongest components that are true intentions: {mean:.3f} ± {stderr:.3f} of"
+        " {users} users".format(**named),
     ]
     if micro["items"]:
         lines.append(
@@ -194,9 +211,7 @@ def truth_table(results):
 
 
 class Progress:
-    """A bar over epochs with the loss terms, beta and the validation figure; silent where no
-    terminal reads it.
-    """
+    """A bar over epochs, with the loss terms, beta and the best validation NDCG@100."""
 
     def __init__(self, settings, steps, state, quiet):
         self.steps = steps
@@ -217,19 +232,18 @@ class Progress:
         self.bar.close()
 
     def step(self, epoch, terms, beta):
-        """Show a step's loss terms when the bar is drawn, not oftener: to read them is to wait for
-        the device.
-        """
+        """Show a step's loss terms, when the bar is drawn: to read them is to wait for a device."""
         if not self.bar.update():
             return
         self.bar.set_description_str(f"{epoch}/{self.total}", refresh=False)
+        log_p, kl, categorical = (terms[name] for name in ("reconstruction", "kl", "categorical"))
         self.bar.set_postfix_str(
-            f"-ln p {-terms['reconstruction']:.1f}  KL {terms['kl']:.1f}  cat"
-            f" {terms['categorical']:.3f}  beta {beta:.3f}  best NDCG@100 {self.validation}"
+            f"-ln p {-log_p:.1f}  KL {kl:.1f}  cat {categorical:.3f}  beta {beta:.3f}"
+            f"  best NDCG@100 {self.validation}"
         )
 
     def epoch(self, state):
-        """Show the best validation figure so far."""
+        """Show the best validation NDCG@100 so far."""
         self.validation = f"{state.best_score:.4f} (epoch {state.best_epoch})"
 
 

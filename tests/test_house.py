@@ -32,7 +32,7 @@ MAY_USE = {
     "interpret": GROUND | {"model", "data", "evaluation", "pictures", "run_folder"},
     "experiments": GROUND
     | {"model", "data", "training", "evaluation", "baselines", "run_folder", "interpret"},
-    "terminal": {"errors", "config", "evaluation"},
+    "terminal": {"errors", "backend", "config", "evaluation"},
     "train": COMMAND | {"baselines", "interpret", "recommender"},
     "evaluate": COMMAND | {"interpret"},
     "recommend": COMMAND | {"recommender"},
