@@ -1,4 +1,4 @@
-"""`python -m macrid`: the commands that there are, a line each: the first of their own docstrings."""
+"""`python -m macrid`: the commands that there are, a line each."""
 
 import ast
 import re
@@ -9,8 +9,8 @@ from macrid import terminal
 from macrid.errors import UserError
 
 
-def main(argv=None):
-    """Print a command a line."""
+def main(argv: list[str] | None = None) -> None:
+    """Print a command a line: what the docstring of its file begins with."""
     words = sys.argv[1:] if argv is None else argv
     if words and not {"-h", "--help"} & set(words):
         raise UserError(
@@ -18,12 +18,11 @@ def main(argv=None):
             " python -m macrid.train"
         )
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition(
-            "\n"
-        )[0]
-        told = re.match(r"`(python -m macrid\.\w+)[^`]*`: (.*)", first)
-        if told:
-            print(f"{told[1]:30}{told[2]}")
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        paragraph = docstring.partition("\n\n")[0].replace("\n", " ")
+        command = re.match(r"`(python -m macrid\.\w+)[^`]*`: (.*)", paragraph)
+        if command:
+            print(f"{command[1]:30}{command[2]}")
     print("\nEach has --help with an example.")
 
 

@@ -1,6 +1,4 @@
-"""`python -m macrid.doctor`: what is installed, which device is seen, and whether both backends
-agree here.
-"""
+"""`python -m macrid.doctor`: what is installed, which device is seen, and whether backends agree."""
 
 import importlib.metadata
 import importlib.util
@@ -22,62 +20,68 @@ OPTIONAL = {"mpi4py": 'training over several processes: pip install "macrid[mpi]
 TOLERANCE = {"float32": 1e-4, "tf32": 2e-2, "float64": 1e-10}
 
 
-def main(argv=None):
-    """Print a line for each thing that was looked at; a broken one ends with status 2 and its
-    remedy.
+def main(argv: list[str] | None = None) -> None:
+    """Print a line for each thing that was looked at.
+
+    A broken one ends with status 2 and its remedy.
     """
     arguments = terminal.parser(
         "doctor", "Say what is installed and whether it works.", "python -m macrid.doctor"
     )
     arguments.parse_args(argv)
-    print(f"{'python':14}{platform.python_version()} on {platform.platform()}")
+
+    # what is installed
+    _line("python", f"{platform.python_version()} on {platform.platform()}")
     for name in PACKAGES:
-        print(f"{name:14}{_version(name) or 'missing: pip install ' + name}")
+        _line(name, _version(name) or f"missing: pip install {name}")
     for name, remedy in OPTIONAL.items():
-        print(f"{name:14}{_version(name) or 'not installed (optional): ' + remedy}")
+        _line(name, _version(name) or f"not installed (optional): {remedy}")
     missing = [name for name in PACKAGES if not _version(name)]
     if missing:
         raise UserError(f"{', '.join(missing)} is missing; pip install {' '.join(missing)}")
+
+    # the device, and CuPy for it
     cuda = driver_cuda()
-    print(
-        f"{'driver':14}{'none: no nvidia-smi here, so no NVIDIA GPU' if cuda is None else 'NVIDIA, for CUDA up to ' + cuda}"
-    )
-    installed = [
-        (name, _version(name))
-        for name in ("cupy-cuda13x", "cupy-cuda12x", "cupy")
-        if _version(name)
-    ]
+    no_gpu = "none: no nvidia-smi here, so no NVIDIA GPU"
+    _line("driver", no_gpu if cuda is None else f"NVIDIA, for CUDA up to {cuda}")
+    versions = {name: _version(name) for name in ("cupy-cuda13x", "cupy-cuda12x", "cupy")}
+    installed = [name for name, version in versions.items() if version]
     if not installed and "cupy" not in sys.modules and not _importable("cupy"):
         extra = "gpu12" if cuda is not None and int(cuda.split(".")[0]) < 13 else "gpu"
-        print(f'{"cupy":14}not installed (optional, for a GPU): pip install "macrid[{extra}]"')
-        print(f"{'backend':14}numpy works; cupy needs " + ("CuPy, see above" if cuda else "a GPU"))
+        _line("cupy", f'not installed (optional, for a GPU): pip install "macrid[{extra}]"')
+        _line("backend", f"numpy works; cupy needs {'CuPy, see above' if cuda else 'a GPU'}")
         return
-    print(f"{'cupy':14}{', '.join(f'{name} {version}' for name, version in installed) or 'found'}")
+    _line("cupy", ", ".join(f"{name} {versions[name]}" for name in installed) or "found")
     if len(installed) > 1:
         raise UserError(
-            f"{' and '.join(name for name, _ in installed)} are both installed and break each"
-            " other; pip uninstall one of them"
+            f"{' and '.join(installed)} are both installed and break each other; pip uninstall"
+            " one of them"
         )
     xp = backend.load("cupy")
-    print(f"{'device':14}{backend.device_name(xp)}")
+    _line("device", backend.device_name(xp))
+
+    # does it compute what NumPy does?
     for precision in ("float64", "float32"):
         difference = step_difference(xp, precision)
         good = difference < TOLERANCE[precision]
-        print(
-            f"{'step':14}{precision}: gradients on the device differ from NumPy's by"
-            f" {difference:.1e} of the largest ({'good' if good else 'BAD'})"
-        )
+        verdict = f"by {difference:.1e} of the largest ({'good' if good else 'BAD'})"
+        _line("step", f"{precision}: gradients on the device differ from NumPy's {verdict}")
         if not good:
             raise UserError(
                 f"a training step in {precision} is wrong on this device; reinstall CuPy for your"
                 f" CUDA ({cuda}), and report it to us"
             )
-    print(f"{'backend':14}numpy and cupy work")
+    _line("backend", "numpy and cupy work")
 
 
-def step_difference(xp, precision, B=32, M=500, seed=0):
-    """The largest difference between the gradients of one step on both backends, over the largest
-    gradient of its kind.
+def _line(name, text):
+    print(f"{name:14}{text}")
+
+
+def step_difference(xp, precision: str, B: int = 32, M: int = 500, seed: int = 0) -> float:
+    """How far the gradients of one step on both backends differ, relative to the largest.
+
+    The worst over the parameters.
     """
     config = Config(
         K=3, d=16, hidden_layers=1, hidden_units=24, init_deviation=0.5, precision=precision
@@ -87,21 +91,19 @@ def step_difference(xp, precision, B=32, M=500, seed=0):
     parameters = model.initial_parameters(M, config, rng)
     noise = draw_noise(rng, X, config)
     _, here = model.loss_and_gradients(parameters, X, noise, config, 0.2)
-    _, there = model.loss_and_gradients(
-        *backend.to_device(xp, (parameters,)), X, backend.to_device(xp, noise), config, 0.2
-    )
-    return max(
-        float(np.abs(backend.to_host(there[name]) - g).max() / np.abs(g).max())
-        for name, g in here.items()
-    )
+    on_device, its_noise = backend.to_device(xp, parameters), backend.to_device(xp, noise)
+    _, there = model.loss_and_gradients(on_device, X, its_noise, config, 0.2)
+    difference = lambda name, g: np.abs(backend.to_host(there[name]) - g).max() / np.abs(g).max()
+    return max(float(difference(name, g)) for name, g in here.items())
 
 
-def driver_cuda():
+def driver_cuda() -> str | None:
     """The newest CUDA that the NVIDIA driver serves, such as '12.4'; None without a driver."""
     if not shutil.which("nvidia-smi"):
         return None
-    told = subprocess.run(["nvidia-smi"], capture_output=True, text=True, check=False).stdout
-    return told.split("CUDA Version:")[1].split()[0] if "CUDA Version:" in told else None
+    output = subprocess.run(["nvidia-smi"], capture_output=True, text=True, check=False).stdout
+    _, found, rest = output.partition("CUDA Version:")
+    return rest.split()[0] if found else None
 
 
 def _version(package):

@@ -10,8 +10,37 @@ from macrid.pictures.alexnet import CONVENTIONS, AlexNet
 from macrid.pictures.features import extract, in_folder, read_amazon, report, save
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Extract the features of a folder of pictures, or convert Amazon's."""
+    flags = _flags(argv)
+    out = Path(flags.out)
+    files.check_file(out)
+    ids = _ids(flags.ids) if flags.ids else None
+    chunks = None
+    if flags.amazon:
+        extracted = read_amazon(flags.amazon, ids)
+    else:
+        if not flags.alexnet:
+            raise UserError("--pictures needs --alexnet FILE; get one with data_scripts/alexnet.py")
+        net = AlexNet(flags.alexnet, flags.convention)
+        pictures = in_folder(flags.pictures)
+        pictures = [(name, path) for name, path in pictures if ids is None or name in ids]
+        if out.is_file() or not out.exists():
+            chunks = out.with_name(out.name + ".chunks")
+        with terminal.bar(flags.quiet, total=len(pictures), unit=" pictures") as bar:
+            try:
+                extracted = extract(net, pictures, chunks, bar.update)
+            except KeyboardInterrupt:
+                remedy = "run the same command again to continue"
+                raise KeyboardInterrupt(f"interrupted; {remedy}") from None
+    save(out, extracted)
+    if chunks:
+        shutil.rmtree(chunks, ignore_errors=True)
+    say = terminal.say(flags.quiet)
+    say(*report(extracted), f"saved     {out}")
+
+
+def _flags(argv):
     arguments = terminal.parser(
         "features",
         "AlexNet features of pictures, for `macrid.train --features`.",
@@ -35,42 +64,18 @@ def main(argv=None):
         required=True,
         help="the feature file to write (.npz); an interrupted run continues",
     )
-    arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    flags = arguments.parse_args(argv)
-    out = Path(flags.out)
-    files.check_file(out)
-    wanted = None
-    if flags.ids:
-        try:
-            wanted = set(Path(flags.ids).read_text(encoding="utf-8").split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{flags.ids}: cannot be read ({error}); give a text file of item ids"
-            ) from None
-    if flags.amazon:
-        found = read_amazon(flags.amazon, wanted)
-    else:
-        if not flags.alexnet:
-            raise UserError("--pictures needs --alexnet FILE; get one with data_scripts/alexnet.py")
-        net = AlexNet(flags.alexnet, flags.convention)
-        pictures = [
-            (name, path)
-            for name, path in in_folder(flags.pictures)
-            if wanted is None or name in wanted
-        ]
-        chunks = None if out.exists() and not out.is_file() else out.with_name(out.name + ".chunks")
-        with terminal.bar(flags.quiet, total=len(pictures), unit=" pictures") as bar:
-            try:
-                found = extract(net, pictures, chunks, bar.update)
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(
-                    "interrupted; run the same command again to continue"
-                ) from None
-    save(out, found)
-    if not flags.amazon and chunks:
-        shutil.rmtree(chunks, ignore_errors=True)
-    if not flags.quiet:
-        print(*report(found), f"saved     {out}", sep="\n")
+    terminal.add_quiet_flag(arguments)
+    return arguments.parse_args(argv)
+
+
+def _ids(path):
+    """The item ids of a text file."""
+    try:
+        return set(Path(path).read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}); give a text file of item ids"
+        ) from None
 
 
 if __name__ == "__main__":

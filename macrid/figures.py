@@ -1,6 +1,4 @@
-"""`python -m macrid.figures`: the figures of a run, the paper's 2 to 8, or of the embedded shop, as
-files.
-"""
+"""`python -m macrid.figures`: the paper's figures 2 to 8 of a run, or one of the embedded shop."""
 
 import sys
 from dataclasses import asdict
@@ -9,19 +7,81 @@ from pathlib import Path
 import numpy as np
 
 from macrid import files, run_folder, terminal, train
+from macrid.config import Config
 from macrid.data import shop
 from macrid.errors import UserError
 from macrid.experiments.systems import BETAS
-from macrid.files import replacing
 from macrid.interpret import drawing, knobs, maps, trajectory
+from macrid.interpret.maps import Learned
+from macrid.run_folder import Run
 
 STEPS = 7  # of a strip
 ROWS = 2  # strips a concept
-write = drawing.save
+
+STRIPS = (
+    "Framed: where it starts, the concept's best known item. To its right: the items"
+    " retrieved while one dimension is turned from end to end and the others are held"
+    " (section 3.5, equation 12). In brackets, the mean rank correlation of the named trait"
+    " with the step, over walks from 12 random items of the concept that had no part in"
+    " choosing the dimension."
+)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Write the figures of a run, or without --run the figure that shows the embedded shop."""
+    flags = _flags(argv)
+    folder, say = Path(flags.out), terminal.say(flags.quiet)
+    if not flags.run:
+        folder.mkdir(parents=True, exist_ok=True)
+        with files.replacing(folder / "shop.png") as file:
+            drawing.shop_sheet(shop.make()).savefig(file, format="png", dpi=110)
+        say(folder / "shop.png")
+        return
+
+    # the runs: the one of the map and the strips, one with the inner product, those of figure 5
+    run = run_folder.load(flags.run)
+    inner = run_folder.load(flags.inner_run) if flags.inner_run else None
+    of_betas = [_finished(path) for path in flags.beta_runs]
+    folder.mkdir(parents=True, exist_ok=True)
+    if flags.train:
+        settings = run_folder.load_config(flags.run)
+        if inner is None:
+            path = folder / "runs" / "inner"
+            inner = run_folder.load(_trained(path, settings.replace(similarity="inner"), say))
+        if not of_betas:
+            paths = {beta: folder / "runs" / f"beta-{beta:g}" for beta in BETAS}
+            of_betas = [
+                _finished(_trained(path, settings.replace(beta=beta), say))
+                for beta, path in paths.items()
+            ]
+
+    # figures 2 to 4
+    learned, left_out = maps.learned(run), []
+    drawing.save(folder, "map", _map(run, learned, inner), say)
+    if run.interactions.categories is None:
+        left_out.append(f"panel (b) of map: {run.settings.data} has no categories")
+    if inner is None:
+        left_out.append("panel (c) of map: give --inner-run RUN, or --train")
+
+    # figure 5
+    if len({settings.beta for settings, _ in of_betas}) > 1:
+        drawing.save(folder, "independence", drawing.independence_curve(_labelled(of_betas)), say)
+    else:
+        left_out.append(
+            "independence: give --beta-runs with two values of beta or more, or --train"
+        )
+
+    # figures 6 to 8
+    rows = _strips(run, learned, flags.pictures)
+    if rows:
+        drawing.save(folder, "strips", drawing.strips(rows, STEPS, STRIPS), say)
+    else:
+        left_out.append("strips: no concept has two items to go between")
+    say(*(f"left out  {line}" for line in left_out))
+
+
+def _flags(argv):
+    """The flags, as far as they can be checked without reading the run."""
     arguments = terminal.parser(
         "figures",
         "Write the figures that a run allows (the paper's 2 to 8), or without --run the sheet of"
@@ -53,73 +113,21 @@ def main(argv=None):
             "a folder of pictures named <item id>.jpg for the strips (default: as the run has them)"
         ),
     )
-    arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    terminal.add_quiet_flag(arguments)
     flags = arguments.parse_args(argv)
-    folder = Path(flags.out)
     if not flags.run and (flags.inner_run or flags.beta_runs or flags.train or flags.pictures):
         raise UserError("--inner-run, --beta-runs, --train and --pictures need --run RUN")
-    files.check_folder(folder)
-    say = terminal.say(flags.quiet)
-    if not flags.run:
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "shop.png") as file:
-            drawing.shop_sheet(shop.make()).savefig(file, format="png", dpi=110)
-        say(folder / "shop.png")
-        return
-
+    files.check_folder(Path(flags.out))
     if flags.inner_run and run_folder.load_config(flags.inner_run).similarity != "inner":
         raise UserError(
             f"--inner-run: {flags.inner_run} was not trained with --similarity inner; give one"
             " that was"
         )
-    loaded = run_folder.load(flags.run)
-    of_inner = run_folder.load(flags.inner_run) if flags.inner_run else None
-    of_beta = [_metrics(path) for path in flags.beta_runs]
-    folder.mkdir(parents=True, exist_ok=True)
-    if flags.train:
-        settings = run_folder.load_config(flags.run)
-        if of_inner is None:
-            of_inner = run_folder.load(
-                _trained(folder / "runs" / "inner", settings.replace(similarity="inner"), say)
-            )
-        if not of_beta:
-            of_beta = [
-                _metrics(
-                    _trained(folder / "runs" / f"beta-{beta:g}", settings.replace(beta=beta), say)
-                )
-                for beta in BETAS
-            ]
-    left_out = []
-    drawing.save(folder, "map", _map(loaded, of_inner), say)
-    if loaded.interactions.categories is None:
-        left_out.append(f"panel (b) of map: {loaded.settings.data} has no categories")
-    if of_inner is None:
-        left_out.append("panel (c) of map: give --inner-run RUN, or --train")
-    if len({settings.beta for settings, _ in of_beta}) > 1:
-        drawing.save(folder, "independence", drawing.independence_curve(_labelled(of_beta)), say)
-    else:
-        left_out.append(
-            "independence: give --beta-runs with two values of beta or more, or --train"
-        )
-    rows = _strips(loaded, flags.pictures)
-    if rows:
-        caption = (
-            "Framed: where it starts, the concept's best known item. To its right: the items"
-            " retrieved while one dimension is turned from end to end and the others are held"
-            " (section 3.5, equation 12). In brackets, the mean rank correlation of the named trait"
-            " with the step, over walks from 12 random items of the concept that had no part in"
-            " choosing the dimension."
-        )
-        drawing.save(folder, "strips", drawing.strips(rows, STEPS, caption), say)
-    else:
-        left_out.append("strips: no concept has two items to go between")
-    for line in left_out:
-        say(f"left out  {line}")
+    return flags
 
 
-def _map(run, inner):
+def _map(run: Run, learned: Learned, inner: Run | None):
     """Figures 2 to 4: of a run, and of one with the inner product, if there is one."""
-    learned = maps.learned(run)
     items = maps.sample(len(learned.H), maps.MOST_ITEMS)
     users = maps.sample(run.split.train.shape[0], maps.MOST_USERS)
     points, of_users = maps.components(run, learned.C, users)
@@ -132,72 +140,65 @@ def _map(run, inner):
     return drawing.concept_map(learned, items, of_users, places, panel)
 
 
-def _trained(folder, settings, say):
+def _trained(folder: Path, settings: Config, say) -> Path:
     """A finished run in `folder` with these settings: trained now, unless it is there."""
-    if not (
-        (folder / "metrics.json").is_file()
-        and run_folder.load_config(folder) == run_folder.absolute(settings)
-    ):
+    finished = (folder / "metrics.json").is_file()
+    if not finished or run_folder.load_config(folder) != run_folder.absolute(settings):
         say(f"training  {folder}")
         train.train(folder, run_folder.choose(folder, asdict(settings), False, True), quiet=True)
     return folder
 
 
-def _metrics(folder):
-    """(config, metrics.json) of a finished run."""
-    settings, found = run_folder.load_config(folder), files.load_json(Path(folder) / "metrics.json")
-    if not isinstance(found, dict) or "independence" not in found:
+def _finished(folder) -> tuple[Config, dict]:
+    """The configuration and metrics.json of a finished run."""
+    settings = run_folder.load_config(folder)
+    metrics = files.load_json(Path(folder) / "metrics.json")
+    if not isinstance(metrics, dict) or "independence" not in metrics:
         raise UserError(
             f"{folder}: its metrics.json has no independence; train again with --overwrite"
         )
-    return settings, found
+    return settings, metrics
 
 
-def _labelled(of_beta):
-    """(label, beta, metrics) for Figure 5: the label names the options, beside beta and seed, in
-    which the runs differ.
+def _labelled(runs: list) -> list:
+    """(label, beta, metrics) for Figure 5.
+
+    The label names the options, beside beta and seed, in which the runs differ.
     """
-    differ = [
-        name
-        for name in vars(of_beta[0][0])
-        if name not in ("beta", "seed") and len({getattr(s, name) for s, _ in of_beta}) > 1
+    names = [name for name in vars(runs[0][0]) if name not in ("beta", "seed")]
+    values = lambda name: {getattr(settings, name) for settings, _ in runs}
+    differ = [name for name in names if len(values(name)) > 1]
+    label = lambda settings: ", ".join(f"{name} {getattr(settings, name)}" for name in differ)
+    return [
+        (label(settings) or "SEM-MacridVAE", settings.beta, metrics) for settings, metrics in runs
     ]
-    label = lambda settings: (
-        ", ".join(f"{name} {getattr(settings, name)}" for name in differ) or "SEM-MacridVAE"
-    )  # noqa: E731
-    return [(label(settings), settings.beta, found) for settings, found in of_beta]
 
 
-def _strips(loaded, pictures):
-    """Rows for `figures.strips`: the dimensions most worth turning of each concept, from its best
-    known item.
+def _strips(run: Run, learned: Learned, pictures) -> list:
+    """Rows for `drawing.strips`: the dimensions most worth turning of each concept.
+
+    Each starts from the concept's best known item.
     """
-    interactions, split = loaded.interactions, loaded.split
-    concepts = maps.learned(loaded).concepts
-    space = trajectory.space(loaded.parameters, loaded.settings)
-    known, paths = (
-        knobs.traits(interactions, split),
-        knobs.pictures(loaded, pictures),
-    )
-    titles, kinds = interactions.item_titles(split.items), interactions.item_categories(split.items)
-    entry = lambda i: (paths.get(int(i)), titles[i], kinds[i])  # noqa: E731
+    interactions, items = run.interactions, run.split.items
+    space = trajectory.space(run.parameters, run.settings)
+    known_traits, paths = knobs.traits(interactions, run.split), knobs.pictures(run, pictures)
+    titles, categories = interactions.item_titles(items), interactions.item_categories(items)
+    entry = lambda i: (paths.get(int(i)), titles[i], categories[i])
     rows = []
-    for concept in concepts:
+    for concept in learned.concepts:
         if concept.count < 2:
             continue
         start = concept.best_known[0]
-        such = [line for title in concept.examples for line in drawing.wrapped(title, 32, 1)]
-        for knob in knobs.worth_turning(space, concept.number, known, ROWS):
-            items, _ = knobs.turn(space, space.H[start], knob, STEPS)
-            said = [f"{low} → {high} ({rho:.2f})" for rho, low, high in knob.meanings[:1]]
-            label = [
-                concept.name + ", such as" * bool(such),
-                *such,
-                f"dimension {knob.dimension}" + ", high to low" * knob.backwards,
-                *said,
-            ]
-            rows.append(("\n".join(label), entry(start), [entry(i) for i in items]))
-            such = []  # with a concept's first row
+        examples = [line for title in concept.examples for line in drawing.wrapped(title, 32, 1)]
+        turnable = knobs.worth_turning(space, concept.number, known_traits, ROWS)
+        for place, knob in enumerate(turnable):
+            lines = [concept.name]
+            if examples and place == 0:  # with a concept's first row
+                lines = [f"{concept.name}, such as", *examples]
+            lines.append(f"dimension {knob.dimension}" + ", high to low" * knob.backwards)
+            lines += [f"{low} → {high} ({rho:.2f})" for rho, low, high in knob.meanings[:1]]
+            retrieved, _ = knobs.turn(space, space.H[start], knob, STEPS)
+            rows.append(("\n".join(lines), entry(start), [entry(i) for i in retrieved]))
     return rows
 
 

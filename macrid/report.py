@@ -10,20 +10,21 @@ import numpy as np
 
 from macrid import files, model, run_folder, terminal
 from macrid.backend import to_host
+from macrid.config import Config
 from macrid.interpret import drawing, knobs, macro, maps, trajectory
-from macrid.pictures.reading import FORMATS, MOST_PIXELS
+from macrid.pictures.reading import DECODERS_RAISE, FORMATS, MOST_PIXELS
+from macrid.run_folder import Run
 
-# items on the page; of a larger catalogue, the best known and those that the page refers to
-MOST_ITEMS = 6000
+MOST_ITEMS = 6000  # on the page: of a larger catalogue, those that it names, and the best known
 STARTS, USERS = 160, 40  # items that can be turned, shared among the concepts, and test users
 KNOBS, STEPS = 4, 8  # dimensions a concept, items a turn
-OWN, RECOMMENDED = 16, 12  # items of a user, recommended
+SOME, RECOMMENDED = 16, 12  # items that a user has, that are recommended to her
 SHAPES = 4  # that the page can draw: disc, triangle, square, diamond
 PICTURE_BYTES = 11_000_000  # of all thumbnails in base64; their size is chosen to fit
 LARGEST, SIDES = 160, (160, 128, 112, 96, 80, 72, 64, 56, 48, 40, 32)  # the longer side, pixels
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Write the page."""
     arguments = terminal.parser(
         "report",
@@ -35,96 +36,101 @@ def main(argv=None):
     arguments.add_argument(
         "--pictures", help="a folder of pictures named <item id>.jpg (default: as the run has them)"
     )
-    arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    terminal.add_quiet_flag(arguments)
     flags = arguments.parse_args(argv)
     files.check_file(flags.out)
-    metrics = Path(flags.run) / "metrics.json"
-    loaded = run_folder.load(flags.run)
-    text = render(
-        *gather(loaded, flags.pictures, flags.quiet),
-        files.load_json(metrics) if metrics.is_file() else {},
-        loaded.settings,
-    )
+    path = Path(flags.run) / "metrics.json"
+    run = run_folder.load(flags.run)
+    data, cards = gather(run, flags.pictures, flags.quiet)
+    text = render(data, cards, files.load_json(path) if path.is_file() else {}, run.settings)
     with files.replacing(flags.out, "w") as file:
         file.write(text)
-    if not flags.quiet:
-        print(f"saved     {flags.out} ({len(text.encode()) / 1e6:.1f} MB)")
+    say = terminal.say(flags.quiet)
+    say(f"saved     {flags.out} ({len(text.encode()) / 1e6:.1f} MB)")
 
 
-def gather(loaded, pictures=None, quiet=True):
-    r"""(data, cards): what the page's script needs, as plain JSON values, and (`maps.Concept`,
-    warnings) for each concept.
+def gather(run: Run, pictures=None, quiet: bool = True) -> tuple[dict, list]:
+    r"""What the page shows: data for its script, as plain JSON values, and cards.
 
-    Items are named by their row in H everywhere; `data["items"]` says what they are.
+    A card is a (`maps.Concept`, warnings). Items are named by their row in H everywhere;
+    `data["items"]` says what they are. `pictures` is a folder, by default the run's.
     """
-    settings, interactions = loaded.settings, loaded.interactions
-    split, state = loaded.split, loaded.state
-    found, space = maps.learned(loaded), trajectory.space(state.best, settings)
-    known, known_by = knobs.traits(interactions, split), np.asarray(split.train.sum(axis=0)).ravel()
-    turnable = [knobs.worth_turning(space, k, known, KNOBS) for k in range(settings.K)]
-    cards = list(zip(found.concepts, macro.troubles(found.m, found.C)))
-    users = _users(loaded, found)
-    starts = _starts(loaded, space, known_by, turnable, users, quiet)
-
-    wanted = [
-        int(row) for concept in found.concepts for row in (*concept.typical, *concept.best_known)
+    learned, space = maps.learned(run), trajectory.space(run.parameters, run.settings)
+    adopters = np.asarray(run.split.train.sum(axis=0)).ravel()
+    known_traits = knobs.traits(run.interactions, run.split)
+    turnable = [knobs.worth_turning(space, k, known_traits, KNOBS) for k in range(run.settings.K)]
+    users = _users(run, learned)
+    starts = _starts(run, space, adopters, turnable, users, quiet)
+    named = _named_items(learned, users, starts)
+    rows = _shown_items(named, adopters)
+    paths = knobs.pictures(run, pictures)
+    thumbnail = thumbnails([paths.get(i) for i in rows.tolist()], np.isin(rows, named))
+    concepts = [
+        {
+            "name": concept.name,
+            "such": "; ".join(concept.examples),
+            **_sign(concept.number),
+            "knobs": [{"dimension": knob.dimension, "meanings": knob.meanings} for knob in of_it],
+        }
+        for concept, of_it in zip(learned.concepts, turnable)
     ]
-    wanted += [
-        row for user in users for row in (*user["has"], *(row for row, _ in user["recommended"]))
-    ]
-    wanted += [
-        row
-        for start in starts
-        for turn in start["turns"]
-        for row in (start["item"], *turn["items"])
-        if row >= 0
-    ]
-    rest = np.setdiff1d(np.argsort(-known_by, kind="stable")[:MOST_ITEMS], wanted)
-    rows = np.concatenate(
-        [np.unique(wanted), rest[: max(0, MOST_ITEMS - len(set(wanted)))]]
-    ).astype(int)
-    places = maps.flatten(found.H[rows])
-    places = np.round(
-        1000 * (places - places.min(axis=0)) / np.maximum(np.ptp(places, axis=0), 1e-12)
-    ).astype(int)
-    titles, paths = (
-        interactions.item_titles(split.items),
-        knobs.pictures(loaded, pictures),
-    )
-    categories = None if interactions.categories is None else interactions.categories[split.items]
     data = {
-        "items": {
-            "row": rows.tolist(),
-            "title": [titles[i] for i in rows],
-            "concept": found.assigned[rows].tolist(),
-            "share": np.round(found.C[rows, found.assigned[rows]], 3).tolist(),
-            "x": places[:, 0].tolist(),
-            "y": places[:, 1].tolist(),
-            "known": known_by[rows].astype(int).tolist(),
-            "categories": (
-                [] if categories is None else [categories[[i]].indices.tolist() for i in rows]
-            ),
-            "picture": thumbnails([paths.get(int(i)) for i in rows], np.isin(rows, wanted)),
-        },
-        "category_names": list(interactions.category_names),
+        "items": {**_items(run, learned, rows, adopters), "picture": thumbnail},
+        "category_names": list(run.interactions.category_names),
         "starts": starts,
         "users": users,
-        "concepts": [
-            {
-                "name": concept.name,
-                "such": "; ".join(concept.examples),
-                **_sign(concept.number),
-                "knobs": [{"dimension": knob.dimension, "meanings": knob.meanings} for knob in own],
-            }
-            for concept, own in zip(found.concepts, turnable)
-        ],
+        "concepts": concepts,
     }
-    return data, cards
+    return data, list(zip(learned.concepts, macro.troubles(learned.m, learned.C)))
+
+
+def _named_items(learned, users, starts):
+    """The rows of the items that the page shows outside the map, some of them more than once."""
+    rows: list[int] = []
+    for concept in learned.concepts:
+        rows += [*concept.typical.tolist(), *concept.best_known.tolist()]
+    for user in users:
+        rows += [*user["has"], *(row for row, _ in user["recommended"])]
+    for start in starts:
+        for turn in start["turns"]:
+            rows += [row for row in (start["item"], *turn["items"]) if row >= 0]
+    return rows
+
+
+def _shown_items(named, adopters):
+    """The rows of the items that are on the page: those named, and the best known of the others."""
+    best_known = np.argsort(-adopters, kind="stable")[:MOST_ITEMS]
+    others = np.setdiff1d(best_known, named)
+    room = max(0, MOST_ITEMS - len(set(named)))
+    return np.concatenate([np.unique(named), others[:room]]).astype(int)
+
+
+def _items(run, learned, rows, adopters):
+    """What the page knows of the items of these rows, a list for each fact."""
+    interactions, items = run.interactions, run.split.items
+    places = maps.flatten(learned.H[rows])
+    extent = np.maximum(np.ptp(places, axis=0), 1e-12)
+    places = np.round(1000 * (places - places.min(axis=0)) / extent).astype(int)
+    concept, categories = learned.assigned[rows], []
+    if interactions.categories is not None:
+        one_hot = interactions.categories[items]
+        categories = [one_hot[[i]].indices.tolist() for i in rows]
+    return {
+        "row": rows.tolist(),
+        "title": interactions.item_titles(items[rows]),
+        "concept": concept.tolist(),
+        "share": np.round(learned.C[rows, concept], 3).tolist(),
+        "x": places[:, 0].tolist(),
+        "y": places[:, 1].tolist(),
+        "known": adopters[rows].astype(int).tolist(),
+        "categories": categories,
+    }
 
 
 def _sign(k):
-    """The colour and the shape of concept k on the page: the figures'. Black is the page's ink,
-    which is light in the dark.
+    """The colour and the shape of concept k on the page: the figures'.
+
+    Black is the page's ink, which is light in the dark.
     """
     colour, marker = drawing.style(k)
     return {
@@ -133,93 +139,96 @@ def _sign(k):
     }
 
 
-def _users(loaded, found):
-    """Test users: id, confidence of their components as shares, some items they have, what is
-    recommended, and whether they had it.
+def _shown_users(run):
+    """The test users on the page: places in `split.test`, of those who have an item."""
+    return np.flatnonzero(np.diff(run.split.test.fold_in.indptr))[:USERS]
+
+
+def _users(run, learned):
+    """Test users: what they look for, some of what they have, and what is recommended to them.
+
+    confidence   of their components, as shares
+    recommended  [(row, whether it is among the items that were hidden)]
     """
-    settings, interactions = loaded.settings, loaded.interactions
-    split, state = loaded.split, loaded.state
-    test = split.test
-    chosen = np.flatnonzero(np.diff(test.fold_in.indptr))[:USERS]
-    X = test.fold_in[chosen]
-    ranked = to_host(model.rank(state.best, X, settings, min(RECOMMENDED, X.shape[1]))[0])
-    confidence = macro.confidence(X, found.C)
+    test, shown = run.split.test, _shown_users(run)
+    X = test.fold_in[shown]
+    n = min(RECOMMENDED, X.shape[1])
+    ranked = to_host(model.rank(run.parameters, X, run.settings, n)[0])
+    confidence = macro.confidence(X, learned.C)
+    certainty = learned.C.max(axis=1)  # of each item's concept
     users = []
-    for place, u in enumerate(chosen):
-        held_out = set(test.held_out[[u]].indices.tolist())
-        own = X[[place]].indices
+    for place, u in enumerate(shown):
+        hidden = set(test.held_out[[u]].indices.tolist())
+        has = X[[place]].indices
+        recommended = [(i, i in hidden) for i in ranked[place].tolist() if i not in has]
         users.append(
             {
-                "id": str(interactions.users[test.users[u]]),
-                "count": len(own),
-                "hidden": len(held_out),
+                "id": str(run.interactions.users[test.users[u]]),
+                "count": len(has),
+                "hidden": len(hidden),
                 "confidence": np.round(confidence[place] / confidence[place].sum(), 3).tolist(),
-                "has": own[np.argsort(-found.C[own].max(axis=1), kind="stable")[:OWN]].tolist(),
-                "recommended": [
-                    (int(i), int(i) in held_out) for i in ranked[place] if i not in own
-                ],
+                "has": has[np.argsort(-certainty[has], kind="stable")[:SOME]].tolist(),
+                "recommended": recommended,
             }
         )
     return users
 
 
-def _starts(loaded, space, known_by, turnable, users, quiet):
-    """Where a reader can start to turn: the best known items of each concept, and users' two
-    strongest components.
+def _starts(run, space, adopters, turnable, users, quiet):
+    """Where a reader can start to turn, and the items that come when each knob is turned there.
+
+    The best known items of each concept, and users' two strongest components.
     """
-    settings, split, state = loaded.settings, loaded.split, loaded.state
-    places = []
-    for k in range(settings.K):
+    starts: list[tuple] = []  # (h, what it is)
+    K = run.settings.K
+    for k in range(K):
         inside = np.flatnonzero(space.concept == k)
-        for i in inside[
-            np.argsort(-known_by[inside], kind="stable")[: max(1, STARTS // settings.K)]
-        ]:
-            places.append((space.H[i], {"item": int(i), "user": -1, "component": k}))
-    chosen = np.flatnonzero(np.diff(split.test.fold_in.indptr))[:USERS]
-    mu = to_host(model.represent(state.best, split.test.fold_in[chosen], settings)[0]).astype(
-        float
-    )  # (B, K, d)
+        best_known = inside[np.argsort(-adopters[inside], kind="stable")]
+        for i in best_known[: max(1, STARTS // K)]:
+            starts.append((space.H[i], {"item": int(i), "user": -1, "component": k}))
+    X = run.split.test.fold_in[_shown_users(run)]
+    mu = to_host(model.represent(run.parameters, X, run.settings)[0]).astype(float)  # (B, K, d)
     for u, user in enumerate(users):
         for k in np.argsort(-np.array(user["confidence"]), kind="stable")[:2]:
-            places.append((mu[u, k], {"item": -1, "user": u, "component": int(k)}))
-    starts = []
-    for h, start in terminal.bar(quiet, places, desc="turning"):
+            starts.append((mu[u, k], {"item": -1, "user": u, "component": int(k)}))
+    turned = []
+    for h, start in terminal.bar(quiet, starts, desc="turning"):
         concept = int((space.m @ h).argmax())
-        turns = [
-            dict(zip(("items", "at"), knobs.turn(space, h, knob, STEPS)))
-            for knob in turnable[concept]
-        ]
+        walks = (knobs.turn(space, h, knob, STEPS) for knob in turnable[concept])
+        turns = [{"items": items, "at": at} for items, at in walks]
         if any(turn["items"] for turn in turns):
-            starts.append(start | {"concept": concept, "turns": turns})
-    return starts
+            turned.append(start | {"concept": concept, "turns": turns})
+    return turned
 
 
-def thumbnails(paths, named):
-    """Pictures (paths, or None) as base64 JPEGs, '' where there is none or it cannot be read; their
-    size fits PICTURE_BYTES.
+def thumbnails(paths: list, named) -> list[str]:
+    """Pictures (paths, or None) as base64 JPEGs, '' where there is none or it cannot be read.
 
-    Those `named` (a bool each), which the page shows at once, are twice the size of those that only
-    the map shows.
+    Their size fits PICTURE_BYTES. Those `named` (a bool each), which the page shows at once, are
+    twice the size of those that only the map shows.
     """
     groups = [
-        [path for path, own in zip(paths, named) if path and own == which]
-        for which in (False, True)
+        [path for path, is_named in zip(paths, named) if path and is_named == group]
+        for group in (False, True)
     ]
-    for small in SIDES:
-        sides = (small, min(LARGEST, 2 * small))
-        if sum(_expected(group, side) for group, side in zip(groups, sides)) <= PICTURE_BYTES:
+    for side in SIDES:
+        sides = (side, min(LARGEST, 2 * side))
+        if sum(map(_expected, groups, sides)) <= PICTURE_BYTES:
             break
-    return [_thumbnail(path, sides[bool(own)]) if path else "" for path, own in zip(paths, named)]
+    return [
+        _thumbnail(path, sides[bool(is_named)]) if path else ""
+        for path, is_named in zip(paths, named)
+    ]
 
 
 def _expected(paths, side):
     """About how many characters these thumbnails take, from some of them."""
-    return len(paths) * float(
-        np.mean([len(_thumbnail(path, side)) for path in paths[:: max(1, len(paths) // 40)]] or [0])
-    )
+    some = paths[:: max(1, len(paths) // 40)]
+    return len(paths) * float(np.mean([len(_thumbnail(path, side)) for path in some] or [0]))
 
 
 def _thumbnail(path, side):
+    """A picture as base64 JPEG of at most so many pixels a side, on white."""
     from PIL import Image, ImageOps
 
     try:
@@ -228,39 +237,33 @@ def _thumbnail(path, side):
                 return ""
             picture.draft("RGB", (2 * side, 2 * side))
             small = ImageOps.exif_transpose(picture).convert("RGBA")
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-        TypeError,
-        OverflowError,
-        Image.DecompressionBombError,
-    ):
+    except (*DECODERS_RAISE, Image.DecompressionBombError):
         return ""  # empty, damaged or foreign, as `macrid.features` reports
     small.thumbnail((side, side))
+    white = Image.new("RGBA", small.size, "white")
     file = io.BytesIO()
-    Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB").save(
-        file, "JPEG", quality=60, optimize=True
-    )
+    flat = Image.alpha_composite(white, small).convert("RGB")
+    flat.save(file, "JPEG", quality=60, optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 
-def render(data, cards, metrics, settings):
-    """The page as text. Jinja2 escapes all that it fills in; the policy lets the browser run this
-    one script and fetch nothing.
+def render(data: dict, cards: list, metrics: dict, settings: Config) -> str:
+    """The page as text.
+
+    Jinja2 escapes all that it fills in; the policy lets the browser run this one script and fetch
+    nothing.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    loader = PackageLoader("macrid")
     pages = Environment(
-        loader=PackageLoader("macrid"),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script, styles = (pages.loader.get_source(pages, f"report.{kind}")[0] for kind in ("js", "css"))
+    script, styles = (loader.get_source(pages, f"report.{kind}")[0] for kind in ("js", "css"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return pages.get_template("report.html.j2").render(
         data=data,
