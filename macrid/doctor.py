@@ -1,4 +1,4 @@
-"""`python -m macrid.doctor`: what is installed, which device is seen, and whether backends agree."""
+"""`python -m macrid.doctor`: what is installed, which device is seen, do both backends agree."""
 
 import importlib.metadata
 import importlib.util

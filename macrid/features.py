@@ -73,9 +73,7 @@ def _ids(path):
     try:
         return set(Path(path).read_text(encoding="utf-8").split())
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}); give a text file of item ids"
-        ) from None
+        raise UserError(f"{path}: cannot be read ({error}); give a text file of item ids") from None
 
 
 if __name__ == "__main__":
