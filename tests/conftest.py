@@ -1,5 +1,6 @@
 """Fixtures: a tiny model, MovieLens where it is at hand, commands as subprocesses, the backends."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from helpers import NO_GPU, ROOT, Tiny, standin
 
-from macrid import backend, data, files
+from macrid import backend, data, files, terminal
 from macrid.data.splits import split
 
 MOVIELENS = Path(os.environ.get("MACRID_MOVIELENS", ROOT.parent / "shared/data/ml-latest-small"))
@@ -90,6 +91,23 @@ def command():
         }
         words = [sys.executable, "-m", *f"macrid.{name}".split(), *map(str, arguments)]
         return subprocess.run(words, capture_output=True, text=True, cwd=cwd, env=environment)
+
+    return run
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """`command` within this process, without the time that it takes to start Python: for mistakes,
+    and where nothing depends on a process of its own.
+    """
+
+    def run(name, *arguments, cwd=None):
+        name, *words = [*name.split(), *map(str, arguments)]
+        with monkeypatch.context() as patch:
+            if cwd:
+                patch.chdir(cwd)
+            status = terminal.run(importlib.import_module(f"macrid.{name}").main, words)
+        return subprocess.CompletedProcess(words, status, *capsys.readouterr())
 
     return run
 

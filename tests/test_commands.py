@@ -110,21 +110,21 @@ def test_a_finished_run_goes_on_for_more_epochs(command, run):
     assert saved_config(run)["max_epochs"] == 6 and len(history(run)) == 6
 
 
-def test_resume_without_a_run_is_refused(command, ratings, tmp_path):
-    done = command("train --resume", "--data", ratings, *QUICK, "--out", tmp_path / "typo")
+def test_resume_without_a_run_is_refused(call, ratings, tmp_path):
+    done = call("train --resume", "--data", ratings, *QUICK, "--out", tmp_path / "typo")
     refused(done, f"no run to resume in {tmp_path / 'typo'}; check --out")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_damaged_run_is_named(command, run):
+def test_a_damaged_run_is_named(call, run):
     whole = (run / "checkpoint.npz").read_bytes()
     (run / "checkpoint.npz").write_bytes(whole[: len(whole) // 2])
     evaluate, resume = ("evaluate", "--run", run), ("train --resume", "--out", run)
-    refused(command(*evaluate), run / "checkpoint.npz", "not a whole checkpoint")
-    refused(command(*resume), run / "checkpoint.npz", "--overwrite")
+    refused(call(*evaluate), run / "checkpoint.npz", "not a whole checkpoint")
+    refused(call(*resume), run / "checkpoint.npz", "--overwrite")
     for text, message in (('{"K": 2', "damaged"), ('{"Q": 2}', "unknown option 'Q'")):
         (run / "config.json").write_text(text)
-        refused(command(*evaluate), run / "config.json", message)
+        refused(call(*evaluate), run / "config.json", message)
 
 
 # Killed, interrupted, out of disk
@@ -260,35 +260,35 @@ def home(command, ratings, tmp_path):
     return home
 
 
-def test_a_run_holds_from_any_folder(command, home):
+def test_a_run_holds_from_any_folder(call, home):
     here, there = (
-        command("evaluate", "--run", run, cwd=home.parent / folder)
+        call("evaluate", "--run", run, cwd=home.parent / folder)
         for run, folder in (("run", "home"), ("../home/run", "away"))
     )
     assert here.returncode == 0 and there.stdout == here.stdout, here.stderr + there.stderr
 
 
-def test_data_that_moved_are_missed_and_named_anew(command, home):
+def test_data_that_moved_are_missed_and_named_anew(call, home):
     at = {"cwd": home.parent / "away"}
-    figures = command("evaluate --run ../home/run", **at).stdout
+    figures = call("evaluate --run ../home/run", **at).stdout
     for name in ("r.csv", "kinds.csv"):
         (home / name).rename(home.parent / "new" / name)
     remedy = "--resume --out ../home/run --data PATH --categories FILE:kind"
     for name in ("evaluate --run", "train --resume --out"):
-        refused(command(f"{name} ../home/run", **at), home / "r.csv", remedy)
+        refused(call(f"{name} ../home/run", **at), home / "r.csv", remedy)
     moved = "train --resume --out ../home/run --quiet --data ../new/r.csv --categories ../new"
-    refused(command(f"{moved}/kinds.csv:other", **at), "was made with categories")
-    assert command(f"{moved}/kinds.csv:kind", **at).returncode == 0
-    assert command("evaluate --run home/run", cwd=home.parent).stdout == figures
+    refused(call(f"{moved}/kinds.csv:other", **at), "was made with categories")
+    assert call(f"{moved}/kinds.csv:kind", **at).returncode == 0
+    assert call("evaluate --run home/run", cwd=home.parent).stdout == figures
 
 
-def test_relative_paths_in_a_run_as_they_were_once(command, home):
+def test_relative_paths_in_a_run_as_they_were_once(call, home):
     at = {"cwd": home.parent / "away"}
-    figures = command("evaluate --run ../home/run", **at).stdout
+    figures = call("evaluate --run ../home/run", **at).stdout
     written = (home / "run" / "config.json").read_text()
     (home / "run" / "config.json").write_text(written.replace(str(home), "../home"))
-    assert command("evaluate --run ../home/run", **at).stdout == figures
-    resumed = command("train --resume --quiet --out ../home/run --data ../home/r.csv", **at)
+    assert call("evaluate --run ../home/run", **at).stdout == figures
+    resumed = call("train --resume --quiet --out ../home/run --data ../home/r.csv", **at)
     assert resumed.returncode == 0, resumed.stderr
 
 
@@ -308,7 +308,7 @@ def test_relative_paths_in_a_run_as_they_were_once(command, home):
         "reproduce table2 --data nowhere",
     ],
 )
-def test_out_is_looked_at_before_all_else(command, tmp_path, name):
+def test_out_is_looked_at_before_all_else(call, tmp_path, name):
     """Of all that is wrong here, a run or data that are not there too, the place that cannot be
     written is told.
     """
@@ -323,7 +323,7 @@ def test_out_is_looked_at_before_all_else(command, tmp_path, name):
         places = {"folder.png": "folder.png: is a folder", "no/x.png": "no: is no folder; make it"}
     places["/proc/x.png"] = "/proc: cannot be written into"
     for place, message in places.items():
-        refused(command(name, "--out", place, cwd=tmp_path), message)
+        refused(call(name, "--out", place, cwd=tmp_path), message)
     assert sorted(os.listdir(tmp_path)) == ["file", "folder.png"]
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -337,10 +337,10 @@ BAD_DATA = {
 
 
 @pytest.mark.parametrize("text, words, messages", BAD_DATA.values(), ids=BAD_DATA)
-def test_bad_data_are_one_line(command, tmp_path, text, words, messages):
+def test_bad_data_are_one_line(call, tmp_path, text, words, messages):
     (tmp_path / "bad.csv").write_text(text)
     train = ("--data", tmp_path / "bad.csv", "--out", tmp_path / "run")
-    refused(command(f"train {words}", *train), *messages)
+    refused(call(f"train {words}", *train), *messages)
     assert not (tmp_path / "run").exists(), "data are read before a folder is made"
 
 
@@ -359,33 +359,33 @@ BAD_OPTIONS = {
 
 
 @pytest.mark.parametrize("words, messages", BAD_OPTIONS.values(), ids=BAD_OPTIONS)
-def test_a_bad_option_is_one_line(command, ratings, tmp_path, words, messages):
+def test_a_bad_option_is_one_line(call, ratings, tmp_path, words, messages):
     (tmp_path / "c.toml").write_text("K = 3\nmax_epoch = 1\n")
-    done = command("train --data", ratings, "--out", "run", *words.split(), cwd=tmp_path)
+    done = call("train --data", ratings, "--out", "run", *words.split(), cwd=tmp_path)
     refused(done, *messages)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_is_not_there(command, tmp_path):
-    refused(command("evaluate --run", tmp_path), tmp_path, "is this a run folder?")
+def test_a_run_that_is_not_there(call, tmp_path):
+    refused(call("evaluate --run", tmp_path), tmp_path, "is this a run folder?")
 
 
-def test_folders_that_cannot_be_used(command, ratings, tmp_path):
+def test_folders_that_cannot_be_used(call, ratings, tmp_path):
     (tmp_path / "file").write_text("mine")
-    refused(command("train", "--data", ratings, "--out", tmp_path / "file"), "is a file")
+    refused(call("train", "--data", ratings, "--out", tmp_path / "file"), "is a file")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("mine")
-    done = command("train", "--data", ratings, "--out", tmp_path / "full")
+    done = call("train", "--data", ratings, "--out", tmp_path / "full")
     refused(done, "holds 'thesis.tex' but no run")
     assert (tmp_path / "full" / "thesis.tex").read_text() == "mine"
 
 
-def test_a_read_only_folder(command, ratings, tmp_path):
+def test_a_read_only_folder(call, ratings, tmp_path):
     (tmp_path / "locked").mkdir()
     (tmp_path / "locked").chmod(0o500)
     if os.access(tmp_path / "locked", os.W_OK):
         pytest.skip("this user may write anywhere; the test above covers the message")
-    done = command("train", "--data", ratings, "--out", tmp_path / "locked" / "run")
+    done = call("train", "--data", ratings, "--out", tmp_path / "locked" / "run")
     refused(done, "locked", "permissions")
 
 

@@ -48,18 +48,18 @@ def test_from_a_component_of_a_user(command, run):
     assert "dimensions most worth" not in done.stdout, "one is chosen"
 
 
-def test_gamma_is_a_tenth_unless_given(command, run):
+def test_gamma_is_a_tenth_unless_given(call, run):
     usual, tenth = (
-        command(f"control --user u3 --dimension 2 {gamma} --run", run).stdout
+        call(f"control --user u3 --dimension 2 {gamma} --run", run).stdout
         for gamma in ("", "--gamma 0.1")
     )
     assert usual == tenth
 
 
-def test_gamma_changes_the_walk(command, run):
+def test_gamma_changes_the_walk(call, run):
     """In one dimension of four at least."""
     nearest, smoothest = (
-        [command(f"control --user u3 --dimension {j} {gamma} --run", run).stdout for j in range(4)]
+        [call(f"control --user u3 --dimension {j} {gamma} --run", run).stdout for j in range(4)]
         for gamma in ("--gamma 0", "--gamma 1000")
     )
     assert nearest != smoothest
@@ -98,6 +98,6 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("words, message", MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_one_line(command, run, tmp_path, words, message):
-    refused(command(f"control {words} --run", run, cwd=tmp_path), message)
+def test_a_mistake_is_one_line(call, run, tmp_path, words, message):
+    refused(call(f"control {words} --run", run, cwd=tmp_path), message)
     assert not list(tmp_path.iterdir())

@@ -118,30 +118,24 @@ def test_train_makes_the_missing_runs_once(command, runs, tmp_path):
     )
 
 
-def test_mistakes_are_one_line(command, runs, tmp_path):
-    refused(command("figures", "--out", tmp_path, "--train"), "need --run RUN")
+def test_mistakes_are_one_line(call, runs, tmp_path):
+    refused(call("figures", "--out", tmp_path, "--train"), "need --run RUN")
     refused(
-        command(
-            "figures", "--run", runs / "plain", "--inner-run", runs / "beta", "--out", tmp_path
-        ),
+        call("figures", "--run", runs / "plain", "--inner-run", runs / "beta", "--out", tmp_path),
         "--similarity inner",
     )
     refused(
-        command(
-            "figures", "--run", runs / "plain", "--pictures", tmp_path / "no", "--out", tmp_path
-        ),
+        call("figures", "--run", runs / "plain", "--pictures", tmp_path / "no", "--out", tmp_path),
         "is not a folder",
     )
-    refused(
-        command("figures", "--run", tmp_path / "no", "--out", tmp_path), "is this a run folder?"
-    )
+    refused(call("figures", "--run", tmp_path / "no", "--out", tmp_path), "is this a run folder?")
 
 
-def test_metrics_json_without_independence_is_named(command, runs, tmp_path):
+def test_metrics_json_without_independence_is_named(call, runs, tmp_path):
     shutil.copytree(runs / "bare", tmp_path / "old")
     (tmp_path / "old" / "metrics.json").write_text(json.dumps({"test": {}}))
     refused(
-        command(
+        call(
             "figures",
             "--run",
             runs / "bare",

@@ -334,8 +334,8 @@ def sparse_rows(own, items):
         "known first": (["--user", "u2", "nobody"], "nobody"),
     }.values(),
 )
-def test_the_command_tells_mistakes_in_one_line(command, run, tmp_path, words, told):
-    process = command("recommend", "--run", run, *words, cwd=tmp_path)
+def test_the_command_tells_mistakes_in_one_line(call, run, tmp_path, words, told):
+    process = call("recommend", "--run", run, *words, cwd=tmp_path)
     assert (
         process.returncode == 2
         and told in process.stderr
@@ -345,13 +345,11 @@ def test_the_command_tells_mistakes_in_one_line(command, run, tmp_path, words, t
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_user_in_a_file_is_named_with_its_line_and_leaves_nothing(
-    command, run, tmp_path
-):
+def test_an_unknown_user_in_a_file_is_named_with_its_line_and_leaves_nothing(call, run, tmp_path):
     users = tmp_path / "users.txt"
     users.write_text("u2\n\nghost\n")
     for out in (["--out", tmp_path / "recs.csv"], []):
-        process = command("recommend", "--run", run, "--users", users, *out)
+        process = call("recommend", "--run", run, "--users", users, *out)
         assert (
             process.returncode == 2
             and "users.txt, line 3: user 'ghost'" in process.stderr

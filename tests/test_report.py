@@ -338,20 +338,18 @@ def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(run, tmp_path
     assert 0 < sum(map(len, report.thumbnails(paths, [True] * 60))) <= 0.55 * sum(map(len, full))
 
 
-def test_mistakes_are_one_line(command, shop_run, tmp_path):
+def test_mistakes_are_one_line(call, shop_run, tmp_path):
     refused(
-        command("report", "--run", tmp_path / "no", "--out", tmp_path / "p.html"),
+        call("report", "--run", tmp_path / "no", "--out", tmp_path / "p.html"),
         "is this a run folder?",
     )
+    refused(call("report", "--run", shop_run, "--out", tmp_path), "is a folder; give --out a file")
     refused(
-        command("report", "--run", shop_run, "--out", tmp_path), "is a folder; give --out a file"
-    )
-    refused(
-        command(
+        call(
             "report", "--run", shop_run, "--pictures", tmp_path / "no", "--out", tmp_path / "p.html"
         ),
         "is not a folder",
     )
     assert not list(tmp_path.iterdir())
-    shown = command("report", "--help")
+    shown = call("report", "--help")
     assert shown.returncode == 0 and "example:\n  python -m macrid.report" in shown.stdout

@@ -118,21 +118,21 @@ def test_the_command_says_what_it_read_and_writes_one_file(command, net, folder,
     assert found.features.shape == (67, 64) and found.description["sha256"] == net.sha256
 
 
-def test_the_command_takes_ids(command, net, folder, tmp_path):
+def test_the_command_takes_ids(call, net, folder, tmp_path):
     (tmp_path / "ids.txt").write_text("05\n07\n")
     words = ("--pictures", folder, "--alexnet", net.path, "--ids", tmp_path / "ids.txt")
-    done = command("features --quiet", *words, "--out", tmp_path / "f.npz")
+    done = call("features --quiet", *words, "--out", tmp_path / "f.npz")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(features.load(tmp_path / "f.npz").ids) == ["05", "07"]
 
 
-def test_the_command_tells_mistakes_in_one_line(command, net, folder, tmp_path):
+def test_the_command_tells_mistakes_in_one_line(call, net, folder, tmp_path):
     alexnet, out = ("--alexnet", net.path), ("--out", tmp_path / "f.npz")
-    refused(command("features --pictures", folder, *out), "--alexnet FILE")
+    refused(call("features --pictures", folder, *out), "--alexnet FILE")
     missing = tmp_path / "none"
-    refused(command("features --pictures", missing, *alexnet, *out), "is not a folder")
+    refused(call("features --pictures", missing, *alexnet, *out), "is not a folder")
     saved(folder / "05.jpg", plain())
-    refused(command("features --pictures", folder, *alexnet, *out), "second picture of item '05'")
+    refused(call("features --pictures", folder, *alexnet, *out), "second picture of item '05'")
     assert not (tmp_path / "f.npz").exists()
 
 
@@ -153,8 +153,8 @@ def test_amazon_features_of_some_items(amazon):
     np.testing.assert_array_equal(found.features, values[[1, 4]])
 
 
-def test_amazon_features_by_the_command(command, amazon, tmp_path):
-    done = command("features --amazon", amazon[0], "--out", tmp_path / "f.npz")
+def test_amazon_features_by_the_command(call, amazon, tmp_path):
+    done = call("features --amazon", amazon[0], "--out", tmp_path / "f.npz")
     assert done.returncode == 0 and "6 items, 4096 numbers each" in done.stdout
 
 
@@ -245,11 +245,11 @@ NOT_TOGETHER = {
 
 
 @pytest.mark.parametrize("words, messages", NOT_TOGETHER.values(), ids=NOT_TOGETHER)
-def test_what_training_cannot_start_from(command, folder, ratings_of_80, tmp_path, words, messages):
+def test_what_training_cannot_start_from(call, folder, ratings_of_80, tmp_path, words, messages):
     (tmp_path / "empty").mkdir()
     (tmp_path / "other.csv").write_text("id,kind\nx,y\n")
     arrays = {"ids": np.array(["zz"]), "features": np.ones((1, 4), np.float32)}
     description = {"unreadable": {}, "remarks": {}, "random": None, "convention": "x"}
     files.save(tmp_path / "f.npz", arrays, description)
-    refused(command(f"{TRAIN} {words} --out run", cwd=tmp_path), *messages)
+    refused(call(f"{TRAIN} {words} --out run", cwd=tmp_path), *messages)
     assert not (tmp_path / "run").exists()

@@ -237,16 +237,16 @@ def test_a_run_of_fewer_concepts_is_resumed(command, fewer, tmp_path):
 @pytest.mark.parametrize(
     "words", ["evaluate", "control --user 3 --steps 2", "report --quiet --out page.html"]
 )
-def test_what_reads_a_run_takes_fewer_concepts(command, fewer, tmp_path, words):
-    done = command(words, "--run", fewer[0], cwd=tmp_path)
+def test_what_reads_a_run_takes_fewer_concepts(call, fewer, tmp_path, words):
+    done = call(words, "--run", fewer[0], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
-def test_recommending_knows_the_concepts_that_are_left(command, fewer):
+def test_recommending_knows_the_concepts_that_are_left(call, fewer):
     folder, _, K = fewer
-    done = command(f"recommend --user 3 --concept {K - 1}=3", "--run", folder)
+    done = call(f"recommend --user 3 --concept {K - 1}=3", "--run", folder)
     assert done.returncode == 0 and done.stdout.count("\n") == 11
-    done = command(f"recommend --user 3 --concept {K}=3", "--run", folder)
+    done = call(f"recommend --user 3 --concept {K}=3", "--run", folder)
     refused(done, f"numbered 0 to {K - 1}")
 
 
