@@ -1,13 +1,20 @@
 """`python -m macrid.features`: a folder of pictures to a file of AlexNet features."""
 
-import shutil
 import sys
 from pathlib import Path
 
 from macrid import files, terminal
 from macrid.errors import UserError
 from macrid.pictures.alexnet import CONVENTIONS, AlexNet
-from macrid.pictures.features import extract, in_folder, read_amazon, report, save
+from macrid.pictures.features import (
+    chunks_beside,
+    extract,
+    in_folder,
+    read_amazon,
+    remove_chunks,
+    report,
+    save,
+)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
         pictures = in_folder(flags.pictures)
         pictures = [(name, path) for name, path in pictures if ids is None or name in ids]
         if out.is_file() or not out.exists():
-            chunks = out.with_name(out.name + ".chunks")
+            chunks = chunks_beside(out)
         with terminal.bar(flags.quiet, total=len(pictures), unit=" pictures") as bar:
             try:
                 extracted = extract(net, pictures, chunks, bar.update)
@@ -35,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
                 raise KeyboardInterrupt(f"interrupted; {remedy}") from None
     save(out, extracted)
     if chunks:
-        shutil.rmtree(chunks, ignore_errors=True)
+        remove_chunks(chunks)
     say = terminal.say(flags.quiet)
     say(*report(extracted), f"saved     {out}")
 

@@ -12,7 +12,7 @@ from macrid import files, model, run_folder, terminal
 from macrid.backend import to_host
 from macrid.config import Config
 from macrid.interpret import drawing, knobs, macro, maps, trajectory
-from macrid.pictures.reading import DECODERS_RAISE, FORMATS, MOST_PIXELS
+from macrid.pictures.reading import Unreadable, read
 from macrid.run_folder import Run
 
 MOST_ITEMS = 6000  # on the page: of a larger catalogue, those that it names, and the best known
@@ -64,7 +64,9 @@ def gather(run: Run, pictures=None, quiet: bool = True) -> tuple[dict, list]:
     named = _named_items(learned, users, starts)
     rows = _shown_items(named, adopters)
     paths = knobs.pictures(run, pictures)
-    thumbnail = thumbnails([paths.get(i) for i in rows.tolist()], np.isin(rows, named))
+    shown = [paths.get(i) for i in rows.tolist()]
+    thumbnail = thumbnails(shown, np.isin(rows, named))
+    terminal.say(quiet)(*_left_out(shown, thumbnail))
     concepts = [
         {
             "name": concept.name,
@@ -227,23 +229,25 @@ def _expected(paths, side):
     return len(paths) * float(np.mean([len(_thumbnail(path, side)) for path in some] or [0]))
 
 
-def _thumbnail(path, side):
-    """A picture as base64 JPEG of at most so many pixels a side, on white."""
-    from PIL import Image, ImageOps
+def _left_out(paths, pictures):
+    """A line on the pictures that cannot be read, if there are some, with why of the first."""
+    unreadable = [path for path, picture in zip(paths, pictures) if path and not picture]
+    for path in unreadable[:1]:
+        try:
+            read(path)
+        except Unreadable as reason:
+            yield f"left out  {len(unreadable):,} pictures, such as {path}, which {reason}"
 
+
+def _thumbnail(path, side):
+    """A picture as base64 JPEG of at most so many pixels a side; '' if it cannot be read."""
     try:
-        with Image.open(path, formats=FORMATS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                return ""
-            picture.draft("RGB", (2 * side, 2 * side))
-            small = ImageOps.exif_transpose(picture).convert("RGBA")
-    except (*DECODERS_RAISE, Image.DecompressionBombError):
-        return ""  # empty, damaged or foreign, as `macrid.features` reports
+        small, _ = read(path, 2 * side)
+    except Unreadable:
+        return ""
     small.thumbnail((side, side))
-    white = Image.new("RGBA", small.size, "white")
     file = io.BytesIO()
-    flat = Image.alpha_composite(white, small).convert("RGB")
-    flat.save(file, "JPEG", quality=60, optimize=True)
+    small.save(file, "JPEG", quality=60, optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -8,6 +8,7 @@ from macrid.data import Interactions, shop_pictures
 from macrid.data.shop import CATEGORIES, DETAIL, SHARED
 from macrid.files import replacing
 from macrid.interpret.maps import Learned
+from macrid.pictures.reading import Unreadable, read
 
 INK = "#333333"
 GREY = "#bbbbbb"
@@ -432,14 +433,14 @@ def show_item(axis, picture, title: str, category: str = "", width: int = 18) ->
 
 def opened(path) -> np.ndarray | None:
     """A picture's pixels, of at most 256 x 256; None where there is none that can be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path or "") as picture:
-            picture.thumbnail((256, 256))
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError):
+    if path is None:
         return None
+    try:
+        picture, _ = read(path, 512)
+    except Unreadable:
+        return None
+    picture.thumbnail((256, 256))
+    return np.asarray(picture)
 
 
 def wrapped(text: str, width: int, lines: int) -> list[str]:

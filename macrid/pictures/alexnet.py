@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from macrid.errors import UserError
-from macrid.files import cache_folder, locked, replacing
+from macrid.files import cache_folder, check_regular, locked, replacing
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FULL_WIDTH = 4096
 CROP = 224
+LARGEST = 1e15  # of a feature: the squares of 4096 such add up in float32
 RANDOM_KEY = "macrid.random"  # in the metadata of random weights: never taken for trained ones
 CONVENTIONS = ("caffe", "torchvision")
 CAFFE_MEAN_BGR = np.array([104.007, 116.669, 122.679], np.float32)
@@ -58,15 +59,17 @@ class AlexNet:
         self.sha256 = hashlib.sha256(content).hexdigest()
         try:
             model = onnx.load_model_from_string(content)
-        except Exception as error:  # protobuf's DecodeError is not public
+            del content
+            marks = (entry.value for entry in model.metadata_props if entry.key == RANDOM_KEY)
+            self.random: str | None = next(marks, None)
+            layer, self.width = feature_layer(model, path)
+            self.convention = convention or guess_convention(model, path)
+        except UserError:
+            raise
+        except Exception as error:  # protobuf's DecodeError is not public; a graph may be anything
             raise UserError(
                 f"{path}: is not an ONNX file ({type(error).__name__}); see data_scripts/alexnet.py"
             ) from None
-        del content
-        marks = (entry.value for entry in model.metadata_props if entry.key == RANDOM_KEY)
-        self.random: str | None = next(marks, None)
-        layer, self.width = feature_layer(model, path)
-        self.convention = convention or guess_convention(model, path)
         if self.convention not in CONVENTIONS:
             raise UserError(
                 f"the convention is '{convention}', expected one of {', '.join(CONVENTIONS)}"
@@ -92,10 +95,20 @@ class AlexNet:
         return np.concatenate(rows)
 
     def _run(self, pixels):
-        return self.session.run(None, {self.input: pixels})[0].reshape(len(pixels), -1)
+        try:
+            rows = self.session.run(None, {self.input: pixels})[0].reshape(len(pixels), -1)
+        except Exception as error:  # onnxruntime's exceptions have no common public base
+            raise _cannot_run(self.path, error) from None
+        if rows.shape[1] != self.width or not (np.abs(rows) <= LARGEST).all():
+            raise UserError(
+                f"{self.path}: gives {rows.shape[1]} numbers a picture, expected {self.width} that"
+                " are finite; use another AlexNet file"
+            )
+        return rows
 
     def _content(self):
         try:
+            check_regular(self.path)
             return self.path.read_bytes()
         except OSError as error:
             raise UserError(
@@ -161,7 +174,7 @@ def feature_layer(model: "ModelProto", path: str | Path) -> tuple[str, int]:
             f" {FULL_WIDTH}; see data_scripts/alexnet.py"
         )
     name = layers[-2].output[0]
-    while True:  # through the bias of a MatMul, and reshapes, to the ReLU
+    for _ in nodes:  # through the bias of a MatMul, and reshapes, to the ReLU
         after = next((node for node in nodes if name in node.input), None)
         if after is None or after.op_type not in BEFORE_RELU | {"Relu"}:
             raise UserError(
@@ -171,6 +184,7 @@ def feature_layer(model: "ModelProto", path: str | Path) -> tuple[str, int]:
         name = after.output[0]
         if after.op_type == "Relu":
             return name, width
+    raise UserError(f"{path}: is no AlexNet: its graph goes in a circle; use another file")
 
 
 def constant_shapes(model: "ModelProto") -> dict[str, tuple[int, ...]]:
@@ -248,10 +262,12 @@ def _session(model, path):
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's exceptions have no common public base
-        raise UserError(
-            f"{path}: onnxruntime cannot run it ({str(error).splitlines()[0]}); use another"
-            " AlexNet file"
-        ) from None
+        raise _cannot_run(path, error) from None
+
+
+def _cannot_run(path, error):
+    reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return UserError(f"{path}: onnxruntime cannot run it ({reason}); use another AlexNet file")
 
 
 def cached_random(seed: int = 0, width: int = 1024) -> AlexNet:

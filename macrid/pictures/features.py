@@ -7,9 +7,10 @@ network's hash and convention, whether its weights are random, and which picture
 import hashlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 
 from macrid import files
 from macrid.errors import UserError
-from macrid.pictures.alexnet import AlexNet
+from macrid.pictures.alexnet import LARGEST, AlexNet
 from macrid.pictures.reading import Unreadable, read_square
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
@@ -27,7 +28,6 @@ BATCH = 32
 BATCHES_A_CHUNK = 16  # what an interrupted run loses at most
 AMAZON_ID, AMAZON_FEATURES = 10, 4096  # bytes and numbers of a record
 
-LARGEST = 1e15  # of a feature: the squares of 4096 such add up in float32
 REASONS = {str: str}
 OF_CHUNK = {"key": str, "unreadable": REASONS, "remarks": REASONS}  # descriptions, at least
 OF_FILE = {"convention": str, "random": (None, str), "unreadable": REASONS, "remarks": REASONS}
@@ -110,7 +110,7 @@ def extract(
     """
     size = BATCH * BATCHES_A_CHUNK
     done = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _held(chunks), ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(pictures), size):
             part = pictures[start : start + size]
             path = None if chunks is None else Path(chunks) / f"{start // size:06d}.npz"
@@ -146,13 +146,49 @@ def cached(
     path = files.cache_folder() / f"features-{_key(net, pictures)[:16]}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.locked(path.parent):
-        if path.exists():
+        with suppress(UserError):  # none yet, or a damaged one
             return load(path)
-        chunks = path.with_name(path.name + ".chunks")
-        result = extract(net, pictures, chunks, progress)
+        result = extract(net, pictures, chunks_beside(path), progress)
         save(path, result)
-        shutil.rmtree(chunks, ignore_errors=True)
+        remove_chunks(chunks_beside(path))
     return result
+
+
+def chunks_beside(path: str | Path) -> Path:
+    """The folder that keeps the chunks of a feature file while it is made, by a name of our own."""
+    return Path(path).with_name(f".macrid-chunks-{Path(path).name}")
+
+
+def remove_chunks(folder: str | Path) -> None:
+    """Remove the chunks of a folder, and the folder unless something else is in it."""
+    with suppress(OSError):
+        for path in Path(folder).iterdir():
+            if re.fullmatch(r"\d{6}\.npz", path.name):
+                path.unlink()
+        Path(folder).rmdir()
+
+
+@contextmanager
+def _held(chunks):
+    """Hold the folder of chunks, made if it is missing, for this process alone."""
+    if chunks is None:
+        yield
+        return
+    folder = Path(chunks)
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink():
+        raise UserError(f"{folder}: is a link, expected a folder of our own; remove it")
+    try:
+        with files.locked(folder, wait=False):
+            yield
+    except BlockingIOError:
+        raise UserError(
+            f"{folder}: another process is at work on these pictures; wait for it, or give another"
+            " --out"
+        ) from None
+    finally:
+        with suppress(OSError):  # it stays if it keeps something
+            folder.rmdir()
 
 
 def in_folder(folder: str | Path) -> list[tuple[str, Path]]:
@@ -192,6 +228,7 @@ def read_amazon(path: str | Path, ids: set[str] | None = None) -> Features:
     rows: dict[str, np.ndarray] = {}
     duplicates = 0
     try:
+        files.check_regular(path)
         with open(path, "rb") as file:
             number = 0
             while record := file.read(size):
@@ -203,7 +240,9 @@ def read_amazon(path: str | Path, ids: set[str] | None = None) -> Features:
                     )
                 try:
                     name = record[:AMAZON_ID].decode("ascii")
-                except UnicodeDecodeError:
+                    if files.id_fault(name):
+                        raise ValueError(name)
+                except ValueError:
                     raise UserError(
                         f"{path}: record {number} begins with no id but {record[:AMAZON_ID]!r}; is"
                         " it an image_features file?"
@@ -217,7 +256,7 @@ def read_amazon(path: str | Path, ids: set[str] | None = None) -> Features:
     if not rows:
         raise UserError(f"{path}: has none of the wanted items; are the ids Amazon's (asin)?")
     features = np.stack(list(rows.values()))
-    is_finite = np.isfinite(features).all(axis=1)
+    is_finite = (np.abs(features) <= LARGEST).all(axis=1)
     if not is_finite.all():
         bad = list(rows)[int(is_finite.argmin())]
         raise UserError(f"{path}: item '{bad}' has a feature that is not finite; download it again")
@@ -302,8 +341,10 @@ def _extract_chunk(net, part, pool, progress):
 def _batch(net, batch):
     """Features of a batch's readable pictures; of each picture (was it read, a remark or None)."""
     squares, outcomes = [], []
-    for _, path in batch:
+    for name, path in batch:
         try:
+            if fault := files.id_fault(str(name)):
+                raise Unreadable(f"has a name that {fault}, which no item has")
             square, remark = read_square(path)
             squares.append(square)
             outcomes.append((True, remark))
