@@ -6,9 +6,12 @@ import math
 import tomllib
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from macrid.errors import UserError
+
+MOST = 10**18  # of a number that is only counted to
+LARGEST_SEED = 2**128
+LONGEST = 1_000_000  # bytes of a file of options
 
 
 def option(about, default, text, low=None, high=None, choices=None, may_change=False, no_path=None):
@@ -54,7 +57,7 @@ class Config:
         None, "a rating of at least this counts as an adoption (default: 4, if ratings go up to 5)"
     )
     min_user_items: int = of_data(
-        5, "users with fewer adoptions are dropped (the paper: 15)", low=1
+        5, "users with fewer adoptions are dropped (the paper: 15)", low=1, high=1_000_000
     )
     categories: str = of_data(
         "",
@@ -84,9 +87,12 @@ class Config:
         "holdout", "'holdout', 'kfold:F/N' or 'authors' (the paper's published procedure)"
     )
     split_seed: int = of_split(
-        98765, "seed of the split; independent of --seed, ignored by 'authors'", low=0
+        98765,
+        "seed of the split; independent of --seed, ignored by 'authors'",
+        low=0,
+        high=LARGEST_SEED,
     )
-    K: int = of_model(2, "number of concepts (prototypes)", low=1)
+    K: int = of_model(2, "number of concepts (prototypes)", low=1, high=10_000)
     adaptive_K: float = of_model(
         0.0,
         "drop concepts less than this apart, Jensen-Shannon in bits, after an epoch (4.1.4);"
@@ -94,14 +100,18 @@ class Config:
         low=0.0,
         high=1.0,
     )
-    d: int = of_model(200, "dimensions of a concept's representation", low=1)
+    d: int = of_model(200, "dimensions of a concept's representation", low=1, high=100_000)
     tau: float = of_model(
         0.1, "temperature of both similarities, equations (6) and (8)", low=1e-3, high=100.0
     )
-    sigma0: float = of_model(0.115, "standard deviation of the prior, equation (9)", low=1e-6)
-    beta: float = of_model(0.2, "weight of the KL term, equation (5), after annealing", low=0.0)
+    sigma0: float = of_model(
+        0.115, "standard deviation of the prior, equation (9)", low=1e-6, high=1e3
+    )
+    beta: float = of_model(
+        0.2, "weight of the KL term, equation (5), after annealing", low=0.0, high=1e9
+    )
     gumbel_temperature: float = of_model(
-        1.0, "temperature of the Gumbel-Softmax, apart from tau", low=1e-3
+        1.0, "temperature of the Gumbel-Softmax, apart from tau", low=1e-3, high=1e6
     )
     gumbel_noise: bool = of_model(
         True, "sample concepts in training (off: C = softmax(s), as in the 2019 code)"
@@ -113,9 +123,9 @@ class Config:
         True, "mu = a / ||a||, equation (9) (off: mu = a, as in the authors' code)"
     )
     hidden_layers: int = of_model(0, "hidden tanh layers of f_nn", low=0, high=3)
-    hidden_units: int = of_model(200, "width of a hidden layer of f_nn", low=1)
+    hidden_units: int = of_model(200, "width of a hidden layer of f_nn", low=1, high=100_000)
     category_weight: float = of_model(
-        0.0, "weight of the mean cross-entropy to the categories, (11)", low=0.0
+        0.0, "weight of the mean cross-entropy to the categories, (11)", low=0.0, high=1e9
     )
     linear_path: float = of_model(
         0.0,
@@ -127,8 +137,10 @@ class Config:
     hard_concepts: bool = of_model(
         False, "at test time C is the mode, one-hot, as Algorithm 1 has it"
     )
-    seed: int = of_training(0, "fixes the start, the order of users and all noise", low=0)
-    batch_size: int = of_training(100, "users a step", low=1)
+    seed: int = of_training(
+        0, "fixes the start, the order of users and all noise", low=0, high=LARGEST_SEED
+    )
+    batch_size: int = of_training(100, "users a step", low=1, high=100_000_000)
     learning_rate: float = of_training(4e-3, "Adam's step size", low=0.0)
     l2: float = of_training(1e-7, "L2 regularisation: l2 * theta is added to the gradient", low=0.0)
     decoupled_decay: float = of_training(
@@ -141,12 +153,17 @@ class Config:
         0.0, "share of a user's items hidden from the encoder", low=0.0, high=0.99
     )
     candidates: int = of_training(
-        0, "sampled softmax: items drawn a step beside the batch's own; 0: the full softmax", low=0
+        0,
+        "sampled softmax: items drawn a step beside the batch's own; 0: the full softmax",
+        low=0,
+        high=100_000_000,
     )
     candidate_sampling: str = of_training(
         "uniform", "how candidates are drawn", choices=("uniform", "popularity")
     )
-    anneal_steps: int = of_training(200, "updates over which beta grows linearly from 0", low=0)
+    anneal_steps: int = of_training(
+        200, "updates over which beta grows linearly from 0", low=0, high=MOST
+    )
     start: str = of_training(
         "random",
         "how h and m start: at random, or by (10) from 'pictures' or 'adoptions'",
@@ -156,13 +173,14 @@ class Config:
         True, "scale principal components to init_deviation (off: (10) to the letter)"
     )
     init_deviation: float = of_training(
-        0.02, "standard deviation of h, t and m at the start", low=1e-9
+        0.02, "standard deviation of h, t and m at the start", low=1e-9, high=1e6
     )
-    max_epochs: int = of_training(200, "most epochs", low=1, may_change=True)
+    max_epochs: int = of_training(200, "most epochs", low=1, high=MOST, may_change=True)
     patience: int = of_training(
         15,
         "stop after this many epochs without a better validation NDCG@100",
         low=1,
+        high=MOST,
         may_change=True,
     )
     backend: str = of_machine(
@@ -236,13 +254,20 @@ def from_dict(values: dict, where: str = "the configuration") -> Config:
 def read_toml(path) -> dict:
     """Read the options of a TOML file (flat `name = value` lines) as a dict."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            content = file.read(LONGEST + 1)
+        if len(content) > LONGEST:
+            raise UserError(f"{path}: is longer than {LONGEST:,} bytes; give --config a TOML file")
+        return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}); give --config a TOML file"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not TOML ({error}); write lines such as  K = 7") from None
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:  # brackets without end, numbers of 5000 digits
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(f"{path}: is not TOML ({reason}); write lines such as  K = 7") from None
 
 
 def _checked(field, value):
@@ -250,16 +275,24 @@ def _checked(field, value):
     name, meta = field.name, field.metadata
     if value is None and field.default is None:
         return None
-    if field.type is float and type(value) is int:
+    if field.type is float and type(value) is int and abs(value) < MOST:
         value = float(value)
     if type(value) is not field.type:
-        raise UserError(f"{name} is {value!r}, expected {field.type.__name__}")
+        raise UserError(f"{name} is {_shown(value)}, expected {field.type.__name__}")
     if field.type is float and not math.isfinite(value):
         raise UserError(f"{name} is {value}, expected a finite number")
     if meta["choices"] and value not in meta["choices"]:
-        raise UserError(f"{name} is {value!r}, expected one of {', '.join(meta['choices'])}")
+        raise UserError(f"{name} is {_shown(value)}, expected one of {', '.join(meta['choices'])}")
     if meta["low"] is not None and value < meta["low"]:
-        raise UserError(f"{name} is {value}, expected at least {meta['low']}")
+        raise UserError(f"{name} is {_shown(value)}, expected at least {meta['low']}")
     if meta["high"] is not None and value > meta["high"]:
-        raise UserError(f"{name} is {value}, expected at most {meta['high']}")
+        raise UserError(f"{name} is {_shown(value)}, expected at most {meta['high']}")
     return value
+
+
+def _shown(value):
+    """A value as Python writes it, of at most 100 characters."""
+    if type(value) is int and abs(value) > LARGEST_SEED:
+        return "a number of very many digits"
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."

@@ -152,8 +152,8 @@ def _trained(folder: Path, settings: Config, say) -> Path:
 def _finished(folder) -> tuple[Config, dict]:
     """The configuration and metrics.json of a finished run."""
     settings = run_folder.load_config(folder)
-    metrics = files.load_json(Path(folder) / "metrics.json")
-    if not isinstance(metrics, dict) or "independence" not in metrics:
+    metrics = run_folder.load_metrics(folder)
+    if "independence" not in metrics or "ndcg@100" not in metrics.get("test", {}):
         raise UserError(
             f"{folder}: its metrics.json has no independence; train again with --overwrite"
         )

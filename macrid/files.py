@@ -60,11 +60,11 @@ def replacing(path, mode="wb"):
     target = Path(os.path.realpath(path))
     temporary = None if direct else temporary_path(target.parent)
     exclusive = mode if direct else mode.replace("w", "x")  # never what somebody else put there
-    encoding = None if "b" in mode else "utf-8"
+    as_text = {} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace"}
     opened = False
     try:
         with open(
-            direct or temporary, exclusive, encoding=encoding, closefd=direct not in STANDARD
+            direct or temporary, exclusive, closefd=direct not in STANDARD, **as_text
         ) as file:
             opened = True
             yield file
@@ -386,6 +386,7 @@ def check_form(value: Any, form: Any, name: str = "it") -> None:
         for key, part in form.items():
             if key is str:
                 for each, inside in value.items():
+                    check_form(each, str, "a name")
                     check_form(inside, part, f"'{each[:40]}'")
             elif key.removesuffix("?") in value:
                 check_form(value[key.removesuffix("?")], part, f"'{key.removesuffix('?')}'")
@@ -395,6 +396,8 @@ def check_form(value: Any, form: Any, name: str = "it") -> None:
     kinds = {float: (int, float)}.get(form, form)
     if form is None and value is None:
         return None
+    if isinstance(value, str) and form is str and HALF.search(value):
+        raise ValueError(f"{name} holds half of a character (a lone surrogate)")
     if form is None or not isinstance(value, kinds) or isinstance(value, bool) != (form is bool):
         expected = {float: "a number", int: "a whole number", str: "text", None: "null"}
         raise ValueError(f"{name} is {str(value)[:40]!r}, expected {expected.get(form, form)}")

@@ -39,10 +39,11 @@ def main(argv: list[str] | None = None) -> None:
     terminal.add_quiet_flag(arguments)
     flags = arguments.parse_args(argv)
     files.check_file(flags.out)
-    path = Path(flags.run) / "metrics.json"
+    is_finished = (Path(flags.run) / "metrics.json").is_file()
+    metrics = run_folder.load_metrics(flags.run) if is_finished else {}
     run = run_folder.load(flags.run)
     data, cards = gather(run, flags.pictures, flags.quiet)
-    text = render(data, cards, files.load_json(path) if path.is_file() else {}, run.settings)
+    text = render(data, cards, metrics, run.settings)
     with files.replacing(flags.out, "w") as file:
         file.write(text)
     say = terminal.say(flags.quiet)

@@ -18,12 +18,23 @@ from macrid.config import Config, is_path, option_names
 from macrid.data import Interactions, shop, splits
 from macrid.data.splits import Split
 from macrid.errors import UserError
+from macrid.evaluation import metrics
 from macrid.model import semantics
 from macrid.pictures import alexnet, features
 from macrid.training import checkpoint
 from macrid.training.fit import State
 
 FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz", "model.npz")
+OF_USERS = {str: metrics.FORM}
+OF_DIMENSIONS = dict.fromkeys(("mu", "z", "h", "users_ceiling", "items_ceiling"), float)
+METRICS = {  # of metrics.json, at least
+    "validation?": OF_USERS,
+    "test?": OF_USERS,
+    "baselines?": {str: OF_USERS},
+    "macro?": {"accuracy": float},
+    "independence?": OF_DIMENSIONS,
+    "independence_stderr?": {str: float},
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,22 @@ def load_config(folder) -> Config:
     if not isinstance(values, dict):
         raise UserError(f"{path}: is damaged (not an object); train again with --overwrite")
     return config.from_dict(values, where=str(path))
+
+
+def load_metrics(folder) -> dict:
+    """metrics.json of a run folder: {"test": {"ndcg@100": {"mean": ..., ...}, ...}, ...}.
+
+    What its readers take from it is there, and is numbers.
+    """
+    path = Path(folder) / "metrics.json"
+    values = files.load_json(path, METRICS)
+    test = values.get("test", {})
+    for name, baseline in values.get("baselines", {}).items():
+        if not test.keys() <= baseline.keys():
+            raise UserError(
+                f"{path}: is damaged ('{name}' lacks a metric); train again with --overwrite"
+            )
+    return values
 
 
 def absolute(settings: Config) -> Config:

@@ -103,6 +103,11 @@ def run(main: Callable, argv: list[str] | None = None) -> int:
         return 0
     except UserError as error:
         message = str(error)
+    except MemoryError as error:
+        message = (
+            f"there is not enough memory ({error or 'no more is said'}); lower --d, --K,"
+            " --hidden-units or --batch-size, or take fewer data"
+        )
     except KeyboardInterrupt as interrupt:
         message = str(interrupt) or "interrupted"
     except BrokenPipeError:

@@ -27,7 +27,7 @@ MAY_USE = {
     "pictures": {"errors", "files"},
     "training": GROUND | {"model", "data", "evaluation"},
     "baselines": GROUND | {"model", "data", "evaluation", "training"},
-    "run_folder": GROUND | {"model", "data", "training", "pictures"},
+    "run_folder": GROUND | {"model", "data", "training", "evaluation", "pictures"},
     "recommender": GROUND | {"model", "data", "training", "evaluation", "run_folder"},
     "interpret": GROUND | {"model", "data", "evaluation", "pictures", "run_folder"},
     "experiments": GROUND

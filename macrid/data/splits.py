@@ -62,7 +62,7 @@ def split(interactions: Interactions, how: str, seed: int) -> Split:
         return holdout(interactions, seed)
     if how == "authors":
         return authors(interactions)
-    match = re.fullmatch(r"kfold:(\d+)/(\d+)", how)
+    match = re.fullmatch(r"kfold:(\d{1,9})/(\d{1,9})", how)
     if not match:
         raise UserError(
             f"split is '{how}', expected holdout, kfold:F/N (such as kfold:0/10) or authors"
@@ -72,6 +72,8 @@ def split(interactions: Interactions, how: str, seed: int) -> Split:
         raise UserError(
             f"split is '{how}', expected kfold:F/N with N of at least 3 and F from 0 to N-1"
         )
+    if folds > (N := interactions.X.shape[0]):
+        raise UserError(f"split is '{how}', but there are {N:,} users; lower the number of folds")
     return kfold(interactions, fold, folds, seed)
 
 
