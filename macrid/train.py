@@ -160,7 +160,7 @@ def _about_data(settings, interactions, split):
 
 
 def _evaluated(run, xp, say):
-    """What metrics.json holds, said as well: metrics, baselines, and what the concepts are like."""
+    """What metrics.json holds, printed as well: metrics, baselines, what the concepts are like."""
     settings, split, state = run.settings, run.split, run.state
     ranker = scoring.ranker(state.best, settings)
     validation, test = (evaluate_ranking(ranker, part) for part in (split.validation, split.test))
@@ -231,7 +231,7 @@ class Progress:
     def __exit__(self, *exception):
         self.bar.close()
 
-    def step(self, epoch, terms, beta):
+    def step(self, epoch: int, terms: dict, beta: float) -> None:
         """Show a step's loss terms, when the bar is drawn: to read them is to wait for a device."""
         if not self.bar.update():
             return
@@ -242,7 +242,7 @@ class Progress:
             f"  best NDCG@100 {self.validation}"
         )
 
-    def epoch(self, state):
+    def epoch(self, state: fit.State) -> None:
         """Show the best validation NDCG@100 so far."""
         self.validation = f"{state.best_score:.4f} (epoch {state.best_epoch})"
 

@@ -1,6 +1,7 @@
 """Figures. Each function returns a matplotlib Figure; `python -m macrid.figures` writes them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from macrid.data.shop import CATEGORIES, DETAIL, SHARED
 from macrid.files import replacing
 from macrid.interpret.maps import Learned
 from macrid.pictures.reading import Unreadable, read
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INK = "#333333"
 GREY = "#bbbbbb"
@@ -36,7 +40,7 @@ def save(folder: Path, name: str, figure, say=print) -> None:
         say(path)
 
 
-def concept_map(learned: Learned, items, of_users, places, inner=None):
+def concept_map(learned: Learned, items, of_users, places, inner=None) -> "Figure":
     r"""Figures 2 to 4: items and users' two strongest components in one t-SNE map.
 
     They are coloured by concept, and by category.
@@ -150,7 +154,7 @@ def _map_caption(learned, items, users, inner):
     return text
 
 
-def independence_curve(runs: list, metric: str = "ndcg@100"):
+def independence_curve(runs: list, metric: str = "ndcg@100") -> "Figure":
     r"""Figure 5: independence of dimensions against a metric, for mu, for sampled z and for h.
 
     runs: a list of (label, beta, metrics.json as a dict), one point each. Runs of one label are
@@ -223,7 +227,7 @@ def _series(axis, of_beta, name, metric, label, marker, line, shade):
         axis.errorbar(x[beta], y[beta], yerr=up, xerr=across, capsize=2, **look)
 
 
-def comparison(table: dict):
+def comparison(table: dict) -> "Figure":
     r"""Tables 2 and 3 as a picture: each system's means; below, the reference minus each, paired.
 
     table: the dict of `experiments.results.compare`. Bars above are one standard error; below they
@@ -295,7 +299,7 @@ def _rows(axis, names, label):
     axis.set_axisbelow(True)
 
 
-def search_sheet(rows: list, searched: dict):
+def search_sheet(rows: list, searched: dict) -> "Figure":
     r"""A search for options: the best score so far, and the scores against each option.
 
     rows: of `experiments.search`; searched: {option: (lowest, highest, kind)}, as in its `SPACE`.
@@ -362,7 +366,7 @@ def _trials(axis, name, rows, best):
         axis.scatter(value(best), best.score, s=110, label=label, **ring)
 
 
-def strips(rows: list, steps: int, caption: str):
+def strips(rows: list, steps: int, caption: str) -> "Figure":
     r"""Figures 6 to 8: a row for each turned dimension, its items from one end to the other.
 
     rows: a list of (label, start, items), an item being (picture or None, title, category); a
@@ -386,7 +390,7 @@ def strips(rows: list, steps: int, caption: str):
     return figure
 
 
-def strip(entries: list, j: int):
+def strip(entries: list, j: int) -> "Figure":
     """The items that are retrieved while dimension j is turned, in a row, the start at the left.
 
     entries: (picture or None, title, category, value of dimension j, whether it is the start).
@@ -453,7 +457,7 @@ def wrapped(text: str, width: int, lines: int) -> list[str]:
     return textwrap.wrap(str(text).replace("$", r"\$"), width, max_lines=lines, placeholder="…")
 
 
-def shop_sheet(shop: Interactions, users: int = 4, taken: int = 14):
+def shop_sheet(shop: Interactions, users: int = 4, taken: int = 14) -> "Figure":
     """The shop for a stranger: its products by category and attribute, and what users adopted."""
     figure = _figure(13, 11)
     heights = (len(CATEGORIES) + 0.9, users + 0.4)

@@ -93,7 +93,7 @@ def attribute_scores(H, assigned, category, attributes, fewest: int = 40) -> dic
 
     Micro factors live inside a concept: H (M, d) unit rows of the items of category g that were
     assigned to the concept matched to g, against their attributes (M, J). Concepts with fewer than
-    `fewest` such items are left out. Returns a dict of floats and "items", how many were used; None
+    `fewest` of them are left out. Returns a dict of floats and "items", how many were used; None
     values if no concept is large enough.
     """
     rows, weights = [], []
