@@ -5,7 +5,7 @@ import os
 
 import pytest
 from helpers import refused
-from loopback import Server, run_script
+from loopback import Server, call_script, run_script
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def network(tmp_path_factory):
 
 
 def test_random_weights_are_labelled(tmp_path):
-    made = run_script(
+    made = call_script(
         "alexnet", "--random", "--width", 64, "--seed", 2, "--out", tmp_path / "new" / "r.onnx"
     )
     assert made.returncode == 0, made.stderr
@@ -33,10 +33,10 @@ def test_random_weights_are_labelled(tmp_path):
         and "NOT TRAINED: random He weights, seed 2, width 64" in made.stdout
     )
     refused(
-        run_script("alexnet", "--random", "--out", tmp_path / "new" / "r.onnx"), "is there already"
+        call_script("alexnet", "--random", "--out", tmp_path / "new" / "r.onnx"), "is there already"
     )
     refused(
-        run_script("alexnet", "--random", "--width", 5, "--out", tmp_path / "w.onnx"),
+        call_script("alexnet", "--random", "--width", 5, "--out", tmp_path / "w.onnx"),
         "the width is 5",
     )
     assert os.listdir(tmp_path / "new") == ["r.onnx"] and not (tmp_path / "w.onnx").exists()
@@ -75,13 +75,13 @@ def test_a_cut_connection_is_continued(server, network, tmp_path, plain):
     )
     server.cut = 10_000
     refused(
-        run_script(*arguments),
+        call_script(*arguments),
         "ended after 10,000 of",
         "10,000 bytes are kept, run again to continue",
     )
     assert not (tmp_path / "a.onnx").exists()
     server.cut, server.plain = 0, plain  # a server that knows no ranges sends the whole again
-    assert run_script(*arguments).returncode == 0
+    assert call_script(*arguments).returncode == 0
     assert (tmp_path / "a.onnx").read_bytes() == server.files["/a"] and server.ranges() == [
         None,
         "bytes=10000-",
@@ -93,7 +93,7 @@ def test_a_wrong_checksum_leaves_nothing(server, network, tmp_path):
     content, sha256 = network
     server.files["/a"] = content[:-1] + b"?"
     refused(
-        run_script(
+        call_script(
             "alexnet", "--url", f"{server.url}/a", "--sha256", sha256, "--out", tmp_path / "a.onnx"
         ),
         "sent a file with SHA-256",
@@ -114,34 +114,34 @@ def test_the_next_address_is_tried(server, network, tmp_path):
         "--out",
         tmp_path / "a.onnx",
     )
-    assert run_script("alexnet", *arguments).returncode == 0 and len(server.asked) == 2
+    assert call_script("alexnet", *arguments).returncode == 0 and len(server.asked) == 2
 
 
 def test_no_network_and_no_file_say_what_to_do(server, tmp_path):
     out = ("--out", tmp_path / "a.onnx")
     refused(
-        run_script("alexnet", "--url", f"{server.url}/missing", *out),
+        call_script("alexnet", "--url", f"{server.url}/missing", *out),
         "answered 404",
         "fetch it elsewhere and give --file",
     )
     refused(
-        run_script("alexnet", "--url", "http://127.0.0.1:9/a", *out),
+        call_script("alexnet", "--url", "http://127.0.0.1:9/a", *out),
         "cannot be reached",
         "give --file",
     )
-    refused(run_script("alexnet", "--file", tmp_path / "none.onnx"), "none.onnx: cannot be read")
+    refused(call_script("alexnet", "--file", tmp_path / "none.onnx"), "none.onnx: cannot be read")
     assert not list(tmp_path.iterdir())
 
 
 def test_another_file_than_promised_is_refused_by_its_size(server, tmp_path):
     server.files["/a"] = b"x" * 1000
     refused(
-        run_script("alexnet", "--url", f"{server.url}/a", "--out", tmp_path / "a.onnx"), "SHA-256"
+        call_script("alexnet", "--url", f"{server.url}/a", "--out", tmp_path / "a.onnx"), "SHA-256"
     )
     server.files["/b"] = b""
     (tmp_path / "b.onnx").write_bytes(b"mine")
     refused(
-        run_script("alexnet", "--url", f"{server.url}/a", "--out", tmp_path / "b.onnx"),
+        call_script("alexnet", "--url", f"{server.url}/a", "--out", tmp_path / "b.onnx"),
         "is there already",
         "move it away",
     )

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 from helpers import leftover, refused
-from loopback import Server, run_script, start_script
+from loopback import Server, call_script, run_script, start_script
 from PIL import Image
 
 from macrid.pictures import features
@@ -190,7 +190,7 @@ def test_pictures_continue_where_they_stopped(served, tmp_path):
     served.files |= {f"/I/{i}.jpg": 503 for i in range(10, 30)}
     words = (NAME, "--url", served.url, "--out", out, "--pictures", "--delay", 0)
     refused(
-        run_script("amazon", *words),
+        call_script("amazon", *words),
         "19 pictures could not be fetched, ",
         "answered 503",
         "4 times",
@@ -203,14 +203,14 @@ def test_pictures_continue_where_they_stopped(served, tmp_path):
     )
     served.files |= {f"/I/{i}.jpg": picture(i) for i in range(10, 29)}
     served.asked.clear()
-    done = run_script("amazon", *words)
+    done = call_script("amazon", *words)
     assert done.returncode == 0 and "19 fetched, 9 settled before, 0 left out" in done.stdout, (
         done.stderr + done.stdout
     )
     assert len(served.asked) == 19 and len(os.listdir(out / "pictures")) == 26
     (out / "pictures_failed.csv").unlink()
     served.files["/I/5.jpg"] = picture(5)
-    assert "1 fetched" in run_script("amazon", *words).stdout, "asked anew, on request"
+    assert "1 fetched" in call_script("amazon", *words).stdout, "asked anew, on request"
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
@@ -229,7 +229,7 @@ def test_a_run_that_is_stopped_amid_pictures_continues(served, tmp_path, sent):
     assert not list(tmp_path.glob("*.part"))
     before = len(list(out.glob("pictures/*.jpg")))
     assert 3 <= before < 26
-    assert run_script("amazon", *words, 0).returncode == 0
+    assert call_script("amazon", *words, 0).returncode == 0
     assert {path.name: path.read_bytes() for path in out.glob("pictures/*")} == {
         f"{ITEMS[i]}.jpg": picture(i) for i in range(29) if i not in (3, 5, 6)
     }
@@ -251,7 +251,7 @@ def test_pictures_from_strange_addresses_are_left_out(served, tmp_path):
     served.files[f"/categoryFiles/{METADATA}"] = gzip.compress(
         "".join(map("{}\n".format, values)).encode()
     )
-    done = run_script(
+    done = call_script(
         "amazon", NAME, "--url", served.url, "--out", tmp_path / "x", "--pictures", "--delay", 0
     )
     assert done.returncode == 0 and "0 fetched, 0 settled before, 5 left out" in done.stdout, (
@@ -266,7 +266,7 @@ def test_an_item_id_is_no_path(served, tmp_path):
     served.files[f"/categoryFiles/{METADATA}"] = gzip.compress(
         metadata(served.url).replace(ITEMS[1], evil).encode()
     )
-    done = run_script(
+    done = call_script(
         "amazon",
         NAME,
         "--url",
@@ -288,12 +288,12 @@ def test_an_item_id_is_no_path(served, tmp_path):
 def test_json_lines_gz_and_leaf_categories(tmp_path):
     source = folder(tmp_path / "in", metadata_text=metadata("http://x", json.dumps))
     assert (
-        run_script("amazon", NAME, "--from", source, "--out", tmp_path / "second").returncode == 0
+        call_script("amazon", NAME, "--from", source, "--out", tmp_path / "second").returncode == 0
     )
     (source / f"{RATINGS}.gz").write_bytes(gzip.compress((source / RATINGS).read_bytes()))
     (source / RATINGS).unlink()
     assert (
-        run_script(
+        call_script(
             "amazon", NAME, "--from", source, "--category", "leaf", "--out", tmp_path / "leaf"
         ).returncode
         == 0
@@ -310,9 +310,9 @@ def test_json_lines_gz_and_leaf_categories(tmp_path):
 
 def test_the_order_of_2018_warns_and_is_read_right(tmp_path):
     source = folder(tmp_path / "in")
-    assert run_script("amazon", NAME, "--from", source, "--out", tmp_path / "a").stderr == ""
+    assert call_script("amazon", NAME, "--from", source, "--out", tmp_path / "a").stderr == ""
     (source / RATINGS).write_text(ratings((1, 0)))
-    done = run_script("amazon", NAME, "--from", source, "--out", tmp_path / "b")
+    done = call_script("amazon", NAME, "--from", source, "--out", tmp_path / "b")
     assert (
         done.returncode == 0
         and done.stderr.startswith("warning: ")
@@ -323,13 +323,13 @@ def test_the_order_of_2018_warns_and_is_read_right(tmp_path):
         tmp_path / "b" / "ratings.csv"
     ).read_bytes()
     assert (
-        run_script(
+        call_script(
             "amazon", NAME, "--from", source, "--columns", "item,user", "--out", tmp_path / "c"
         ).stderr
         == ""
     )
     refused(
-        run_script(
+        call_script(
             "amazon", NAME, "--from", source, "--columns", "user,item", "--out", tmp_path / "d"
         ),
         "describes none of the items",
@@ -359,7 +359,7 @@ def test_malformed_and_hostile_metadata(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = folder(tmp_path / "in", metadata_text=metadata("http://x", more=line + "\n"))
     refused(
-        run_script("amazon", NAME, "--from", source, "--out", tmp_path / "x"),
+        call_script("amazon", NAME, "--from", source, "--out", tmp_path / "x"),
         f"{source / METADATA.removesuffix('.gz')}, line 32: ",
         "mend or remove",
     )
@@ -382,7 +382,7 @@ def test_malformed_ratings(line, tmp_path):
     source = folder(tmp_path / "in", ratings_text=ratings() + line + "\n")
     number = len(ratings().splitlines()) + 1
     refused(
-        run_script("amazon", NAME, "--from", source, "--out", tmp_path / "x"),
+        call_script("amazon", NAME, "--from", source, "--out", tmp_path / "x"),
         f"{source / RATINGS}, line {number}: '{line}' is not user,item,rating,time",
     )
     assert os.listdir(tmp_path) == ["in"]
@@ -395,37 +395,37 @@ def test_damaged_and_missing_files(tmp_path):
     packed.write_bytes(gzip.compress(plain.read_bytes())[:-100])
     text = plain.read_bytes()
     plain.unlink()
-    refused(run_script("amazon", *words), METADATA, "is cut or damaged", "fetch it again")
+    refused(call_script("amazon", *words), METADATA, "is cut or damaged", "fetch it again")
     packed.write_bytes(gzip.compress(text + b"{'asin': '\xff'}\n"))
-    refused(run_script("amazon", *words), METADATA, "is not UTF-8")
+    refused(call_script("amazon", *words), METADATA, "is not UTF-8")
     packed.write_bytes(gzip.compress(b" " * (5 << 20)))
-    refused(run_script("amazon", *words), f"{METADATA}, line 1: is longer than")
+    refused(call_script("amazon", *words), f"{METADATA}, line 1: is longer than")
     packed.unlink()
-    refused(run_script("amazon", *words), f"has no {plain.name}", "leave --from out")
+    refused(call_script("amazon", *words), f"has no {plain.name}", "leave --from out")
     (source / RATINGS).write_text("")
     plain.write_bytes(text)
-    refused(run_script("amazon", *words), f"{source / RATINGS}: has no ratings")
+    refused(call_script("amazon", *words), f"{source / RATINGS}: has no ratings")
     (source / RATINGS).write_text("A1,B1,1.0,1\n")
-    refused(run_script("amazon", *words), f"{source / RATINGS}: no user has")
-    refused(run_script("amazon", *words, "--delay", -1), "--delay is -1")
+    refused(call_script("amazon", *words), f"{source / RATINGS}: no user has")
+    refused(call_script("amazon", *words, "--delay", -1), "--delay is -1")
     assert os.listdir(tmp_path) == ["in"]
 
 
 def test_a_cut_download_is_resumed(served, tmp_path):
     words = (NAME, "--url", served.url, "--out", tmp_path / "x")
     served.cut = 5000
-    refused(run_script("amazon", *words), "5,000 bytes are kept, run again to continue")
+    refused(call_script("amazon", *words), "5,000 bytes are kept, run again to continue")
     assert os.listdir(tmp_path) == [f".macrid-download-{RATINGS}.part"]
     served.cut = 0
     assert (
-        run_script("amazon", *words).returncode == 0
+        call_script("amazon", *words).returncode == 0
         and (tmp_path / RATINGS).read_text() == ratings()
     )
     assert ("/categoryFiles/" + RATINGS, "bytes=5000-", "macrid") in served.asked
     served.files[f"/categoryFiles/{METADATA}"] = 404
     (tmp_path / METADATA).unlink()
     refused(
-        run_script("amazon", NAME, "--url", served.url, "--out", tmp_path / "y"),
+        call_script("amazon", NAME, "--url", served.url, "--out", tmp_path / "y"),
         "answered 404",
         "--from FOLDER",
     )

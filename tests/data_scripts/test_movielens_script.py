@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from helpers import refused
-from loopback import README, TITLE, Server, ml_1m, rows, run_script, serve, zipped
+from loopback import README, TITLE, Server, call_script, ml_1m, rows, run_script, serve, zipped
 
 
 @pytest.fixture
@@ -82,14 +82,14 @@ def test_ml_1m_from_the_server_to_a_trained_model(server, command, tmp_path):
 @pytest.mark.parametrize("name", ["ml-latest-small", "ml-20m", "ml-25m", "ml-32m"])
 def test_csv_zips_and_unpacked_folders(name, tmp_path):
     (tmp_path / "a.zip").write_bytes(zipped(csv_files(name)))
-    done = run_script("movielens", name, "--from", tmp_path / "a.zip", "--out", tmp_path / "zip")
+    done = call_script("movielens", name, "--from", tmp_path / "a.zip", "--out", tmp_path / "zip")
     assert done.returncode == 0, done.stderr
     assert (
         "the paper's Table 1                531     4,807      46,217   1.8106%" in done.stdout
     ) == (name == "ml-latest-small")
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path)
-    again = run_script(
+    again = call_script(
         "movielens", name, "--from", tmp_path / name, "--out", tmp_path / "folder", "--quiet"
     )
     assert again.returncode == 0 and again.stdout == ""
@@ -111,14 +111,14 @@ def test_a_cut_download_is_resumed(server, tmp_path):
     words, md5 = serve(server, zipped(ml_1m()))
     server.cut = 2000
     refused(
-        run_script("movielens", *words, "--out", tmp_path / "ml"),
+        call_script("movielens", *words, "--out", tmp_path / "ml"),
         "2,000 bytes are kept, run again to continue",
         "--from",
     )
     assert os.listdir(tmp_path) == [".macrid-download-ml-1m.zip.part"]
     server.cut = 0
     assert (
-        run_script("movielens", *words, "--out", tmp_path / "ml", "--md5", md5.upper()).returncode
+        call_script("movielens", *words, "--out", tmp_path / "ml", "--md5", md5.upper()).returncode
         == 0
     )
     assert server.asked[-1][:2] == ("/ml-1m.zip", "bytes=2000-") and sorted(
@@ -130,27 +130,27 @@ def test_wrong_checksums_and_missing_files_leave_nothing(server, tmp_path):
     words, md5 = serve(server, zipped(ml_1m()))
     out = ("--out", tmp_path / "ml")
     refused(
-        run_script("movielens", *words, *out, "--md5", "0" * 32), f"MD5 {md5}, expected {'0' * 32}"
+        call_script("movielens", *words, *out, "--md5", "0" * 32), f"MD5 {md5}, expected {'0' * 32}"
     )
-    refused(run_script("movielens", *words, *out, "--md5", "12"), "--md5 is '12'")
+    refused(call_script("movielens", *words, *out, "--md5", "12"), "--md5 is '12'")
     server.files["/ml-1m.zip.md5"] = b"<html>"
-    refused(run_script("movielens", *words, *out), ".md5: holds no MD5", "--md5")
+    refused(call_script("movielens", *words, *out), ".md5: holds no MD5", "--md5")
     server.files["/ml-1m.zip.md5"] = 404
     refused(
-        run_script("movielens", *words, *out),
+        call_script("movielens", *words, *out),
         ".md5: the checksum cannot be fetched",
         "404",
         "--from",
     )
     server.files["/ml-1m.zip"] = 404
-    refused(run_script("movielens", *words, *out, "--md5", md5), "answered 404", "--from")
+    refused(call_script("movielens", *words, *out, "--md5", md5), "answered 404", "--from")
     server.files["/ml-1m.zip"] = "file:///etc/passwd"
-    refused(run_script("movielens", *words, *out, "--md5", md5), "/ml-1m.zip")
+    refused(call_script("movielens", *words, *out, "--md5", md5), "/ml-1m.zip")
     refused(
-        run_script("movielens", "ml-1m", *out, "--url", "file:///etc/passwd", "--md5", md5),
+        call_script("movielens", "ml-1m", *out, "--url", "file:///etc/passwd", "--md5", md5),
         "cannot be reached",
     )
-    refused(run_script("movielens", "ml-2m", *out), "ml-2m", "--help")
+    refused(call_script("movielens", "ml-2m", *out), "ml-2m", "--help")
     assert os.listdir(tmp_path) == []
 
 
@@ -177,7 +177,7 @@ def test_hostile_zips(files, words, tmp_path):
     path = tmp_path / "in" / "a.zip"
     path.write_bytes(zipped({**ml_1m(), **files}))
     refused(
-        run_script("movielens", "ml-1m", "--from", path, "--out", tmp_path / "ml"), path, *words
+        call_script("movielens", "ml-1m", "--from", path, "--out", tmp_path / "ml"), path, *words
     )
     assert os.listdir(tmp_path) == ["in"] and os.listdir(tmp_path / "in") == ["a.zip"]
 
@@ -193,17 +193,19 @@ def test_damaged_zips(tmp_path):
         path = tmp_path / f"{name}.zip"
         path.write_bytes(damaged)
         refused(
-            run_script("movielens", "ml-1m", "--from", path, "--out", tmp_path / "ml"),
+            call_script("movielens", "ml-1m", "--from", path, "--out", tmp_path / "ml"),
             path,
             "is not a whole zip",
         )
     refused(
-        run_script("movielens", "ml-1m", "--from", tmp_path / "none.zip", "--out", tmp_path / "ml"),
+        call_script(
+            "movielens", "ml-1m", "--from", tmp_path / "none.zip", "--out", tmp_path / "ml"
+        ),
         "none.zip: does not exist",
     )
     (tmp_path / "empty").mkdir()
     refused(
-        run_script("movielens", "ml-1m", "--from", tmp_path / "empty", "--out", tmp_path / "ml"),
+        call_script("movielens", "ml-1m", "--from", tmp_path / "empty", "--out", tmp_path / "ml"),
         "holds neither",
     )
     assert not (tmp_path / "ml").exists() and not (tmp_path / "ml.part").exists()
@@ -233,7 +235,7 @@ def test_malformed_lines_are_named(tmp_path):
     for files, message in wrong:
         (tmp_path / "a.zip").write_bytes(zipped(files))
         refused(
-            run_script(
+            call_script(
                 "movielens", "ml-1m", "--from", tmp_path / "a.zip", "--out", tmp_path / "ml"
             ),
             tmp_path,
