@@ -7,7 +7,7 @@ import numpy as np
 
 from macrid import backend, data, files, terminal
 from macrid.data import checks
-from macrid.data.ratings_file import layout, opened
+from macrid.data.opening import opened
 from macrid.errors import UserError
 from macrid.recommender import USERS_AT_A_TIME, Recommender
 
@@ -131,10 +131,11 @@ def _histories(flags, model):
 
     Users without an item that the run knows are left out, with a warning.
     """
+    table = data.read_rows(flags.histories, flags.columns)
     min_rating = flags.min_rating
-    if min_rating is None and len(layout(flags.histories, flags.columns).columns) == 3:
+    if min_rating is None and table.ratings is not None:
         min_rating = model.config.min_rating
-    read = data.read_table(flags.histories, min_rating, 1, flags.columns)
+    read = data.from_table(table, min_rating, 1)
     known = np.isin(read.items, model.items)
     X, items = read.X[:, known], read.items[known]
     has_items = np.diff(X.indptr) > 0

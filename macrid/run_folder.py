@@ -173,8 +173,8 @@ def absolute(settings: Config) -> Config:
     """The same configuration with absolute paths: it holds from any folder."""
     values = {name: getattr(settings, name) for name in option_names(paths=True)}
     paths = {name: os.path.abspath(path) for name, path in values.items() if is_path(name, path)}
-    file, colon, column = settings.categories.rpartition(":")
-    categories = (os.path.abspath(file) if file else "") + colon + column
+    file, column = data.file_and_column(settings.categories)
+    categories = f"{os.path.abspath(file)}:{column}" if file else column
     return settings.replace(**paths, categories=categories)
 
 
@@ -291,7 +291,7 @@ def _pictures(interactions: Interactions, settings: Config) -> list:
 
 def _present(folder, settings: Config) -> Config:
     """The `settings` of the run `folder`, provided that the data that they name are there."""
-    file, _, column = settings.categories.rpartition(":")
+    file, column = data.file_and_column(settings.categories)
     missing = {f"--categories FILE:{column}": file} if file and not os.path.exists(file) else {}
     if settings.data != "shop" and not os.path.exists(settings.data):
         missing = {"--data PATH": settings.data} | missing
@@ -310,7 +310,7 @@ def _unchanging(name: str, value):
     None of what may change, but for `categories` the column.
     """
     if name == "categories":
-        return value.rpartition(":")[2]
+        return data.file_and_column(value)[1]
     return None if name in option_names(may_change=True) else value
 
 

@@ -2,8 +2,13 @@
 
 adoptions       `Interactions`: users by items, with ids, titles, categories and pictures
 loading         a ratings file, a MovieLens folder or lists of ids -> `Interactions`
-ratings_file    CSV and TSV: how a file is laid out, and its rows
+ratings_file    CSV, TSV and the like: how a file is laid out, and its rows
+opening         a text file, plain or gzip, or a pipe
+separators      what divides the fields of a file
+parquet         Parquet files, where pandas or pyarrow is installed
+movielens       the titles and genres of a MovieLens folder
 column_names    which columns hold users, items and ratings
+events          ignored columns that may say which rows are adoptions
 in_memory       a table in memory: ids become numbers, ratings too
 ids             which values may be ids, as which text, and what looks like damage to them
 swapped         whether the columns of users and items seem exchanged
@@ -19,10 +24,13 @@ shop_pictures   the shop's pictures, drawn
 from macrid.data.adoptions import Interactions, Truth, with_categories
 from macrid.data.loading import (
     categorised,
+    file_and_column,
     from_pairs,
+    from_table,
     load,
     read_categories,
     read_movielens,
+    read_rows,
     read_table,
 )
 
@@ -30,10 +38,13 @@ __all__ = [
     "Interactions",
     "Truth",
     "categorised",
+    "file_and_column",
     "from_pairs",
+    "from_table",
     "load",
     "read_categories",
     "read_movielens",
+    "read_rows",
     "read_table",
     "with_categories",
 ]

@@ -1,11 +1,13 @@
 """What may be wrong with data that can be read: each suspicion with its remedy."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from macrid.data import ids
 from macrid.data.adoptions import Interactions
+from macrid.data.column_names import HOW_TO_SAY
 from macrid.data.in_memory import Table
 from macrid.data.swapped import why_swapped
 from macrid.errors import UserError
@@ -35,10 +37,12 @@ def adoption_threshold(table: Table, min_rating: float | None) -> float | None:
             )
         return None
     highest = table.ratings.max()
+    if table.rating_column:
+        source = f"{source}, column {table.rating_column}"
     if highest > 1e6:
         raise UserError(
             f"{source}: ratings go up to {highest:.0f}, so they are timestamps; name the columns in"
-            " a first line user,item,timestamp"
+            f" a first line user,item,timestamp, or {HOW_TO_SAY}"
         )
     if min_rating is None and highest > 5:
         raise UserError(
@@ -73,6 +77,10 @@ def describe(interactions: Interactions) -> list[str]:
     if counts:
         lines.append("dropped: " + ", ".join(counts))
 
+    if "rows" in report:
+        how_read = f"; {report['how_read']}" if "how_read" in report else ""
+        lines.append(f"read: {report['rows']:,} rows{how_read}")
+
     if report.get("contradicting"):
         lines.append(
             f"warning: {report['contradicting']:,} pairs were rated both above and below the"
@@ -87,15 +95,65 @@ def describe(interactions: Interactions) -> list[str]:
     return lines + report.get("remarks", []) + eager_users(interactions)
 
 
-def remarks(table: Table) -> list[str]:
-    """What looks odd about the ids of a table, a line each."""
-    lines = ids.remarks(table.user_ids, "user") + ids.remarks(table.item_ids, "item")
+def with_remarks(interactions: Interactions, lines: list[str]) -> Interactions:
+    """The same interactions with more remarks in their report."""
+    if not lines:
+        return interactions
+    report = interactions.report
+    return replace(interactions, report=report | {"remarks": report.get("remarks", []) + lines})
+
+
+def of_categories(names_of: dict[str, list[str]], items: np.ndarray) -> list[str]:
+    """What looks odd about the categories {item: names} of a table, a line each."""
+    lines = []
+    by_spelling = ids.by_spelling(names_of)
+    unknown = [item for item in items.tolist() if item not in names_of]
+    otherwise = [item for item in unknown if ids.alike(item) in by_spelling]
+    if otherwise:
+        there = by_spelling[ids.alike(otherwise[0])]
+        lines.append(
+            f"warning: {len(otherwise):,} items have no category as they are written otherwise"
+            f" there, such as '{there}' for '{otherwise[0]}'; write both alike"
+        )
+    different = {name for names in names_of.values() for name in names}
+    for mark, what in ((", ", "commas"), (";", "';'"), ("/", "'/'"), (" ", "blanks")):
+        parts = {part.strip() for name in different for part in name.split(mark)} - {""}
+        if len(different) > 20 and 3 * len(parts) < len(different):
+            lines.append(
+                f"warning: {len(different):,} categories are {len(parts):,} if divided at {what};"
+                " divide several of one item by '|'"
+            )
+            break
+    return lines
+
+
+def remarks(table: Table, min_rating: float | None = None) -> list[str]:
+    """What looks odd about a table, a line each."""
+    lines = list(table.remarks) + _of_scale(table, min_rating)
+    lines += ids.remarks(table.user_ids, "user") + ids.remarks(table.item_ids, "item")
     if why := why_swapped(table.user_ids, table.item_ids, table.u, table.i):
         lines.append(
             f"warning: {why}; are the user and item columns swapped? then say so by columns"
             " (--columns USER,ITEM[,RATING])"
         )
     return lines
+
+
+def _of_scale(table, min_rating):
+    """A line where the usual threshold, 4, suits the scale of the ratings badly."""
+    if table.ratings is None or min_rating is not None:
+        return []
+    lowest, highest = table.ratings.min(), table.ratings.max()
+    below = np.count_nonzero(table.ratings < 4)
+    higher = table.ratings[table.ratings > lowest]
+    median = np.median(table.ratings)
+    if not below or (highest > 4 and below <= 0.55 * len(table.ratings)):
+        return []
+    return [
+        f"warning: {below:,} of {len(table.ratings):,} ratings are below 4 and count for nothing;"
+        f" they go from {lowest:g} to {highest:g}: say by min_rating which count (--min-rating"
+        f" {max(median, higher.min(initial=highest)):g})"
+    ]
 
 
 def eager_users(interactions: Interactions) -> list[str]:

@@ -1,5 +1,7 @@
 """Which columns hold users, items and ratings: by their known names, or as the user says."""
 
+import re
+
 from macrid.errors import UserError
 
 KNOWN_NAMES = {
@@ -15,9 +17,11 @@ KNOWN_NAMES = {
     ),
     "rating": set(
         """rating ratings score stars starrating overall grade rate preference bookrating userrating
-        reviewscore""".split()
+        reviewscore reviewrating userscore ratingvalue ratingscore feedback userfeedback
+        vote""".split()
     ),
 }
+RECBOLE_TYPE = re.compile(":(token|token_seq|float|float_seq)$")
 HOW_TO_SAY = (
     "say which they are by columns (--columns USER,ITEM[,RATING], by name or by number from 1)"
 )
@@ -69,12 +73,38 @@ def chosen(names: list[str], columns: str, where: str) -> list[int]:
     else:
         choices = [name.strip() for name in names]
     for part in parts:
+        if choices.count(part) > 1:
+            raise UserError(f"{where}: several columns are called '{part}'; name them by numbers")
         if part not in choices:
             raise UserError(
                 f"{where}: there is no column '{part}' (columns is '{columns}'); its columns are"
-                f" {shortened(names)}"
+                f" {shortened(names)}, or numbers from 1 where that is data"
             )
     return [choices.index(part) for part in parts]
+
+
+def place(header: list[str], name: str | set[str] | int, where: str) -> int:
+    """The number of the column that is called so: exactly, else by its plain name.
+
+    `name` is a name, a set of plain names of which one will do, or the number itself.
+
+    >>> place(["Item_ID", "class:token_seq"], "class", "items.csv")
+    1
+    """
+    if isinstance(name, int):
+        return name
+    exactly = [field.strip() for field in header]
+    if isinstance(name, str) and name in exactly:
+        return exactly.index(name)
+    choices = {plain(name)} if isinstance(name, str) else name
+    places = [j for j, field in enumerate(header) if plain(field) in choices]
+    if not places:
+        missing = f"'{name}'" if isinstance(name, str) else "of items, such as 'item'"
+        raise UserError(
+            f"{where}: the header is '{shortened(header)}', without a column {missing}; correct"
+            " the name or the header"
+        )
+    return places[0]
 
 
 def are_numbers(columns: str) -> bool:
@@ -93,6 +123,30 @@ def in_words(names: list[str], columns: list[int]) -> str:
         used.append("no rating")
     ignored = [name for j, name in enumerate(names) if j not in columns]
     return ", ".join(used) + (f"; ignored: {', '.join(ignored)}" if ignored else "")
+
+
+def doubts(names: list[str], columns: list[int]) -> list[str]:
+    """What is doubtful about the columns that are used, a line each.
+
+    >>> doubts(["user", "item", "stars", "score"], [0, 1, 2])
+    ['note: stars and score may both be the rating; stars is read; if that is wrong, say which ...']
+    """
+    lines = []
+    known_columns = known(names)
+    for part, j in zip(KNOWN_NAMES, columns):
+        others = [names[other] for other in known_columns[part] if other != j]
+        if others and j in known_columns[part]:
+            lines.append(
+                f"note: {names[j]} and {', '.join(others)} may both be the {part}; {names[j]} is"
+                f" read; if that is wrong, {HOW_TO_SAY}"
+            )
+    user, item = columns[:2]
+    if user in known_columns["item"] and item in known_columns["user"]:
+        lines.append(
+            f"warning: {names[user]} is read as the user and {names[item]} as the item; are they"
+            " swapped in columns?"
+        )
+    return lines
 
 
 def shortened(row: list[str]) -> str:

@@ -1,12 +1,13 @@
 """A table of user,item[,rating] in memory: ids become text, ratings become finite numbers."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from macrid.data import column_names, ids
+from macrid.data import column_names, events, ids
 from macrid.errors import UserError
 from macrid.files import id_fault
 
@@ -20,6 +21,9 @@ class Table:
     ratings             (n,) or None
     source              where the rows come from, for error messages
     columns_used        which columns they are, in words
+    rating_column       what the column of ratings is called, '' where it has no name
+    how_read            what is not as usual in the file, such as 'decimal commas'
+    remarks             what looks odd, a line each
     """
 
     user_ids: list[str]
@@ -29,23 +33,93 @@ class Table:
     ratings: np.ndarray | None
     source: str
     columns_used: str
+    rating_column: str = ""
+    how_read: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
-def frame_columns(frame: Any, columns: str | None = None) -> tuple[list[np.ndarray], str]:
-    """The columns [user, item] or [user, item, rating] of a pandas DataFrame, and them in words."""
-    names = [str(name) for name in frame.columns]
+def table_of_columns(
+    values: Sequence,
+    source: str,
+    columns_used: str,
+    rating_column: str = "",
+    remarks: Sequence[str] = (),
+) -> Table:
+    """The table of equally long columns [users, items] or [users, items, ratings].
+
+    >>> table_of_columns([["ann", "bob"], ["tea", "jam"]], "the data", "user,item").u
+    array([0, 1])
+    """
+    lengths = {len(column) for column in values}
+    if len(lengths) > 1:
+        raise UserError(f"the columns have {sorted(lengths)} rows; expected equally many")
+    if lengths == {0}:
+        raise UserError("the data have no rows; expected rows of user,item[,rating]")
+    (user_ids, u), (item_ids, i) = map(number_ids, values, ("user", "item"))
+    ratings = finite_ratings(values[2]) if len(values) == 3 else None
+    return Table(
+        user_ids,
+        item_ids,
+        u,
+        i,
+        ratings,
+        source,
+        columns_used,
+        rating_column,
+        remarks=tuple(remarks),
+    )
+
+
+def table_of_frame(frame: Any, columns: str | None = None, source: str = "the DataFrame") -> Table:
+    """The table of a pandas DataFrame, a Table of PyArrow, or a list of dicts."""
+    names, column = _frame(frame)
     if columns:
-        taken = column_names.chosen(names, columns, "the DataFrame")
+        taken = column_names.chosen(names, columns, source)
     else:
         known = column_names.known(names)
         if not (known["user"] and known["item"]):
             raise UserError(
-                f"the columns are {', '.join(names)}, expected names such as user, item, rating;"
-                f" name them so, or {column_names.HOW_TO_SAY}"
+                f"{source}: the columns are {', '.join(names)}, expected names such as user, item,"
+                f" rating; name them so, or {column_names.HOW_TO_SAY}"
             )
         taken = column_names.first_of_each(known)
-    arrays = [frame[frame.columns[j]].to_numpy() for j in taken]
-    return arrays, column_names.in_words(names, taken)
+    watched = events.Watch(names, taken, lambda j: set(map(str, column(j, 1000))))
+    for j in watched.columns:
+        watched.count(j, map(str, column(j)))
+    return table_of_columns(
+        [column(j) for j in taken],
+        source,
+        column_names.in_words(names, taken),
+        names[taken[2]] if len(taken) == 3 else "",
+        column_names.doubts(names, taken) + watched.remarks(),
+    )
+
+
+def items_and(frame: Any, column: str, known: set[str], source: str) -> tuple[bool, list]:
+    """Whether a column of a frame is one of RecBole's sequences, and its rows (item id, text)."""
+    names, values = _frame(frame)
+    items, fields = (values(column_names.place(names, name, source)) for name in (known, column))
+    return column.endswith(":token_seq"), list(zip(map(ids.as_id, items), map(_as_field, fields)))
+
+
+def _as_field(value):
+    """A value as a field of text, several of them as 'a|b'."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return "|".join(map(str, value))
+    return ids.as_id(value)
+
+
+def _frame(frame):
+    """The names of a frame's columns, and a function from a column's number to its first values."""
+    if isinstance(frame, list):
+        names = list(dict.fromkeys(str(key) for row in frame for key in row))
+        return names, lambda j, end=None: [row.get(names[j]) for row in frame[:end]]
+    if hasattr(frame, "column_names"):  # PyArrow
+        return frame.column_names, lambda j, end=None: frame.column(j).to_numpy()[:end]
+    names = [str(name) for name in frame.columns]
+    if hasattr(frame, "iloc"):  # pandas, where two columns may have one name
+        return names, lambda j, end=None: frame.iloc[:end, j].to_numpy()
+    return names, lambda j, end=None: frame[frame.columns[j]].to_numpy()[:end]
 
 
 def number_ids(values: Any, kind: str) -> tuple[list[str], np.ndarray]:

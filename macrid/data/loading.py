@@ -5,13 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
-from macrid.data import checks, in_memory, ratings_file
+from macrid.data import (
+    checks,
+    column_names,
+    in_memory,
+    movielens,
+    opening,
+    parquet,
+    ratings_file,
+)
 from macrid.data.adoptions import Interactions, csr_of_ones, with_categories
 from macrid.data.column_names import KNOWN_NAMES
 from macrid.data.in_memory import Table
 from macrid.errors import UserError
 
-NO_GENRES = "(no genres listed)"  # MovieLens's words for a film without any
+TABLE_SUFFIXES = (".csv", ".tsv", ".inter", ".txt", ".dat", ".gz", ".parquet")
 
 
 def load(
@@ -42,15 +50,23 @@ def read_table(
     """Read a CSV or TSV of user,item[,rating[,timestamp]], with or without a header.
 
     A header is recognised by its names (`column_names.KNOWN_NAMES`; any order, more columns
-    allowed), or `columns` says which columns are user, item and rating.
+    allowed), or `columns` says which columns are user, item and rating. Fields may also be divided
+    by ';', '|', '::' or blanks; a file packed by gzip is read as it is, and Parquet where pandas or
+    pyarrow is installed.
 
     Without a rating column every row is an adoption. Without `min_rating`, a rating of 4 or more
     is one, provided that no rating is above 5: what counts on another scale must be said. A pair
     that occurs more than once counts once. Users with fewer than `min_user_items` adoptions are
     dropped, then items that nobody is left for. What is wrong is a UserError with file and line.
     """
-    table = ratings_file.read_ratings(path, columns)
-    return _adoptions(table, min_rating, min_user_items)
+    return from_table(read_rows(path, columns), min_rating, min_user_items)
+
+
+def read_rows(path: str | Path, columns: str | None = None) -> Table:
+    """All rows of a file, before any is dropped; see `read_table`."""
+    if parquet.is_parquet(path):
+        return in_memory.table_of_frame(parquet.read(path), columns, str(path))
+    return ratings_file.read_ratings(path, columns)
 
 
 def read_movielens(
@@ -59,28 +75,30 @@ def read_movielens(
     min_user_items: int = 5,
     columns: str | None = None,
 ) -> Interactions:
-    """Read a folder with `ratings.csv` and, for titles and genres, perhaps `movies.csv`.
+    """Read a folder of MovieLens: ratings and, for titles and genres, perhaps its movies.
 
-    A film's categories are all its genres. The options are those of `read_table`.
+    The files are called `ratings.csv`, in the raw folders of ml-1m and ml-10m `ratings.dat`, of
+    ml-100k `u.data`. A film's categories are all its genres. The options are those of `read_table`.
     """
     folder = Path(folder)
-    if not (folder / "ratings.csv").is_file():
+    name = next((name for name in movielens.RATINGS if (folder / name).is_file()), None)
+    if name is None:
+        tables = sorted(file.name for file in folder.iterdir() if file.suffix in TABLE_SUFFIXES)
         raise UserError(
             f"{folder}: has no ratings.csv; expected a MovieLens folder or a CSV/TSV file"
+            + (f", such as {folder / tables[0]}" if tables else "")
         )
-    interactions = read_table(folder / "ratings.csv", min_rating, min_user_items, columns)
-    movies = folder / "movies.csv"
-    if not movies.is_file():
+    interactions = read_table(folder / name, min_rating, min_user_items, columns)
+    movies = movielens.movies(folder, name)
+    if not movies:
         return interactions
-    titles, genres = {}, {}
-    layout = ratings_file.layout_by_names(movies, "movieId", "title", "genres")
-    for _, (movie, title, names) in ratings_file.rows(movies, layout):
-        titles[movie] = title
-        genres[movie] = [name for name in names.split("|") if name and name != NO_GENRES]
+    known = [movies.get(item) for item in interactions.items]
     return with_categories(
         interactions,
-        [genres.get(item, []) for item in interactions.items],
-        titles=np.array([titles.get(item, item) for item in interactions.items]),
+        [film.genres if film else [] for film in known],
+        titles=np.array(
+            [film.title if film else item for film, item in zip(known, interactions.items)]
+        ),
     )
 
 
@@ -101,13 +119,9 @@ def from_pairs(
     array([[1., 1.],
            [0., 1.]], dtype=float32)
     """
-    if len(users) == 0:
-        raise UserError("the data have no rows; expected rows of user,item[,rating]")
-    user_ids, u = in_memory.number_ids(users, "user")
-    item_ids, i = in_memory.number_ids(items, "item")
-    numbers = None if ratings is None else in_memory.finite_ratings(ratings)
-    table = Table(user_ids, item_ids, u, i, numbers, "the data", columns_used)
-    return _adoptions(table, min_rating, min_user_items)
+    columns = [users, items] if ratings is None else [users, items, ratings]
+    table = in_memory.table_of_columns(columns, "the data", columns_used)
+    return from_table(table, min_rating, min_user_items)
 
 
 def categorised(
@@ -121,12 +135,11 @@ def categorised(
     'FILE:COLUMN' is a column of a table of items, 'COLUMN' one of the file of ratings, whose path
     and `columns` are then needed.
     """
-    file, _, column = categories.rpartition(":")
-    if Path(categories).is_file():
-        header = ",".join(ratings_file.layout_by_names(categories).first_row)
+    file, column = file_and_column(categories)
+    if file and not column:
         raise UserError(
             f"categories is {categories}, a file; say which column of it: {categories}:COLUMN, one"
-            f" of {header}"
+            f" of {','.join(_header(file))}"
         )
     if file:
         names_of = read_categories(file, column)
@@ -134,6 +147,11 @@ def categorised(
         raise UserError(
             f"categories is '{categories}', expected FILE:COLUMN of a table of items; only a file"
             " of ratings has columns of its own"
+        )
+    elif opening.is_pipe(ratings_path):
+        raise UserError(
+            f"{ratings_path}: is a pipe, which is read once; save it as a file, or give the"
+            " categories in a file of their own"
         )
     else:
         names_of = read_categories(ratings_path, column, columns)
@@ -144,7 +162,33 @@ def categorised(
             f"{file or ratings_path}: column '{column}' names a category of none of the items;"
             f" {hint or 'are its ids those of the items?'}"
         )
-    return with_categories(interactions, names)
+    return checks.with_remarks(
+        with_categories(interactions, names), checks.of_categories(names_of, interactions.items)
+    )
+
+
+def file_and_column(categories: str) -> tuple[str, str]:
+    """The FILE, '' where there is none, and the COLUMN of 'FILE:COLUMN' or 'COLUMN'.
+
+    Names of files and of columns may hold colons: a file that is there decides.
+
+    >>> file_and_column("C:\\items.csv:class:token_seq"), file_and_column("class:token_seq")
+    (('C:\\items.csv', 'class:token_seq'), ('', 'class:token_seq'))
+    """
+    colons = [place for place, letter in enumerate(categories) if letter == ":"]
+    for place in [*colons, len(categories)]:
+        file = categories[:place]
+        if file and (Path(file).is_file() or opening.is_pipe(file) and not Path(file).is_dir()):
+            return file, categories[place + 1 :]
+    rest = categories
+    kind = ""
+    if column_names.RECBOLE_TYPE.search(rest):  # the colon is the column's own
+        rest, _, kind = rest.rpartition(":")
+        kind = f":{kind}"
+    file, _, column = rest.rpartition(":")
+    if len(file) == 1 and column[:1] in ("/", "\\"):  # a drive of Windows
+        return rest, ""
+    return file, column + kind
 
 
 def read_categories(
@@ -153,20 +197,44 @@ def read_categories(
     """{item id: its category names} from a table with a column of items and `column`.
 
     The column of items is the second of `columns`, else one with a known name. Several categories
-    are divided by '|'. Rows of one item add up; an empty field is no category.
+    are divided by '|', in a column of RecBole's type token_seq by blanks. Rows of one item add up;
+    an empty field is no category.
     """
-    item_column: int | set[str] = KNOWN_NAMES["item"] | {"id"}
-    if columns:
-        item_column = ratings_file.layout(path, columns).columns[1]
-    layout = ratings_file.layout_by_names(path, item_column, column)
     names_of: dict[str, list[str]] = {}
-    for _, (item, text) in ratings_file.rows(path, layout):
-        names = (name.strip() for name in text.split("|"))
+    is_sequence, rows = _items_and(path, column, columns)
+    for item, text in rows:
+        parts = text.split() if is_sequence and "|" not in text else text.split("|")
+        names = (name.strip() for name in parts)
         names_of.setdefault(item, []).extend(name for name in names if name)
     return names_of
 
 
-def _adoptions(table, min_rating, min_user_items):
+def _items_and(path, column, columns):
+    """Whether a column is one of RecBole's sequences, and the rows (item id, field) of a table."""
+    known = KNOWN_NAMES["item"] | {"id"}
+    if parquet.is_parquet(path):
+        return in_memory.items_and(parquet.read(path), column, known, str(path))
+
+    def read(is_quoted):
+        with ratings_file.text_table(path, is_quoted) as table:
+            item_column = ratings_file.layout(table, columns).columns[1] if columns else known
+            layout = ratings_file.layout_by_names(table, item_column, column)
+            name = layout.first_row[layout.columns[1]]
+            rows = [(item.strip(), text) for _, (item, text) in table.rows(layout)]
+            return name.strip().endswith(":token_seq"), rows
+
+    return ratings_file.with_or_without_quotes(path, read)
+
+
+def _header(path):
+    """The fields of the first row of a table."""
+    with ratings_file.text_table(path) as table:
+        return table.sample[0]
+
+
+def from_table(
+    table: Table, min_rating: float | None = None, min_user_items: int = 5
+) -> Interactions:
     """The interactions of a table's rows whose rating reaches the threshold."""
     u, i = table.u, table.i
     threshold = checks.adoption_threshold(table, min_rating)
@@ -177,7 +245,9 @@ def _adoptions(table, min_rating, min_user_items):
         pair = u.astype(np.int64) * len(table.item_ids) + i
         report["contradicting"] = len(np.intersect1d(pair[good], pair[~good]))
         u, i = u[good], i[good]
-    if remarks := checks.remarks(table):
+    if table.how_read:
+        report["how_read"] = ", ".join(table.how_read)
+    if remarks := checks.remarks(table, min_rating):
         report["remarks"] = remarks
     return _filtered(table, u, i, threshold, min_user_items, report)
 
@@ -202,7 +272,12 @@ def _filtered(table, u, i, min_rating, min_user_items, report):
     if not is_kept.any():
         remedy = "; lower min_user_items"
         if min_rating is not None:
-            remedy = f" of ratings of at least {min_rating:g}; lower min_rating or min_user_items"
+            lowest, highest = table.ratings.min(), table.ratings.max()
+            column = f"column {table.rating_column}" if table.rating_column else "they"
+            remedy = (
+                f" of ratings of at least {min_rating:g} ({column}: {lowest:g} to {highest:g});"
+                " lower min_rating or min_user_items"
+            )
         raise UserError(f"{table.source}: no user has {min_user_items} adoptions or more{remedy}")
 
     # then items that nobody is left for

@@ -1,121 +1,262 @@
-"""CSV and TSV files: how one is laid out, its rows, and what is wrong with it, by line."""
+"""CSV, TSV and their like: how a file is laid out, its rows, and what is wrong with it, by line."""
 
 import csv
 import math
+import re
+import shlex
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TextIO
+from typing import TypeVar
 
 import numpy as np
 
-from macrid.data import column_names
+from macrid.data import column_names, events, separators
 from macrid.data.column_names import HOW_TO_SAY, shortened
 from macrid.data.in_memory import Table, is_number, is_possible_id, refuse_id
+from macrid.data.opening import is_pipe, opened
 from macrid.errors import UserError
 
 EXPECTED = "user,item[,rating[,timestamp]]"
+SAMPLE_LINES = 1000  # that are looked at before the rows are read
+Value = TypeVar("Value")
+
+
+class QuoteError(UserError):
+    """A quote that swallows what follows: perhaps the file is whole when quotes mean nothing."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """How a file is laid out.
 
-    delimiter   ',' or a tab
     first_row   the fields of its first row
     has_header  whether that row names the columns
     columns     those to read, numbered from 0
     """
 
-    delimiter: str
     first_row: list[str]
     has_header: bool
     columns: list[int]
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns, their numbers from 1 where there is no header."""
+        numbers = [str(j + 1) for j in range(len(self.first_row))]
+        return self.first_row if self.has_header else numbers
 
-def layout(path: str | Path, columns: str | None = None) -> Layout:
-    """The `Layout` of a ratings file: by `columns` (as in `Config`), its header, or position."""
-    where, delimiter, first, second = _start(path)
-    known = column_names.known(first)
-    has_known_names = any(known.values())
-    if columns:
-        taken = column_names.chosen(first, columns, where)
-        has_names = has_known_names or not column_names.are_numbers(columns)
-        return Layout(delimiter, first, has_names or _is_header(first, second, taken), taken)
-    if has_known_names:
-        if not (known["user"] and known["item"]):
+    def in_words(self) -> str:
+        """Which columns are taken, and what the first line is."""
+        used = column_names.in_words(self.names, self.columns)
+        if self.has_header:
+            return f"{used}; the first line is the header"
+        return f"{used}; the first line is data: {shortened(self.first_row)}"
+
+
+class TextTable:
+    """An open file of rows, its beginning looked at; it is read once, see `text_table`.
+
+    sample      the rows of the beginning, the first one included
+    separator   what divides the fields
+    where       the place of the first row, for error messages
+    """
+
+    def __init__(self, path: str | Path, lines: Iterator[str], is_quoted: bool, separator: str):
+        head = list(islice(lines, SAMPLE_LINES))
+        first_line = next((k for k, line in enumerate(head, 1) if line.strip()), None)
+        if first_line is None:
+            raise UserError(f"{path}: is empty; expected lines of {EXPECTED}")
+        self.path, self.is_quoted, self.where = path, is_quoted, f"{path}, line {first_line}"
+        if re.match(r'\s*(\{\s*("|$)|\[\s*(\{|$))', head[first_line - 1]):
             raise UserError(
-                f"{where}: the header is '{shortened(first)}', expected columns such as"
-                f" {EXPECTED}; name the columns so, or {HOW_TO_SAY}"
+                f"{self.where}: is JSON; write its fields as CSV (data_scripts/amazon.py does it"
+                " for Amazon's metadata)"
             )
-        return Layout(delimiter, first, True, column_names.first_of_each(known))
-    return Layout(delimiter, first, False, _by_position(first, second, where))
+        self.separator = separator or separators.sniffed(head)
+        self.sample = separators.sample(head, self.separator, is_quoted)
+        self._lines = chain(head, lines)
+        if not self.sample:
+            raise QuoteError(
+                f"{self.where}: is not CSV or TSV; a field that begins with a quote must end with"
+                " one, quotes within it doubled"
+            )
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """The columns that hold numbers below the first row."""
+        width = len(self.sample[0])
+        rows = [row for row in self.sample[1:] if len(row) == width]
+        return [j for j in range(width) if all(is_number(row[j]) for row in rows)] if rows else []
+
+    def beginning(self, has_header: bool) -> Callable[[int], set[str]]:
+        """A function from a column's number to its different values in the sample."""
+        width = len(self.sample[0])
+        rows = [row for row in self.sample[has_header:] if len(row) == width]
+        return lambda j: {row[j].strip() for row in rows}
+
+    def rows(self, layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Yield (line, the layout's fields) of each row that is not blank, but the header.
+
+        A row of another width than the first is a UserError, and so is a record that spans lines
+        which look like rows.
+        """
+        fields_of, width = itemgetter(*layout.columns), len(layout.first_row)
+        reader = separators.fields(self._lines, self.separator, self.is_quoted)
+        is_header = layout.has_header
+        line = 1
+        try:
+            for row in reader:
+                if len(row) != width or reader.line_num != line:
+                    if not row or (len(row) == 1 and not row[0].strip()):
+                        line = reader.line_num + 1
+                        continue
+                    self._check_record(row, width, line, reader.line_num, layout)
+                if is_header:
+                    is_header = False
+                else:
+                    yield line, fields_of(row)
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise QuoteError(
+                f"{self.path}, line {line}: is not CSV or TSV ({error}); a field that begins with a"
+                " quote must end with one, quotes within it doubled"
+            ) from None
+
+    def _check_record(self, row, width, line, last_line, layout):
+        """Refuse a record of another width, or one whose quote swallows rows."""
+        if last_line > line and (len(row) != width or self._swallows_rows(row, width)):
+            raise QuoteError(
+                f"{self.path}, line {line}: a quote opens here and ends only in line {last_line},"
+                " over lines that look like rows; remove it, or double it within a quoted field"
+            )
+        if len(row) != width:
+            remedy = "mend the line"
+            if self.separator == "," and len(row) == width + 1 and len(layout.columns) == 3:
+                remedy += ", or divide the fields by ';' if its comma is a decimal one"
+            raise QuoteError(
+                f"{self.path}, line {line}: found {_fields(row)}, expected {width} as in the first"
+                f" line; {remedy}"
+            )
+
+    def _swallows_rows(self, row, width):
+        """Whether each line of a record that spans several looks like a row of its own."""
+        lines = re.split("[\r\n]+", self.separator.join(row))
+        parts = [line.split(self.separator) for line in lines if line.strip()]
+        numbers = self.numbers
+        return all(
+            len(fields) == width and all(is_number(fields[j]) for j in numbers) for fields in parts
+        )
 
 
-def layout_by_names(path: str | Path, *names: str | set[str] | int) -> Layout:
+@contextmanager
+def text_table(
+    path: str | Path, is_quoted: bool = True, separator: str = "", encoding: str = "utf-8-sig"
+) -> Iterator[TextTable]:
+    """An open file of rows; quotes mean nothing unless it `is_quoted`."""
+    with opened(path, encoding) as file:
+        yield TextTable(path, file, is_quoted, separator)
+
+
+def with_or_without_quotes(path: str | Path, read: Callable[[bool], Value]) -> Value:
+    """What `read(is_quoted)` makes of a file: a lone quote, which swallows rows, may mean nothing.
+
+    Without quotes everything must fit, and none may be in the columns that are read.
+    """
+    try:
+        return read(True)
+    except QuoteError as error:
+        if is_pipe(path):
+            raise
+        try:
+            return read(False)
+        except UserError:
+            raise error from None
+
+
+def layout(table: TextTable, columns: str | None = None) -> Layout:
+    """The `Layout` of a ratings file: by `columns` (as in `Config`), its header, or position."""
+    first, others = table.sample[0], table.sample[1:]
+    known = column_names.known(first)
+    if columns:
+        taken = column_names.chosen(first, columns, table.where)
+        by_number = column_names.are_numbers(columns)
+        return Layout(first, not by_number or _is_header(first, others, taken), taken)
+    if known["user"] and known["item"]:
+        return Layout(first, True, column_names.first_of_each(known))
+    if any(known.values()) and _is_header(first, others, list(range(min(len(first), 3)))):
+        raise UserError(
+            f"{table.where}: the header is '{shortened(first)}', expected columns such as"
+            f" {EXPECTED}; name the columns so, or {HOW_TO_SAY}"
+        )
+    return Layout(first, False, _by_position(table))
+
+
+def layout_by_names(table: TextTable, *names: str | set[str] | int) -> Layout:
     """The `Layout` of a file whose header has the columns `names`.
 
     Each is a name, a set of names of which one will do, or a number from 0.
     """
-    where, delimiter, first, _ = _start(path)
-    header = [column_names.plain(field) for field in first]
-    taken = []
-    for name in names:
-        if isinstance(name, int):
-            taken.append(name)
-            continue
-        choices = {column_names.plain(name)} if isinstance(name, str) else name
-        places = [j for j, field in enumerate(header) if field in choices]
-        if not places:
-            missing = f"'{name}'" if isinstance(name, str) else "of items, such as 'item'"
-            raise UserError(
-                f"{where}: the header is '{shortened(first)}', without a column {missing}; correct"
-                " the name or the header"
-            )
-        taken.append(places[0])
-    return Layout(delimiter, first, True, taken)
-
-
-def rows(path: str | Path, layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield (line, the layout's fields) of each row that is not blank.
-
-    A row of another width than the first is a UserError.
-    """
-    fields_of, width = itemgetter(*layout.columns), len(layout.first_row)
-    with opened(path) as file:
-        records = _records(path, file, layout.delimiter)
-        if layout.has_header:
-            next(records, None)
-        for line, row in records:
-            if len(row) != width:
-                raise UserError(
-                    f"{path}, line {line}: found {_fields(row)}, expected {width} as in the first"
-                    " line; mend the line"
-                )
-            yield line, fields_of(row)
+    header = table.sample[0]
+    return Layout(header, True, [column_names.place(header, name, table.where) for name in names])
 
 
 def read_ratings(path: str | Path, columns: str | None = None) -> Table:
     """All rows of a file of user,item[,rating]; `columns` as in `Config`."""
-    taken = layout(path, columns)
-    has_ratings = len(taken.columns) == 3
-    users, items = _Numbers("user", path), _Numbers("item", path)
+    return with_or_without_quotes(path, lambda is_quoted: _ratings(path, columns, is_quoted))
+
+
+def _ratings(path, columns, is_quoted):
+    """All rows of a file in which quotes mean something, or not."""
+    users, items = _Numbers("user", path, is_quoted), _Numbers("item", path, is_quoted)
     u, i, ratings = array("i"), array("i"), array("d")
-    for line, fields in rows(path, taken):
-        user, item = fields[0], fields[1]
-        try:
-            pair = users[user], items[item]
-        except KeyError:  # a new id: check it once
-            pair = users.number(user, line), items.number(item, line)
-        u.append(pair[0])
-        i.append(pair[1])
-        if has_ratings:
-            ratings.append(_rating(fields[2], path, line))
+    has_decimal_commas = False
+    with text_table(path, is_quoted) as table:
+        taken = layout(table, columns)
+        has_ratings = len(taken.columns) == 3
+        watched = events.Watch(taken.names, taken.columns, table.beginning(taken.has_header))
+        extended = Layout(taken.first_row, taken.has_header, taken.columns + watched.columns)
+        for line, fields in watched.counted(table.rows(extended), len(taken.columns)):
+            user, item = fields[0], fields[1]
+            try:
+                pair = users[user], items[item]
+            except KeyError:  # a new id: check it once
+                pair = users.number(user, line), items.number(item, line)
+            u.append(pair[0])
+            i.append(pair[1])
+            if has_ratings:
+                try:
+                    rating = float(fields[2])
+                except ValueError:
+                    rating = _decimal(fields[2], path, line, taken)
+                    has_decimal_commas = True
+                if not math.isfinite(rating):
+                    raise UserError(
+                        f"{path}, line {line}: the rating is {fields[2]}, expected a finite number;"
+                        " mend or remove the line"
+                    )
+                ratings.append(rating)
     if not u:
         raise UserError(f"{path}: has no ratings; expected lines of {EXPECTED}")
+
+    how_read = []
+    if table.separator not in "\t,":
+        mark = separators.NAMES.get(table.separator, f"'{table.separator}'")
+        how_read.append(f"fields divided by {mark}")
+    if has_decimal_commas:
+        how_read.append("decimal commas")
+    if not is_quoted:
+        how_read.append("quotes read as they stand, as one of them has no end")
+    remarks = column_names.doubts(taken.names, taken.columns) + watched.remarks()
+    if is_pipe(path):
+        remarks.append(
+            f"warning: {path} is a pipe, read once: a command that needs the data of this run again"
+            " will ask for it (--data FILE); gzip files are read as they are"
+        )
     return Table(
         users.ids,
         items.ids,
@@ -123,7 +264,10 @@ def read_ratings(path: str | Path, columns: str | None = None) -> Table:
         np.frombuffer(i, np.int32),
         np.frombuffer(ratings) if ratings else None,
         str(path),
-        _columns_used(taken),
+        taken.in_words(),
+        taken.names[taken.columns[2]] if has_ratings else "",
+        tuple(how_read),
+        tuple(remarks),
     )
 
 
@@ -133,17 +277,19 @@ class _Numbers(dict):
     A field with blanks at its ends has the number of the same without them.
     """
 
-    def __init__(self, kind: str, path: str | Path):
-        self.kind, self.path = kind, path
+    def __init__(self, kind: str, path: str | Path, is_quoted: bool):
+        self.kind, self.path, self.is_quoted = kind, path, is_quoted
         self.ids: list[str] = []
 
     def number(self, field: str, line: int) -> int:
         """The number of a field that may be new; an impossible id is a UserError."""
         if field not in self:
             text = field.strip()
+            where = f"{self.path}, line {line}"
             if not is_possible_id(text):
-                where = f"{self.path}, line {line}"
                 refuse_id(text, self.kind, where, "fill it in or remove the line")
+            if '"' in text and not self.is_quoted:
+                raise UserError(f"{where}: the {self.kind} id has a quote; remove it")
             if text not in self:
                 self[text] = len(self.ids)
                 self.ids.append(text)
@@ -151,114 +297,63 @@ class _Numbers(dict):
         return self[field]
 
 
-@contextmanager
-def opened(path: str | Path) -> Iterator[TextIO]:
-    """A UTF-8 text file to read; what is wrong with it is a UserError with its line."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            yield file
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise UserError(
-            f"{path}, line {_undecodable_line(path)}: is not UTF-8 text (byte {byte:#04x}); save"
-            " the file as plain UTF-8 text"
-        ) from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{path}: cannot be read ({reason}); check the path") from None
-
-
-def _undecodable_line(path):
-    with open(path, "rb") as file:
-        for line, text in enumerate(file, 1):
-            try:
-                text.decode("utf-8")
-            except UnicodeDecodeError:
-                return line
-    return 1
-
-
-def _start(path):
-    """(its place in words, delimiter, first row, second row or None) of a file's beginning."""
-    with opened(path) as file:
-        first_line = next((line for line in file if line.strip()), "")
-        if not first_line:
-            raise UserError(f"{path}: is empty; expected lines of {EXPECTED}")
-        delimiter = "\t" if "\t" in first_line else ","
-        file.seek(0)
-        records = _records(path, file, delimiter)
-        line, first = next(records, (1, [""]))
-        _, second = next(records, (0, None))
-        return f"{path}, line {line}", delimiter, first, second
-
-
-def _records(path, file, delimiter):
-    """Yield (line where it begins, fields) of each row that is not blank."""
-    reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=True)
-    line = 1
-    try:
-        for row in reader:
-            if row and (row[0] or len(row) > 1):
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, line {line}: is not CSV or TSV ({error}); a field that begins with a quote"
-            " must end with one, quotes within it doubled"
-        ) from None
-
-
-def _by_position(first, second, where):
+def _by_position(table):
     """The columns of a file without a header: user, item and, if there are three, rating."""
+    first = table.sample[0]
     if not 2 <= len(first) <= 4:
         divide = "divide the fields by commas or tabs"
         remedy = divide if len(first) == 1 else f"name them in a first line, or {HOW_TO_SAY}"
+        if len(first) == 1 and re.fullmatch(r"\d+( \d+)+ *", first[0], re.ASCII):
+            script = '{for (i = 2; i <= NF; i++) print $1 "," $i}'
+            path = shlex.quote(str(table.path))
+            remedy = f"if it is 'user item item ...': awk '{script}' {path} > ratings.csv"
         raise UserError(
-            f"{where}: found {_fields(first)}, '{shortened(first)}', expected {EXPECTED}; {remedy}"
+            f"{table.where}: found {_fields(first)}, '{shortened(first)}', expected {EXPECTED};"
+            f" {remedy}"
         )
     taken = list(range(min(len(first), 3)))
-    if _is_header(first, second, taken) or (len(taken) == 3 and not is_number(first[2])):
+    if _is_header(first, table.sample[1:], taken) or (len(taken) == 3 and not _is_rating(first[2])):
         raise UserError(
-            f"{where}: '{shortened(first)}' is neither a header of known names, such as"
+            f"{table.where}: '{shortened(first)}' is neither a header of known names, such as"
             " user,item,rating, nor a row of user,item[,rating]; name the columns so, or"
             f" {HOW_TO_SAY}"
         )
     return taken
 
 
-def _is_header(first, second, taken):
-    """Whether the first row looks like a header: words over numbers."""
-    if second is None or len(second) != len(first):
+def _is_header(first, others, taken):
+    """Whether the first row looks like a header of the columns that are taken: of words.
+
+    Where a rating is taken, it tells: a word over numbers. Else there must be numbers below both
+    words, or one is a known name and neither occurs below.
+    """
+    others = [row for row in others if len(row) == len(first)]
+    words = [first[j].strip() for j in taken]
+    is_over_numbers = [bool(others) and all(_is_rating(row[j]) for row in others) for j in taken]
+    if len(taken) == 3 and (is_over_numbers[2] or _is_rating(words[2])):
+        return bool(words[2]) and not _is_rating(words[2])
+    if any(not word or _is_rating(word) for word in words):
         return False
-    words_over_numbers = [not is_number(first[j]) and is_number(second[j]) for j in taken]
-    return all(words_over_numbers[:2]) or any(words_over_numbers[2:])
+    looks_like_id = [any(map(str.isdigit, word)) for word in words[:2]]
+    if all(is_over_numbers[:2]):
+        return len(others) > 10 or not any(looks_like_id)
+    occurs_below = any(word == row[j].strip() for word, j in zip(words, taken) for row in others)
+    return any(column_names.known(words).values()) and not occurs_below and not any(looks_like_id)
 
 
-def _columns_used(layout):
-    """The columns of a file and its first line, in words."""
-    first = layout.first_row
-    if layout.has_header:
-        return f"{column_names.in_words(first, layout.columns)}; the first line is the header"
-    names = [str(j + 1) for j in range(len(first))]
-    used = column_names.in_words(names, layout.columns)
-    return f"{used}; the first line is data: {shortened(first)}"
+def _is_rating(text):
+    return is_number(text) or bool(separators.DECIMAL_COMMA.fullmatch(text.strip()))
 
 
 def _fields(row):
     return f"{len(row)} field{'s' * (len(row) != 1)}"
 
 
-def _rating(text, path, line):
-    """A field as a finite number, or a UserError."""
-    try:
-        rating = float(text)
-    except ValueError:
-        raise UserError(
-            f"{path}, line {line}: the rating '{text}' is not a number; mend or remove the line"
-        ) from None
-    if not math.isfinite(rating):
-        raise UserError(
-            f"{path}, line {line}: the rating is {text}, expected a finite number; mend or remove"
-            " the line"
-        )
-    return rating
+def _decimal(text, path, line, layout):
+    """A field with a decimal comma as a number, or a UserError."""
+    if separators.DECIMAL_COMMA.fullmatch(text.strip()):
+        return float(text.replace(",", "."))
+    raise UserError(
+        f"{path}, line {line}: the rating '{text}' is not a number; mend or remove the line, or if"
+        f" column {layout.names[layout.columns[2]]} holds no ratings, {HOW_TO_SAY}"
+    )

@@ -8,8 +8,8 @@ from typing import Any
 from scipy import sparse
 
 from macrid.data.adoptions import Interactions
-from macrid.data.in_memory import frame_columns
-from macrid.data.loading import categorised, from_pairs, load
+from macrid.data.in_memory import table_of_columns, table_of_frame
+from macrid.data.loading import categorised, from_pairs, from_table, load
 from macrid.data.matrix import adoptions, checked
 from macrid.errors import UserError
 
@@ -29,27 +29,30 @@ def interactions_of(source: Any, config) -> Interactions:
     if isinstance(source, (str, Path)):
         threshold, fewest = config.min_rating, config.min_user_items
         return load(source, threshold, fewest, config.categories, config.columns)
+    if sparse.issparse(source):
+        _refuse_columns(config)
+        return _of_matrix(source, config)
     is_frame = hasattr(source, "columns") and hasattr(source, "to_numpy")  # pandas is not required
-    if config.columns and not is_frame:
+    if is_frame:
+        table = table_of_frame(source, config.columns)
+    else:
+        rows = listed(source, "interactions", EXPECTED)
+        if rows and all(isinstance(row, Mapping) for row in rows):
+            table = table_of_frame(rows, config.columns, "the dicts")
+        else:
+            _refuse_columns(config)
+            columns = list(_columns(rows))
+            columns_used = f"rows of user,item{',rating' * (len(columns) - 2)}"
+            table = table_of_columns(columns, "the data", columns_used)
+    interactions = from_table(table, config.min_rating, config.min_user_items)
+    return categorised(interactions, config.categories) if config.categories else interactions
+
+
+def _refuse_columns(config):
+    if config.columns:
         raise UserError(
             "columns is given, but only a file or a DataFrame has columns to name; leave it out"
         )
-    if sparse.issparse(source):
-        return _of_matrix(source, config)
-    if is_frame:
-        (users, items, *ratings), columns_used = frame_columns(source, config.columns)
-    else:
-        users, items, *ratings = _columns(source)
-        columns_used = f"rows of user,item{',rating' * len(ratings)}"
-    interactions = from_pairs(
-        users,
-        items,
-        config.min_user_items,
-        ratings=ratings[0] if ratings else None,
-        min_rating=config.min_rating,
-        columns_used=columns_used,
-    )
-    return categorised(interactions, config.categories) if config.categories else interactions
 
 
 def listed(values: Any, name: str, expected: str) -> list:
@@ -79,13 +82,12 @@ def _of_matrix(matrix, config):
     return categorised(interactions, config.categories) if config.categories else interactions
 
 
-def _columns(source):
-    """Users, items and perhaps ratings of an iterable of (user, item[, rating])."""
-    rows = listed(source, "interactions", EXPECTED)
+def _columns(rows):
+    """Users, items and perhaps ratings of a list of (user, item[, rating])."""
     if not rows:
         raise UserError(f"interactions is empty, expected {EXPECTED}")
     for number, row in enumerate(rows):
-        if isinstance(row, str) or not isinstance(row, Iterable):
+        if isinstance(row, (str, Mapping)) or not isinstance(row, Iterable):
             raise UserError(f"row {number} (the first is 0) is {row!r}, expected {EXPECTED}")
     rows = [tuple(row) for row in rows]
     width = len(rows[0])

@@ -1,5 +1,7 @@
 """What a reader is told of the data, and which data are taken for a mistake."""
 
+import re
+
 import pytest
 from helpers import pairs, write
 
@@ -60,6 +62,95 @@ def test_categories_of_other_ids_say_why(tmp_path):
         other.write_text(text)
         with pytest.raises(UserError, match=why):
             data.load(table, min_user_items=1, categories=f"{other}:kind")
+
+
+def note(path, **options):
+    """The lines on the data that begin with a word such as warning."""
+    lines = checks.describe(data.load(path, min_user_items=1, **options))
+    return [line for line in lines if line.startswith(("warning: ", "note: "))]
+
+
+def log(values, name="event"):
+    return f"user,item,{name}\n" + "".join(f"u{k},i{k % 3},{v}\n" for k, v in enumerate(values))
+
+
+@pytest.mark.parametrize(
+    "text, columns, message",
+    {
+        "events": (
+            log(["view", "view", "cart", "return"]),
+            None,
+            r"column 'event' is ignored, .*\(view 2, cart 1, return 1\); remove those",
+        ),
+        "without a header": (
+            "u1,i1,7,pv,0\nu1,i2,7,buy,0\n",
+            "1,2",
+            r"column 4 is ignored, .*\(pv 1, buy 1\)",
+        ),
+        "kinds by numbers": (log([1, 2, 4, 1], "behavior_type"), None, "column 'behavior_type' is"),
+        "returns": (log([0, 0, 1, 0], "is_returned"), None, r"'is_returned' .*\(0 3, 1 1\)"),
+        "quantities": (log([1, 30, -2, 5], "Quantity"), None, "'Quantity' .*below 0, as in 1 of 4"),
+        "beside a rating": (
+            "user,item,rating,type\nu1,i1,5,buy\nu1,i2,5,return\n",
+            None,
+            "column 'type' is ignored",
+        ),
+        "a scale": (
+            log([1, 3, 5, 4], "weight"),
+            None,
+            "no rating is read, but column 'weight' looks",
+        ),
+        "two ratings": (
+            "user,item,score,rating\nu1,i1,5,1\n",
+            None,
+            "score and rating may both be the rating; score is read",
+        ),
+        "exchanged by columns": ("user,item\n1,2\n2,2\n", "item,user", "item is read as the user"),
+        "a low scale": (
+            "user,item,rating\nu1,a,4\nu1,b,3\nu2,b,.5\n",
+            None,
+            r"2 of 3 ratings are below 4 .* go from 0.5 to 4: .*--min-rating 3\)",
+        ),
+        "most below": (
+            "user,item,rating\nu1,a,5\nu1,b,3\nu2,b,2\n",
+            None,
+            r"2 of 3 ratings are below 4 .* go from 2 to 5: .*--min-rating 3\)",
+        ),
+    }.values(),
+)
+def test_columns_that_are_read_wrongly_or_not_at_all_are_told(tmp_path, text, columns, message):
+    (line,) = note(write(tmp_path, text), columns=columns)
+    assert re.search(message, line)
+
+
+@pytest.mark.parametrize(
+    "values, name",
+    [
+        (["purchase"] * 4, "event"),
+        (["Berlin", "Paris", "Rome", "Paris"], "city"),
+        (["Drama", "Play", "Novel", "Poem"], "genre"),
+        ([1, 2, 3, 7], "weekday"),
+        ([1, 2, 1, 9], "quantity"),
+    ],
+)
+def test_other_columns_are_left_in_peace(tmp_path, values, name):
+    assert note(write(tmp_path, log(values, name))) == []
+
+
+def test_a_threshold_that_is_given_is_not_doubted(tmp_path):
+    table = write(tmp_path, "user,item,rating\nu1,a,4\nu1,b,3\nu2,b,.5\n")
+    assert note(table, min_rating=4.0) == []
+
+
+def test_errors_say_which_column_is_read_as_the_rating(tmp_path):
+    for text, message in (
+        ("user,item,score\nu,a,80\n", "csv, column score: ratings go up to 80, not 5"),
+        ("u,a,1300000000,5\n", "column 3: ratings go up to 1300000000, so .*--columns USER"),
+        ("user,item,score\nu,a,good\n", "the rating 'good' is not a number; .*column score"),
+        ("user,item,score\nu,a,1\nu,b,0\n", r"at least 4 \(column score: 0 to 1\); lower"),
+    ):
+        with pytest.raises(UserError, match=message):
+            data.load(write(tmp_path, text), min_user_items=1)
 
 
 def test_very_few_users_and_many_items_look_swapped(tmp_path):

@@ -82,7 +82,7 @@ def test_blanks_at_the_ends_are_treated_alike_by_every_reader(tmp_path):
     expected = {("u1", "a"), ("u1", "b"), ("u2", "a")}
     rows = [("u1", "a"), (" u1 ", "b "), ("u2\t", "a\u00a0")]
     assert pairs(data.from_pairs(*zip(*rows))) == expected
-    for divider in ",":
+    for divider in ",;|":
         text = "".join(divider.join(row) + "\n" for row in rows)
         path = write(tmp_path, f"user{divider}item\n{text}")
         assert pairs(data.load(path, min_user_items=1)) == expected

@@ -5,7 +5,9 @@ import pytest
 from helpers import pairs, write
 
 from macrid import data
+from macrid.config import Config
 from macrid.data import checks
+from macrid.data.sources import interactions_of
 from macrid.errors import UserError
 
 
@@ -60,10 +62,32 @@ def test_a_movielens_folder_brings_titles_and_all_genres(tmp_path):
     np.testing.assert_array_equal(interactions.categories.toarray(), [[1, 1], [0, 0], [0, 0]])
 
 
+def test_the_raw_folders_of_ml_1m_and_ml_100k_are_read(tmp_path):
+    old, older = tmp_path / "ml-1m", tmp_path / "ml-100k"
+    for folder in (old, older):
+        folder.mkdir()
+    (old / "ratings.dat").write_text("1::7::5::9\n1::8::4::9\n2::7::3::9\n")
+    films = "7::Heat, The (1995)::Crime|Action\n8::Caf\u00e9 (1999)::Drama\n"
+    (old / "movies.dat").write_bytes(films.encode("latin-1"))
+    (older / "u.data").write_text("1\t7\t5\t9\n1\t8\t4\t9\n2\t7\t3\t9\n")
+    films = '7|Heat, "The (1995)|01-Jan-1995||http|1|1|0\n8|Caf\u00e9 (1999)||||0|0|1\n'
+    (older / "u.item").write_bytes(films.encode("latin-1"))
+    (older / "u.genre").write_text("Action|0\nCrime|1\nDrama|2\n\n")
+    for folder, title in ((old, "Heat, The (1995)"), (older, 'Heat, "The (1995)')):
+        interactions = data.load(folder, min_user_items=1)
+        assert pairs(interactions) == {("1", "7"), ("1", "8")}
+        assert list(interactions.titles) == [title, "Caf\u00e9 (1999)"]
+        assert interactions.category_names == ("Action", "Crime", "Drama")
+        np.testing.assert_array_equal(interactions.categories.toarray(), [[1, 1, 0], [0, 0, 1]])
+
+
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         data.load(tmp_path / "nothing.csv")
     with pytest.raises(UserError, match="has no ratings.csv"):
+        data.load(tmp_path)
+    write(tmp_path, "u,a\n", "x.inter")
+    with pytest.raises(UserError, match="has no ratings.csv; .* a CSV/TSV file, such as .*x.inter"):
         data.load(tmp_path)
 
 
@@ -92,6 +116,87 @@ def test_categories_say_which_column_and_how_many_items_have_one(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             data.load(table, min_user_items=1, categories=str(source), columns="kunde,artikel")
+
+
+SEQUENCES = "item_id:token\tclass:token_seq\na\tAction Drama\nb\tDrama\nc\t\n"
+
+
+def test_columns_with_a_colon_are_columns_of_categories(tmp_path, monkeypatch):
+    table = write(tmp_path, "user,item\nu1,a\nu1,b\nu2,c\n")
+    items = write(tmp_path, SEQUENCES, "ml:100k.item")
+    monkeypatch.chdir(tmp_path)
+    for source in (f"{items}:class:token_seq", f"{items}:class", "ml:100k.item:class:token_seq"):
+        interactions = data.load(table, min_user_items=1, categories=source)
+        assert interactions.category_names == ("Action", "Drama")
+        np.testing.assert_array_equal(interactions.categories.toarray(), [[1, 1], [0, 1], [0, 0]])
+    own = "user_id:token\titem_id:token\tclass:token_seq\nu1\ta\tx y\nu1\tb\tz\n"
+    own = data.load(write(tmp_path, own), min_user_items=1, categories="class:token_seq")
+    assert own.category_names == ("x", "y", "z")
+    two = write(tmp_path, "item,kind:a,kind:b\na,x,y\n", "two.csv")
+    assert data.read_categories(two, "kind:b") == {"a": ["y"]}
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("kind", ("", "kind")),
+        ("items.csv:kind", ("items.csv", "kind")),
+        ("no/items.csv:class:token_seq", ("no/items.csv", "class:token_seq")),
+        ("class:token_seq", ("", "class:token_seq")),
+        (r"C:\data\items.csv:kind", (r"C:\data\items.csv", "kind")),
+        (r"C:\data\items.csv:class:token", (r"C:\data\items.csv", "class:token")),
+        (r"C:\data\items.csv", (r"C:\data\items.csv", "")),
+        ("", ("", "")),
+    ],
+)
+def test_file_and_column(text, expected):
+    assert data.file_and_column(text) == expected
+
+
+def test_categories_that_seem_undivided_or_otherwise_written_are_told(tmp_path):
+    table = write(tmp_path, "user,item\n" + "".join(f"u,{k}\nv,{k}\n" for k in range(64)))
+    kinds = [" ".join(letter for j, letter in enumerate("abcdef") if k >> j & 1) for k in range(64)]
+    items = write(
+        tmp_path,
+        "item,kind\n"
+        + "".join(f"0{k},{kinds[k]}\n" for k in range(9))
+        + "".join(f"{k},{kinds[k]}\n" for k in range(9, 64)),
+        "items.csv",
+    )
+    lines = checks.describe(data.load(table, categories=f"{items}:kind"))
+    assert (
+        "9 items have no category as they are written otherwise there, such as '00' for"
+        in lines[-2]
+    )
+    assert (
+        "63 categories are 6 if divided at blanks; divide several of one item by '|'" in lines[-1]
+    )
+
+
+def test_dicts_are_rows_with_names():
+    rows = [{"user": "u1", "item": "a", "rating": 5, "event": "buy"}]
+    rows += [{"rating": 1, "item": "b", "user": "u1"}, {"user": "u2", "item": "a", "rating": 4}]
+    found = interactions_of(rows, Config(min_user_items=1))
+    assert pairs(found) == {("u1", "a"), ("u2", "a")}
+    assert "user=user, item=item, rating=rating; ignored: event" in found.report["columns"]
+    named = [{"wer": "u1", "was": "a"}, {"wer": "u2", "was": "b"}]
+    found = interactions_of(named, Config(min_user_items=1, columns="wer,was"))
+    assert pairs(found) == {("u1", "a"), ("u2", "b")}
+    for rows, message in (
+        ([{"user": 1, "item": 2}, {"user": 3}], "row 1 .the first is 0.: the item id is empty"),
+        (
+            [{"wer": 1, "was": 2}],
+            "the dicts: the columns are wer, was, expected names such as user",
+        ),
+        ([(1, 2), {"user": 3}], "row 1 .the first is 0. is {'user': 3}, expected a path"),
+    ):
+        with pytest.raises(UserError, match=message):
+            interactions_of(rows, Config(min_user_items=1))
+
+
+def test_columns_of_different_lengths_are_refused():
+    with pytest.raises(UserError, match="the columns have .1, 2. rows"):
+        data.from_pairs(["u", "v"], ["a"])
 
 
 class NA:

@@ -1,7 +1,9 @@
 """From a ratings file to rows: the columns that are read, and what is said of a bad file."""
 
 import gzip
+import os
 import re
+import threading
 
 import pytest
 from helpers import ROOT, pairs, write
@@ -52,8 +54,12 @@ BAD = {
     ),
     "one field": ("hello\n", "line 1: found 1 field, 'hello', expected user,item"),
     "another separator": (
-        "user|item|rating\nu|a|5\n",
+        "user~item~rating\nu~a~5\n",
         "line 1: found 1 field, 'user.item.rating', .*; divide the fields by commas or tabs",
+    ),
+    "lists of items": (
+        "0 1 2 3\n1 5\n",
+        "line 1: found 1 field, '0 1 2 3', .*; if it is 'user item item ...': awk .* > ratings.csv",
     ),
     "five fields": ("u1,a,5,1,x\n", "line 1: found 5 fields, .* say which they are by columns"),
     "an unknown header over numbers": (
@@ -96,8 +102,8 @@ def test_bad_tables_name_file_line_and_remedy(tmp_path, text, message):
 def test_other_encodings_and_binary_files_are_refused(tmp_path):
     with pytest.raises(UserError, match="ratings.csv, line 4: is not UTF-8 text .byte 0xe9.; save"):
         data.load(write(tmp_path, "u1,a,5\n" * 3 + "u1,café,5\n", encoding="latin-1"))
-    (tmp_path / "x.csv").write_bytes(gzip.compress(b"u1,a,5\n"))
-    with pytest.raises(UserError, match="is not UTF-8 text"):
+    (tmp_path / "x.csv").write_bytes(gzip.compress(b"u1,a,5\nu1,\xe9,5\n"))
+    with pytest.raises(UserError, match="x.csv, line 2: is not UTF-8 text"):
         data.load(tmp_path / "x.csv")
 
 
@@ -146,6 +152,181 @@ def test_the_columns_are_found_or_named_and_told(tmp_path, text, columns, told):
     interactions = data.load(write(tmp_path, text), min_user_items=1, columns=columns)
     assert pairs(interactions) == PLAIN
     assert re.search(f"^columns: .*{told}", checks.describe(interactions)[1])
+
+
+ROWS = [(u, i, 1 + (u * i + u + i) % 5) for u in range(60) for i in range(u % 7, 40, 10)]
+
+
+def lines(mark, title=lambda k: "a title", header="user item title rating", rows=ROWS):
+    """A file whose third column, of titles, is ignored."""
+    head = [mark.join(header.split())] if header else []
+    body = [mark.join([str(u), str(i), title(k), str(r)]) for k, (u, i, r) in enumerate(rows)]
+    return "\n".join(head + body) + "\n"
+
+
+def lone(k):
+    return {10: '"Heroes', 50: 'sea"'}.get(k, "a title")
+
+
+@pytest.mark.parametrize("mark", ["\t", ",", ";", "|"])
+@pytest.mark.parametrize(
+    "title",
+    {
+        "one over 40 rows": lone,
+        "one to the end": lambda k: '"Heroes' if k == 10 else "a title",
+        "over two rows": lambda k: {10: '"Heroes', 11: 'sea"'}.get(k, "a title"),
+        "at the end of a title": lambda k: {10: 'sea"', 20: '"Heroes'}.get(k, "a title"),
+        "within": lambda k: '"Crocodile" Dundee' if k == 10 else "a title",
+    }.values(),
+)
+def test_a_lone_quote_swallows_no_row(tmp_path, mark, title):
+    whole = data.load(write(tmp_path, lines(mark)), min_user_items=1)
+    quoted = data.load(write(tmp_path, lines(mark, title)), min_user_items=1)
+    assert pairs(quoted) == pairs(whole) and quoted.report["rows"] == len(ROWS)
+    (line,) = [line for line in checks.describe(quoted) if line.startswith("read: ")]
+    assert f"read: {len(ROWS)} rows" in line and (
+        "quotes read as they stand" in line or title(20) == '"Heroes'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    {
+        "beside quotes that are needed": lines(
+            ",", lambda k: lone(k) if k < 60 else '"a title, the"'
+        ),
+        "in an id": lines(",").replace("\n10,", '\n"10,', 1).replace("\n20,", '\n20",', 1),
+        "in a rating": lines(",") + '70,1,x,"5\n71,1,x,5"\n',
+    }.values(),
+)
+def test_a_lone_quote_that_may_mean_something_is_refused_with_its_line(tmp_path, text):
+    opens = 1 + next(k for k, line in enumerate(text.splitlines()) if line.count('"') == 1)
+    with pytest.raises(UserError, match=f"line {opens}: (a quote opens here|is not CSV or TSV)"):
+        data.load(write(tmp_path, text), min_user_items=1)
+
+
+def test_texts_of_several_lines_are_read(tmp_path):
+    text = lines(",", lambda k: f'"good, yes\r\nbut {k}, really, no, 5\n\nbye, 1"')
+    interactions = data.load(write(tmp_path, text), min_user_items=1)
+    assert pairs(interactions) == pairs(data.load(write(tmp_path, lines(",")), min_user_items=1))
+    assert interactions.report["rows"] == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    "mark, name", {";": "';'", "|": "'|'", "::": "'::'", " ": "blanks"}.items()
+)
+@pytest.mark.parametrize("header", ["user item rating\n", ""])
+@pytest.mark.parametrize("comma", [False, True])
+def test_other_separators_and_decimal_commas_are_read_and_told(tmp_path, mark, name, header, comma):
+    rows = [(f"{u}", f"{i}", f"{r - 0.5}") for u, i, r in ROWS]
+    expected = {(u, i) for u, i, r in rows if float(r) >= 3}
+    text = header + "".join(" ".join(row) + "\n" for row in rows)
+    text = text.replace(" ", mark)
+    if comma:
+        text = text.replace(".", ",")
+    interactions = data.load(write(tmp_path, text), min_rating=3, min_user_items=1)
+    assert pairs(interactions) == expected
+    (line,) = [line for line in checks.describe(interactions) if line.startswith("read: ")]
+    assert line == f"read: {len(rows)} rows; fields divided by {name}" + ", decimal commas" * comma
+
+
+def test_decimal_commas_between_commas(tmp_path):
+    quoted = write(tmp_path, 'user,item,rating\nu1,a,"4,5"\nu1,b,"3,5"\n')
+    assert pairs(data.load(quoted, min_user_items=1)) == {("u1", "a")}
+    with pytest.raises(UserError, match="line 2: found 4 fields, .*by ';' if its comma is a dec"):
+        data.load(write(tmp_path, "user,item,rating\nu1,a,4,5\n"))
+    split = data.load(write(tmp_path, "u1,a,4,5\nu1,b,4,0\n"), min_user_items=1)
+    assert "column 4 holds 0 and 5 only" in checks.describe(split)[-1]
+
+
+@pytest.mark.parametrize(
+    "text, columns, first",
+    {
+        "letters over numbers": ("A1,X1,5\n1,2,4\n3,2,4\n", "1,2,3", ("A1", "X1")),
+        "a known name as an id": ("u1,book,5\nu2,film,4\n", "1,2,3", ("u1", "book")),
+        "the same without columns": ("u1,book,5\nu2,film,4\n", None, ("u1", "book")),
+        "without a rating": ("u1,book\nu2,film\n", "1,2", ("u1", "book")),
+        "an id that comes again": ("ann,book\nbob,book\n", "1,2", ("ann", "book")),
+    }.values(),
+)
+def test_a_row_of_data_is_not_taken_for_a_header(tmp_path, text, columns, first):
+    interactions = data.load(write(tmp_path, text), min_user_items=1, columns=columns)
+    assert first in pairs(interactions) and interactions.report["rows"] == text.count("\n")
+
+
+@pytest.mark.parametrize("columns", ["1,2,3", "1,2"])
+def test_a_header_is_not_taken_for_data(tmp_path, columns):
+    for header in ("user,item,rating", "kunde,artikel,note"):
+        text = f"{header}\n" + "".join(f"{u},{i},{r}\n" for u, i, r in ROWS)
+        interactions = data.load(write(tmp_path, text), min_user_items=1, columns=columns)
+        assert interactions.report["rows"] == len(ROWS)
+        assert "the first line is the header" in interactions.report["columns"]
+
+
+def packed(text):
+    return gzip.compress(text.encode())
+
+
+def test_gzip_is_read_and_damage_told(tmp_path):
+    path = tmp_path / "ratings.csv.gz"
+    path.write_bytes(packed("u1,a,5\nu1,b,4\nu2,a,5\n"))
+    assert pairs(data.load(path, min_user_items=1)) == PLAIN
+    path.write_bytes(packed(lines(","))[:100])
+    with pytest.raises(UserError, match="ratings.csv.gz: is cut or damaged .*fetch it"):
+        data.load(path)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    {
+        "zip": (b"PK\x03\x04...", "is a zip or an Excel workbook; unpack it, or save"),
+        "xz": (b"\xfd7zXZ...", "is packed by xz; unpack it"),
+        "UTF-16": ("user,item\n".encode("utf-16"), "is UTF-16 text; save it as plain UTF-8 text"),
+        "JSON lines": (
+            b'{"asin": "B0", "overall": 5}\n',
+            "line 1: is JSON; .*data_scripts/amazon.py",
+        ),
+        "a list of JSON": (b'[\n{"asin": "B0"}]\n', "line 1: is JSON"),
+        "Parquet": (b"PAR1....", "is Parquet, which pyarrow reads|is no whole Parquet file"),
+    }.values(),
+)
+def test_what_is_no_csv_says_so(tmp_path, content, message):
+    (tmp_path / "ratings.csv").write_bytes(content)
+    with pytest.raises(UserError, match=f"ratings.csv.* {message}"):
+        data.load(tmp_path / "ratings.csv")
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    def through_pipe(text, **options):
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        writer = threading.Thread(target=path.write_text, args=(text,))
+        writer.start()
+        try:
+            return data.load(path, min_user_items=1, **options)
+        finally:
+            writer.join()
+            path.unlink()
+
+    interactions = through_pipe("user,item\nu1,a\nu1,b\nu2,a\n")
+    assert pairs(interactions) == PLAIN
+    assert "is a pipe, read once" in checks.describe(interactions)[-1]
+    with pytest.raises(UserError, match="line 12: a quote opens here"):
+        through_pipe(lines(",", lone))
+    with pytest.raises(UserError, match="is a pipe, which is read once; save it as a file"):
+        through_pipe("user,item,kind\nu1,a,x\n", categories="kind")
+
+
+def test_parquet_is_read(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "ratings.parquet"
+    frame = pandas.DataFrame(ROWS, columns=["user", "item", "rating"])
+    frame["kind"] = [["x", "y"]] * len(frame)
+    frame.to_parquet(path)
+    interactions = data.load(path, min_user_items=1, categories=f"{path}:kind")
+    assert pairs(interactions) == {(f"{u}", f"{i}") for u, i, r in ROWS if r >= 4}
+    assert interactions.category_names == ("x", "y")
 
 
 def test_the_docs_list_the_known_names():
