@@ -5,6 +5,7 @@ against a direct computation.
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,22 +25,7 @@ from macrid.experiments import planning, results, systems
 from macrid.interpret import drawing
 from macrid.training import fit
 
-QUICK = (
-    "--K",
-    2,
-    "--d",
-    6,
-    "--max-epochs",
-    3,
-    "--min-user-items",
-    3,
-    "--precision",
-    "float64",
-    "--folds",
-    3,
-    "--jobs",
-    2,
-)
+QUICK = "--K 2 --d 6 --max-epochs 3 --min-user-items 3 --precision float64 --folds 3 --jobs 2"
 ROWS = ("popularity", "EASE", "MultiVAE", "MacridVAE", "SEM-MacridVAE-categorical")
 
 
@@ -66,21 +52,8 @@ def words(ratings):
     options.write_text(
         "[MultiVAE]\nhidden = [8]\nlatent = 4\nmax_epochs = 3\n[EASE]\nregularisation = 20.0\n"
     )
-    return [
-        "table2",
-        "--data",
-        ratings,
-        "--categories",
-        "kind",
-        *QUICK,
-        "--seeds",
-        0,
-        1,
-        "--options",
-        options,
-        "--systems",
-        *ROWS,
-    ]
+    data = ("--data", ratings, "--categories", "kind", "--options", options)
+    return ["table2", *data, *QUICK.split(), "--seeds", 0, 1, "--systems", *ROWS]
 
 
 def start(words, **more):
@@ -273,92 +246,105 @@ def test_ctrl_c_is_one_line_and_keeps_what_is_finished(words, tmp_path):
     assert not (folder / "table.md").exists()
 
 
-def test_other_options_are_refused_in_a_folder(command, made, words, ratings, tmp_path):
-    folder = made[0]
-    before = (folder / "table.json").read_bytes()
-    refused(command("reproduce", *words, "--K", 3, "--out", folder), "K = 2, not 3", "--overwrite")
-    refused(command("reproduce", *words, "--folds", 4, "--out", folder), "folds = 3, not 4")
-    refused(
-        command("reproduce", "table3", *words[1 : words.index("--systems")], "--out", folder),
-        "table = table2, not table3",
-    )
+OTHERS = {
+    "an option": ("--K 3", ["K = 2, not 3", "--overwrite"]),
+    "folds": ("--folds 4", ["folds = 3, not 4"]),
+    "a row's option": (
+        "--options other.toml",
+        ["EASE.fold0.npz", "regularisation = 20.0, not 10.0"],
+    ),
+    "data": ("--data other.csv", ["hash of the data"]),
+}
+
+
+@pytest.mark.parametrize("more, messages", OTHERS.values(), ids=OTHERS)
+def test_other_options_are_refused_in_a_folder(
+    call, made, words, ratings, tmp_path, more, messages
+):
+    folder, before = made[0], (made[0] / "table.json").read_bytes()
     (tmp_path / "other.toml").write_text("[EASE]\nregularisation = 10.0\n")
-    refused(
-        command("reproduce", *words, "--options", tmp_path / "other.toml", "--out", folder),
-        "EASE.fold0.npz",
-        "regularisation = 20.0, not 10.0",
-    )
-    changed = tmp_path / "some.csv"
-    changed.write_text(ratings.read_text() + "59,0,a\n")
-    refused(command("reproduce", *words, "--data", changed, "--out", folder), "hash of the data")
-    refused(
-        command("reproduce", *words, "--out", ratings.parent), "holds '", "give --out a new folder"
-    )
-    refused(command("reproduce", *words, "--out", ratings), "is a file")
+    (tmp_path / "other.csv").write_text(ratings.read_text() + "59,0,a\n")
+    done = call("reproduce", *words, *more.split(), "--out", folder, cwd=tmp_path)
+    refused(done, *messages)
     assert (folder / "table.json").read_bytes() == before
 
 
-def test_fewer_rows_and_one_process_give_the_same_figures(command, made, words, tmp_path):
-    few = [
-        *words[: words.index("--systems")],
-        "--systems",
-        "MacridVAE",
-        "EASE",
-        "--jobs",
-        1,
-        "--quiet",
-    ]
-    done = command(
-        "reproduce", *few, "--out", tmp_path / "few", "--reference", "EASE", "--test", "permutation"
-    )
+def test_another_table_is_refused_in_a_folder(call, made, words):
+    rows = words[1 : words.index("--systems")]
+    done = call("reproduce table3", *rows, "--out", made[0])
+    refused(done, "table = table2, not table3")
+
+
+def test_a_folder_of_other_things_is_refused(call, words, ratings):
+    done = call("reproduce", *words, "--out", ratings.parent)
+    refused(done, "holds '", "give --out a new folder")
+    refused(call("reproduce", *words, "--out", ratings), "is a file")
+
+
+@pytest.fixture(scope="module")
+def few(command, words, tmp_path_factory):
+    """(a table of two rows by one process, its words)."""
+    folder = tmp_path_factory.mktemp("few") / "table"
+    rows = ("--systems", "MacridVAE", "EASE", "--jobs", 1, "--quiet")
+    few = [*words[: words.index("--systems")], *rows, "--reference", "EASE"]
+    done = command("reproduce", *few, "--test", "permutation", "--out", folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    found, whole = table(tmp_path / "few"), {row["name"]: row for row in table(made[0])["systems"]}
-    assert [row["name"] for row in found["systems"]] == ["EASE", "MacridVAE"] and found[
-        "reference"
-    ] == "EASE"
-    assert [row["figures"] for row in found["systems"]] == [
-        whole[row["name"]]["figures"] for row in found["systems"]
-    ]
-    assert all(
-        1e-4 <= one["p"] <= 1 and one["system"] == "MacridVAE" for one in found["comparisons"]
-    )
-    (tmp_path / "few" / "units" / "EASE.fold1.npz").write_bytes(b"PK")
-    refused(command("reproduce", *few, "--out", tmp_path / "few"), "EASE.fold1.npz", "delete it")
-    assert (
-        command(
-            "reproduce", *few, "--out", tmp_path / "few", "--overwrite", "--reference", "EASE"
-        ).returncode
-        == 0
-    )
-    assert table(tmp_path / "few")["systems"] == found["systems"]
+    return folder, few
 
 
-def test_mistakes_are_one_line_and_leave_no_folder(command, words, ratings, tmp_path):
-    out = ("--out", tmp_path / "no")
-    refused(command("reproduce", *words, *out, "--systems", "EASY"), "there is no 'EASY'", "EASE")
-    refused(
-        command("reproduce", *words, *out, "--systems", "SEM-MacridVAE"),
-        "no features of pictures",
-        "--features FILE",
-    )
-    refused(command("reproduce", *words, *out, "--reference", "ItemKNN"), "no row 'ItemKNN'")
-    refused(command("reproduce", *words, *out, "--split", "holdout"), "exclude each other")
-    refused(command("reproduce", *words, *out, "--betas", 1), "--betas is for figure5")
-    refused(command("reproduce", "figure5", "--beta", 1, *out), "beta", "--betas")
-    (tmp_path / "bad.toml").write_text("[MultiVAE]\nlayers = 3\n")
-    refused(
-        command("reproduce", *words, *out, "--options", tmp_path / "bad.toml"),
-        "unknown 'layers'",
-        "hidden",
-    )
-    (tmp_path / "bad.toml").write_text("[MultiVEA]\nhidden = [3]\n")
-    refused(
-        command("reproduce", *words, *out, "--options", tmp_path / "bad.toml"),
-        "'MultiVEA' is no row",
-    )
-    refused(command("reproduce", *words, *out, "--seeds", -1), "seed is -1")
+def test_fewer_rows_and_one_process_give_the_same_figures(few, made):
+    found = table(few[0])
+    whole = {row["name"]: row["figures"] for row in table(made[0])["systems"]}
+    assert [row["name"] for row in found["systems"]] == ["EASE", "MacridVAE"]
+    for row in found["systems"]:
+        assert row["figures"] == whole[row["name"]]
+
+
+def test_another_reference_and_the_permutation_test(few):
+    found = table(few[0])
+    assert found["reference"] == "EASE"
+    for comparison in found["comparisons"]:
+        assert 1e-4 <= comparison["p"] <= 1 and comparison["system"] == "MacridVAE"
+
+
+def test_a_damaged_unit_is_named_and_made_anew(call, few, tmp_path):
+    folder, words = few
+    expected = table(folder)["systems"]
+    damaged = shutil.copytree(folder, tmp_path / "table")
+    (damaged / "units" / "EASE.fold1.npz").write_bytes(b"PK")
+    refused(call("reproduce", *words, "--out", damaged), "EASE.fold1.npz", "delete it")
+    again = call("reproduce", *words, "--out", damaged, "--overwrite")
+    assert again.returncode == 0, again.stderr
+    assert table(damaged)["systems"] == expected
+
+
+MISTAKES = {
+    "no such row": ("--systems EASY", ["there is no 'EASY'", "EASE"]),
+    "no pictures": ("--systems SEM-MacridVAE", ["no features of pictures", "--features FILE"]),
+    "no reference": ("--reference ItemKNN", ["no row 'ItemKNN'"]),
+    "two splits": ("--split holdout", ["exclude each other"]),
+    "betas": ("--betas 1", ["--betas is for figure5"]),
+    "a row's option": ("--options layers.toml", ["unknown 'layers'", "hidden"]),
+    "options of no row": ("--options typo.toml", ["'MultiVEA' is no row"]),
+    "a seed": ("--seeds -1", ["seed is -1"]),
+}
+
+
+@pytest.mark.parametrize("more, messages", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_and_leaves_no_folder(call, words, tmp_path, more, messages):
+    (tmp_path / "layers.toml").write_text("[MultiVAE]\nlayers = 3\n")
+    (tmp_path / "typo.toml").write_text("[MultiVEA]\nhidden = [3]\n")
+    refused(call("reproduce", *words, *more.split(), "--out", "no", cwd=tmp_path), *messages)
     assert not (tmp_path / "no").exists()
-    refused(command("reproduce", *words, *out, "--K", 100), "MacridVAE.fold", "lower K")
+
+
+def test_beta_is_not_given_where_it_varies(call, tmp_path):
+    refused(call("reproduce figure5 --beta 1 --out no", cwd=tmp_path), "beta", "--betas")
+
+
+def test_what_fails_in_a_worker_names_its_unit(command, words, tmp_path):
+    done = command("reproduce", *words, "--K", 100, "--out", tmp_path / "no")
+    refused(done, "MacridVAE.fold", "lower K")
 
 
 def planned(*words):
@@ -485,45 +471,39 @@ def test_pictures_by_fold_are_the_rows_of_all_items():
     assert result.facts["epochs"] == 1 and result.facts["items"] == len(split.items)
 
 
-def test_figure_5_has_a_point_for_each_beta(command, ratings, tmp_path):
-    (tmp_path / "o.toml").write_text(
-        "[MultiVAE]\nhidden = [8]\nlatent = 4\nmax_epochs = 3\n[SEM-MacridVAE-beta-5]\nmax_epochs"
-        " = 2\n"
-    )
-    words = (
-        "figure5",
-        "--data",
-        ratings,
-        "--categories",
-        "kind",
-        *QUICK,
-        "--betas",
-        5,
-        0.1,
-        "--options",
-        tmp_path / "o.toml",
-        "--out",
-        tmp_path / "f",
-    )
-    done = command("reproduce", *words)
+@pytest.fixture(scope="module")
+def figure5(command, ratings, tmp_path_factory):
+    """The folder of a quick Figure 5, of which one row has an option of its own."""
+    folder = tmp_path_factory.mktemp("figure5")
+    of_multivae = "[MultiVAE]\nhidden = [8]\nlatent = 4\nmax_epochs = 3\n"
+    (folder / "o.toml").write_text(of_multivae + "[SEM-MacridVAE-beta-5]\nmax_epochs = 2\n")
+    data = ("--data", ratings, "--categories", "kind", "--options", folder / "o.toml")
+    done = command(f"reproduce figure5 {QUICK} --betas 5 0.1", *data, "--out", folder / "f")
     assert done.returncode == 0, done.stderr
-    rows = table(tmp_path / "f")["systems"]
-    assert [(row["series"], row["beta"]) for row in rows] == [
-        (name, beta) for name in ("SEM-MacridVAE", "MacridVAE", "MultiVAE") for beta in (0.1, 5.0)
-    ]
+    return folder / "f"
+
+
+def test_figure_5_has_a_point_for_each_beta(figure5):
+    rows = table(figure5)["systems"]
+    series = ("SEM-MacridVAE", "MacridVAE", "MultiVAE")
+    points = [(name, beta) for name in series for beta in (0.1, 5.0)]
+    assert [(row["series"], row["beta"]) for row in rows] == points
     assert [row["epochs"] for row in rows[:2]] == [3, 2]
-    for row in rows:
-        assert all(
-            0 <= row["independence"][name]["mean"] <= 1 and row["independence"][name]["stderr"] >= 0
-            for name in results.INDEPENDENCE
-        )
-    assert (
-        rows[4]["options"]["beta"] == 0.1
-        and "Independence of dimensions" in (tmp_path / "f" / "table.md").read_text()
-    )
-    for name in ("figure5", "figure5_recall20"):
-        with Image.open(tmp_path / "f" / f"{name}.png") as picture:
-            assert min(picture.size) > 600
+    assert rows[4]["options"]["beta"] == 0.1
+
+
+def test_figure_5_measures_independence(figure5):
+    for row in table(figure5)["systems"]:
+        for name in results.INDEPENDENCE:
+            figure = row["independence"][name]
+            assert 0 <= figure["mean"] <= 1 and figure["stderr"] >= 0
+    assert "Independence of dimensions" in (figure5 / "table.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["figure5", "figure5_recall20"])
+def test_figure_5_is_drawn(figure5, name):
+    with Image.open(figure5 / f"{name}.png") as picture:
+        assert min(picture.size) > 600
 
 
 def test_the_picture_of_a_table_says_what_is_off_its_scale(made):
