@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from macrid import backend, files, model, run_folder, terminal
+from macrid.data.ids import other_spelling
 from macrid.errors import UserError
 from macrid.interpret import drawing, knobs, macro, trajectory
 from macrid.interpret.trajectory import Space, Trajectory
@@ -152,7 +153,9 @@ def _place(name, ids, flag):
     """The place of an id among `ids`."""
     places = np.flatnonzero(ids == name)
     if not len(places):
-        raise UserError(f"{flag} is '{name}', unknown to the run; its ids look like '{ids[0]}'")
+        near = other_spelling(name, ids.tolist())
+        hint = f"there it is '{near}'" if near else f"its ids look like '{ids[0]}'"
+        raise UserError(f"{flag} is '{name}', unknown to the run; {hint}")
     return int(places[0])
 
 

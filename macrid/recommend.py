@@ -7,6 +7,7 @@ import numpy as np
 
 from macrid import backend, data, files, terminal
 from macrid.data import checks
+from macrid.data.ids import other_spelling
 from macrid.data.opening import opened
 from macrid.errors import UserError
 from macrid.recommender import USERS_AT_A_TIME, Recommender
@@ -144,10 +145,11 @@ def _histories(flags, model):
         hint = hint or "are its ids those of the data?"
         raise UserError(f"{flags.histories}: has no item that the run knows; {hint}")
     if not known.all():
-        example = read.items[~known][0]
+        example = str(read.items[~known][0])
+        near = other_spelling(example, model.items.tolist())
         _warn(
             f"{(~known).sum():,} items of the histories are unknown to the run and left"
-            f" out, such as '{example}'"
+            f" out, such as '{example}'" + (f", which is '{near}' there" if near else "")
         )
     left_out = (~has_items).sum() + read.report["users_without_adoptions"]
     if left_out:
@@ -171,6 +173,11 @@ def _lines(path, known):
         for line, text in enumerate(file, 1):
             name = text.strip()
             if name and name not in known:
+                if near := other_spelling(name, known):
+                    raise UserError(
+                        f"{path}, line {line}: user '{name}' is unknown to the run; there it is"
+                        f" '{near}'"
+                    )
                 raise UserError(
                     f"{path}, line {line}: user '{name}' is unknown to the run, or had too few"
                     " adoptions; remove the line, or give --histories"

@@ -145,14 +145,13 @@ def _of_scale(table, min_rating):
         return []
     lowest, highest = table.ratings.min(), table.ratings.max()
     below = np.count_nonzero(table.ratings < 4)
-    higher = table.ratings[table.ratings > lowest]
-    median = np.median(table.ratings)
     if not below or (highest > 4 and below <= 0.55 * len(table.ratings)):
         return []
+    median, above = np.median(table.ratings), table.ratings[table.ratings > lowest]
     return [
         f"warning: {below:,} of {len(table.ratings):,} ratings are below 4 and count for nothing;"
         f" they go from {lowest:g} to {highest:g}: say by min_rating which count (--min-rating"
-        f" {max(median, higher.min(initial=highest)):g})"
+        f" {max(median, above.min(initial=highest)):g})"
     ]
 
 

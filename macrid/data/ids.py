@@ -98,6 +98,15 @@ def by_spelling(known: Iterable[str]) -> dict[str, str]:
     return {alike(name): name for name in known}
 
 
+def other_spelling(text: str, known: Iterable[str]) -> str:
+    """The one of the `known` ids that means the same as `text`, or ''.
+
+    >>> other_spelling("7.0", ["6", "007"])
+    '007'
+    """
+    return by_spelling(known).get(alike(text), "")
+
+
 def remarks(texts: list[str], kind: str) -> list[str]:
     """What looks like damage to the ids of the `kind` 'user' or 'item', a line each.
 

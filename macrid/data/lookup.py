@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from macrid.data.adoptions import csr_of_rows
-from macrid.data.ids import alike, as_id, by_spelling, is_id
+from macrid.data.ids import alike, as_id, by_spelling, is_id, other_spelling
 from macrid.data.matrix import adoptions
 from macrid.data.sources import listed
 from macrid.errors import UserError
@@ -58,7 +58,7 @@ class Lookup:
         """
         if (name := as_id(user)) in self.users:
             return self.users[name]
-        if near := by_spelling(self.users).get(alike(name)):
+        if near := other_spelling(name, self.users):
             raise UserError(f"user '{user}' is unknown to the model; there it is '{near}'")
         raise UserError(
             f"user '{user}' is unknown, or had fewer than {self.fewest} adoptions and was left out;"
