@@ -30,12 +30,15 @@ from tqdm import tqdm
 from macrid import terminal
 from macrid.data.swapped import why_swapped
 from macrid.errors import UserError
+from macrid.files import id_fault
 from macrid.pictures import features
 
 SERVER = "http://snap.stanford.edu/data/amazon/productGraph"
 NAMES = [name for name in TABLE_1 if name != "ml-latest-small"]
 SAMPLE = 1000  # rows that tell the order of the columns
 MOST_LINE = 4 << 20  # characters
+MOST_TEXT = 1000  # characters of a title or of a category's name
+MOST_NAMES = 100  # categories of an item
 LITERALS_RAISE = (  # what reading a line as a literal may raise
     ValueError,
     SyntaxError,
@@ -93,6 +96,12 @@ def main(argv=None):
         "--delay", type=float, default=1.0, help="seconds between two pictures (default: 1)"
     )
     arguments.add_argument(
+        "--private-addresses",
+        action="store_true",
+        help="fetch pictures also from this machine and private networks, such as a mirror of"
+        " your own (default: from public addresses only)",
+    )
+    arguments.add_argument(
         "--quiet", action="store_true", help="print nothing but errors and warnings"
     )
     flags = arguments.parse_args(argv)
@@ -117,7 +126,8 @@ def main(argv=None):
         features.save(saved, extracted)
         say(*features.report(extracted), f"saved     {saved}: add --features {saved}")
     if flags.pictures:
-        say(*fetch_pictures(out, flags.delay, flags.quiet))
+        public = not flags.private_addresses
+        say(*fetch_pictures(out, flags.delay, flags.quiet, public))
 
 
 def prepare(flags, out, say):
@@ -286,19 +296,22 @@ def _item(line, level):
     item, title, url = (value.get(key) or "" for key in ("asin", "title", "imUrl"))
     if not item or not all(isinstance(text, str) for text in (item, title, url)):
         raise ValueError("asin, title and imUrl must be text, and asin not empty")
+    if fault := id_fault(item):
+        raise ValueError(f"asin {fault}")
     paths = value.get("categories") or []
     is_list = isinstance(paths, list) and all(isinstance(path, list) for path in paths)
     if not is_list or not all(isinstance(name, str) for path in paths for name in path):
         raise ValueError("categories must be a list of lists of text")
     names = [path[1] if level == "second" else path[-1] for path in paths if len(path) > 1]
-    names = list(dict.fromkeys(_tidy(name).replace("|", "/") for name in names))
+    names = list(dict.fromkeys(_tidy(name).replace("|", "/") for name in names))[:MOST_NAMES]
     url = "" if "/no-img" in url else url.strip()
     return item, _tidy(title), [name for name in names if name], url
 
 
 def _tidy(text):
-    """On one line, without control characters, and &amp; as &."""
-    return " ".join("".join(c if c.isprintable() else " " for c in html.unescape(text)).split())
+    """On one line, without control characters, and &amp; as &; only so much of it."""
+    text = "".join(c if c.isprintable() else " " for c in html.unescape(text))
+    return " ".join(text.split())[:MOST_TEXT]
 
 
 if __name__ == "__main__":

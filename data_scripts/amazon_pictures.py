@@ -11,7 +11,7 @@ from collections import Counter
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 
-from download import SECONDS, web
+import web
 from tqdm import tqdm
 
 from macrid.errors import UserError
@@ -21,6 +21,10 @@ from macrid.pictures.reading import Unreadable, read_square
 
 AGENT = "macrid data_scripts/amazon.py (one picture at a time)"
 MOST_BYTES = 20 << 20
+MOST_SECONDS = 120  # for one picture
+MOST_ADDRESS = 2000  # characters
+MOST_FIELD = 4 << 20  # characters of a field in the tables that these scripts write
+FILE_NAME = re.compile("[0-9A-Za-z_-]{1,200}")  # what an item's id has to be
 TRIES = 4  # of one picture, with growing pauses
 PATIENCE = 3  # pictures in a row that a host may fail to send before the run leaves it alone
 MOST_SHOWN = 10  # reasons of pictures that are left out
@@ -33,12 +37,13 @@ MAY_PASS = (  # failures after which it is worth asking again
 )
 
 
-def fetch_pictures(out: Path, delay: float, quiet: bool) -> list[str]:
+def fetch_pictures(out: Path, delay: float, quiet: bool, public: bool = True) -> list[str]:
     """Fetch what is missing of pictures.csv into pictures/; return lines that say how it went.
 
     An address that has no readable picture is written to pictures_failed.csv and not asked again
     (remove that file to ask again). A host that fails (5xx, 429, no connection) is tried again,
-    then left alone: a later run asks it anew.
+    then left alone: a later run asks it anew. With `public`, an address of this machine or of a
+    private network has no picture.
     """
     folder, failed = out / "pictures", out / "pictures_failed.csv"
     folder.mkdir(exist_ok=True)
@@ -62,7 +67,7 @@ def fetch_pictures(out: Path, delay: float, quiet: bool) -> list[str]:
                 postponed += 1
                 continue
             try:
-                _fetch(folder, item, url, delay)
+                _fetch(folder, item, url, delay, public)
                 failures[host] = 0
             except Unreadable as error:
                 reasons.append(f"          left out: {item} {url} {error}")
@@ -96,11 +101,13 @@ class _Failing(Exception):
     """The server does not answer as it should; it may later."""
 
 
-def _fetch(folder, item, url, delay):
+def _fetch(folder, item, url, delay, public):
     """Fetch one picture under its item's name; Unreadable says why there is none.
 
     Pauses after every request.
     """
+    if len(url) > MOST_ADDRESS:
+        raise Unreadable(f"has an address of more than {MOST_ADDRESS:,} characters")
     try:
         address = urllib.parse.urlsplit(url)
         quoted = urllib.parse.quote(url, safe=":/?&=%+,;@~!$'()*#[]")
@@ -109,14 +116,14 @@ def _fetch(folder, item, url, delay):
         raise Unreadable(f"is no address ({error})") from None
     if address.scheme not in ("http", "https"):
         raise Unreadable("is no http or https address")
-    if not re.fullmatch("[0-9A-Za-z_-]+", item):
+    if not FILE_NAME.fullmatch(item):
         raise Unreadable("belongs to an item whose id is no file name")
     suffix = Path(address.path).suffix.lower()
     path = folder / (item + (suffix if suffix in features.SUFFIXES else ".jpg"))
     for attempt in range(TRIES):
         pause = delay
         try:
-            with web.open(request, timeout=SECONDS) as answer:
+            with web.opened(request, MOST_SECONDS, public) as answer:
                 content, length = answer.read(MOST_BYTES + 1), answer.headers.get("Content-Length")
             if len(content) > MOST_BYTES:
                 raise Unreadable(f"is larger than {MOST_BYTES:,} bytes")
@@ -135,6 +142,9 @@ def _fetch(folder, item, url, delay):
         except MAY_PASS as error:
             failure = f"failed ({getattr(error, 'reason', error)})"
             pause = delay * 2 ** (attempt + 1)
+        except web.NotPublic as error:
+            reason = f"({error}; to fetch it all the same: --private-addresses)"
+            raise Unreadable(f"is not fetched {reason}") from None
         except (HTTPException, ValueError) as error:
             raise Unreadable(f"cannot be read ({error!r})") from None
         finally:
@@ -144,5 +154,6 @@ def _fetch(folder, item, url, delay):
 
 def column(path: Path, number: int = 0) -> list[str]:
     """A column of a CSV file that these scripts wrote, without its header."""
+    csv.field_size_limit(MOST_FIELD)
     with open(path, encoding="utf-8", newline="") as file:
         return [row[number] for row in csv.reader(file)][1:]

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import re
 import ssl
 import stat
 import urllib.error
@@ -10,27 +11,16 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+import web
 from tqdm import tqdm
 
+from macrid import files
 from macrid.errors import UserError
-from macrid.files import locked
 
 BLOCK = 1 << 20
-SECONDS = 60
+A_DAY = 24 * 3600  # seconds that a file may take; what has arrived is kept
+MOST_BYTES = 64 << 30  # of a file whose size nobody has published
 KINDS = {32: "MD5", 64: "SHA-256"}  # by the number of hexadecimal digits
-
-# Only http and https, also after a redirection: an address may come from a file that others wrote.
-web = urllib.request.OpenerDirector()
-for _handler in (
-    urllib.request.ProxyHandler,
-    urllib.request.HTTPHandler,
-    urllib.request.HTTPSHandler,
-    urllib.request.HTTPRedirectHandler,
-    urllib.request.HTTPDefaultErrorHandler,
-    urllib.request.HTTPErrorProcessor,
-    urllib.request.UnknownHandler,
-):
-    web.add_handler(_handler())
 
 
 def download(
@@ -45,8 +35,9 @@ def download(
 
     `checksum` is an MD5 or a SHA-256; None where nobody has published one: then only the length is
     checked. What has arrived is kept beside it, under a name that only we give, and the next call
-    asks the server for the rest. A file with another checksum is removed. UserError says for each
-    address what went wrong and what can be done.
+    asks the server for the rest; a server's file that has changed meanwhile is fetched anew. A file
+    with another checksum is removed. UserError says for each address what went wrong and what can
+    be done.
     """
     path = Path(path)
     kind = KINDS[len(checksum or "0" * 64)]
@@ -55,13 +46,14 @@ def download(
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".macrid-download-{path.name}.part")
     try:
-        with _opened(part) as file, locked(part, wait=False):
+        with _opened(part) as file, files.locked(part, wait=False):
             try:
                 if not _is_there(path, kind, checksum):  # another process may just have finished
                     _fetch_first(urls, path, part, file, checksum, kind, size, quiet, remedy)
             finally:
                 if not file.seek(0, os.SEEK_END):
                     part.unlink(missing_ok=True)
+                    _mark(part).unlink(missing_ok=True)
     except BlockingIOError:
         raise UserError(
             f"{path}: another process is downloading it; wait for that, then run again"
@@ -103,10 +95,11 @@ def _fetch_first(urls, path, part, file, checksum, kind, size, quiet, remedy):
     failures = []
     for url in urls:
         try:
-            _fetch(url, file, path.name, size, quiet)
+            _fetch(url, file, part, path.name, checksum, size, quiet)
             arrived = hash_of(part, kind)
             if checksum in (None, arrived):
                 os.replace(part, path)
+                _mark(part).unlink(missing_ok=True)
                 return
             file.truncate(0)
             failures.append(f"{url} sent a file with {kind} {arrived}, expected {checksum}")
@@ -130,22 +123,25 @@ class _Cut(Exception):
     """The connection ended early."""
 
 
-def _fetch(url, file, name, size, quiet):
-    """Append what is missing of `url` to an open file."""
-    have = file.seek(0, os.SEEK_END)
+def _fetch(url, file, part, name, checksum, size, quiet):
+    """Append what is missing of `url` to the open file `part`."""
+    have, most = file.seek(0, os.SEEK_END), MOST_BYTES if size is None else size
     if size is not None and have == size:
         return
-    headers = {"User-Agent": "macrid"} | ({"Range": f"bytes={have}-"} if have else {})
-    request = urllib.request.Request(url, headers=headers)
-    with web.open(request, timeout=SECONDS) as answer:
-        if answer.status != 206:  # the server sends the whole file
-            have = 0
+    version = _version(part, url)
+    if not (version or checksum):  # nothing would tell that the rest is of another file
+        have = 0
+    headers = {"User-Agent": "macrid"}
+    if have:
+        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": version} if version else {})
+    with web.opened(urllib.request.Request(url, headers=headers), A_DAY) as answer:
+        have = _begin(answer, have, version, file)
+        if not have:
+            files.save_json(_mark(part), {"url": url, "version": _version_of(answer)})
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else size
-        if size is not None and total is not None and total > size:
-            raise _Cut(f"offers {total:,} bytes, expected {size:,}")
-        file.truncate(have)
-        file.seek(have)
+        if total is not None and total > most:
+            raise _Cut(f"offers {total:,} bytes, expected {'' if size else 'at most '}{most:,}")
         with tqdm(
             total=total,
             initial=have,
@@ -155,15 +151,51 @@ def _fetch(url, file, name, size, quiet):
             disable=True if quiet else None,
             leave=False,
         ) as bar:
-            while block := answer.read(BLOCK):
+            while block := answer.read1(BLOCK):
                 have += len(block)
-                if size is not None and have > size:
-                    raise _Cut(f"sends more than {size:,} bytes")
+                if have > most:
+                    raise _Cut(f"sends more than {most:,} bytes")
                 file.write(block)
                 bar.update(len(block))
             file.flush()
     if total is not None and have < total:
         raise _Cut(f"ended after {have:,} of {total:,} bytes")
+
+
+def _begin(answer, have, version, file):
+    """How many of the bytes that we have are kept: none where the server sends the whole file."""
+    if answer.status == 206:
+        where = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        if not where or int(where[1]) != have:
+            raise _Cut(f"sent another part than the one from byte {have:,} on")
+        if version and _version_of(answer) not in ("", version):
+            file.truncate(0)
+            raise _Cut("has another file now than when the download began; run again")
+    else:
+        have = 0
+    file.truncate(have)
+    file.seek(have)
+    return have
+
+
+def _mark(part):
+    """Beside what has arrived: the version of the server's file that it is of."""
+    return part.with_suffix(".json")
+
+
+def _version(part, url):
+    """What the server called the file that has begun to arrive; '' if it, or we, did not say."""
+    try:
+        mark = files.load_json(_mark(part), {"url": str, "version": str})
+    except UserError:
+        return ""
+    return mark["version"] if mark["url"] == url and mark["version"].isprintable() else ""
+
+
+def _version_of(answer):
+    """The name of the version that an answer is of: its ETag unless that is weak, or its date."""
+    tag = answer.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
 
 
 def hash_of(path: str | Path, kind: str = "SHA-256") -> str:

@@ -18,7 +18,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from download import download, web
+import web
+from download import download
 from prepare import new_folder, paper_filter
 
 from macrid import terminal
@@ -102,7 +103,7 @@ def published_md5(url: str) -> str:
     """
     request = urllib.request.Request(url, headers={"User-Agent": "macrid"})
     try:
-        with web.open(request, timeout=60) as answer:
+        with web.opened(request, web.SECONDS) as answer:
             digits = re.search(rb"\b[0-9a-fA-F]{32}\b", answer.read(1000))
     except (OSError, ValueError) as error:
         raise UserError(

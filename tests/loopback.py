@@ -50,13 +50,15 @@ def call_script(name, *arguments):
 class Server(ThreadingHTTPServer):
     """Serves `files` {path: bytes, or a status, or another address}, and keeps what was asked for.
 
-    It cuts an answer after `cut` bytes, waits `pause` seconds each 64 KiB, and knows no ranges if
-    it is `plain`; `asked` has (path, Range, User-Agent) of each request.
+    It cuts an answer after `cut` bytes, waits `pause` seconds each `block` bytes, and knows no
+    ranges if it is `plain`; `headers` are sent instead of those that it would send. `asked` has
+    (path, Range, User-Agent) of each request.
     """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.cut, self.pause, self.plain, self.asked = {}, 0, 0, False, []
+        self.block, self.headers, self.phrase = 65536, {}, None
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self):
@@ -87,16 +89,22 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", content)
             return self.end_headers()
         if isinstance(content, int):
-            return self.send_error(content)
-        asked = None if self.server.plain else self.headers.get("Range")
+            return self.send_error(content, self.server.phrase)
+        version = f'"{hashlib.sha256(content).hexdigest()}"'
+        is_current = self.headers.get("If-Range", version) == version
+        asked = self.headers.get("Range") if is_current and not self.server.plain else None
         start = int((asked or "bytes=0-")[6:-1])
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        headers = {"Content-Length": len(content) - start, "ETag": version}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        for name, value in (headers | self.server.headers).items():
+            self.send_header(name, str(value))
         self.end_headers()
         content = content[start : start + self.server.cut] if self.server.cut else content[start:]
         try:
-            for block in range(0, len(content), 65536):
-                self.wfile.write(content[block : block + 65536])
+            for block in range(0, len(content), self.server.block):
+                self.wfile.write(content[block : block + self.server.block])
                 time.sleep(self.server.pause)
         except ConnectionError:
             pass  # the other side was killed

@@ -22,6 +22,7 @@ RATINGS, METADATA, FEATURES = (
     f"meta_{NAME}.json.gz",
     f"image_features_{NAME}.b",
 )
+PICTURES = ("--pictures", "--private-addresses", "--delay", 0)
 ITEMS = [f"B{i:09d}" if i else "0006428320" for i in range(30)]
 
 
@@ -145,7 +146,7 @@ def test_from_the_server_to_a_trained_model(served, command, tmp_path):
         row[0] for row in table(out / "pictures.csv")
     }
 
-    done = run_script("amazon", *words, "--pictures", "--features", "--delay", 0)
+    done = run_script("amazon", *words, *PICTURES, "--features")
     assert done.returncode == 0, done.stderr
     assert "pictures  26 fetched, 0 settled before, 2 left out" in done.stdout
     assert (
@@ -188,7 +189,7 @@ def test_from_the_server_to_a_trained_model(served, command, tmp_path):
 def test_pictures_continue_where_they_stopped(served, tmp_path):
     out = tmp_path / "x"
     served.files |= {f"/I/{i}.jpg": 503 for i in range(10, 30)}
-    words = (NAME, "--url", served.url, "--out", out, "--pictures", "--delay", 0)
+    words = (NAME, "--url", served.url, "--out", out, *PICTURES)
     refused(
         call_script("amazon", *words),
         "19 pictures could not be fetched, ",
@@ -217,7 +218,7 @@ def test_pictures_continue_where_they_stopped(served, tmp_path):
 def test_a_run_that_is_stopped_amid_pictures_continues(served, tmp_path, sent):
     out = tmp_path / "x"
     leftover(tmp_path).mkdir()  # as a run leaves it that was killed amid the preparation
-    words = (NAME, "--url", served.url, "--out", out, "--pictures", "--delay")
+    words = (NAME, "--url", served.url, "--out", out, *PICTURES[:-1])
     process = start_script("amazon", *words, 0.1)
     while len(list(out.glob("pictures/*.jpg"))) < 3 and process.poll() is None:
         time.sleep(0.01)
@@ -251,9 +252,7 @@ def test_pictures_from_strange_addresses_are_left_out(served, tmp_path):
     served.files[f"/categoryFiles/{METADATA}"] = gzip.compress(
         "".join(map("{}\n".format, values)).encode()
     )
-    done = call_script(
-        "amazon", NAME, "--url", served.url, "--out", tmp_path / "x", "--pictures", "--delay", 0
-    )
+    done = call_script("amazon", NAME, "--url", served.url, "--out", tmp_path / "x", *PICTURES)
     assert done.returncode == 0 and "0 fetched, 0 settled before, 5 left out" in done.stdout, (
         done.stderr
     )
@@ -273,9 +272,7 @@ def test_an_item_id_is_no_path(served, tmp_path):
         served.url,
         "--out",
         tmp_path / "a" / "x",
-        "--pictures",
-        "--delay",
-        0,
+        *PICTURES,
     )
     assert done.returncode == 0 and "left out: ../../evil" in done.stdout, done.stderr
     assert sorted(os.listdir(tmp_path)) == ["a"] and sorted(os.listdir(tmp_path / "a")) == [
@@ -415,7 +412,8 @@ def test_a_cut_download_is_resumed(served, tmp_path):
     words = (NAME, "--url", served.url, "--out", tmp_path / "x")
     served.cut = 5000
     refused(call_script("amazon", *words), "5,000 bytes are kept, run again to continue")
-    assert os.listdir(tmp_path) == [f".macrid-download-{RATINGS}.part"]
+    begun = f".macrid-download-{RATINGS}"
+    assert sorted(os.listdir(tmp_path)) == [f"{begun}.json", f"{begun}.part"]
     served.cut = 0
     assert (
         call_script("amazon", *words).returncode == 0
