@@ -1,4 +1,14 @@
-"""What a user can mend: one class, which every command turns into one clear line."""
+"""What a user can mend, which every command turns into one clear line, and how that is shown."""
+
+import re
+
+MOST_SHOWN = 200  # characters of an id, a title, a path
+MOST_OF_LINE = 2000
+COMMANDS = re.compile(  # what a terminal obeys, and what turns the direction of the text around
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+LONG_WORD = re.compile(rf"\S{{{MOST_SHOWN + 1},}}")
 
 
 class UserError(ValueError):
@@ -11,3 +21,31 @@ class UserError(ValueError):
 
 class NotTrained(UserError, AttributeError):
     """Something of a model was asked for that training makes."""
+
+
+def shown(text: object, most: int = MOST_SHOWN) -> str:
+    r"""What a person is shown of a text that may be anybody's: an id, a title, a path.
+
+    Characters that a terminal would obey are written out, and what is too long loses its middle.
+
+    >>> shown("mug\x1b[2J")
+    'mug\\x1b[2J'
+    """
+    plain = COMMANDS.sub(_written_out, _shortened(str(text), 10 * most))
+    return _shortened(plain, most)
+
+
+def shown_line(text: object) -> str:
+    """A line for people, as `shown` shows it: its words as long as an id may be, itself longer."""
+    line = shown(text, MOST_OF_LINE)
+    return LONG_WORD.sub(lambda word: _shortened(word[0], MOST_SHOWN), line)
+
+
+def _written_out(character):
+    return ascii(character[0])[1:-1]
+
+
+def _shortened(text, most):
+    if len(text) <= most:
+        return text
+    return f"{text[: most * 2 // 3]}…{text[1 + most * 2 // 3 - most :]}"

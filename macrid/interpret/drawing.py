@@ -1,5 +1,8 @@
 """Figures. Each function returns a matplotlib Figure; `python -m macrid.figures` writes them."""
 
+import sys
+import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +10,7 @@ import numpy as np
 
 from macrid.data import Interactions, shop_pictures
 from macrid.data.shop import CATEGORIES, DETAIL, SHARED
+from macrid.errors import shown
 from macrid.files import replacing
 from macrid.interpret.maps import Learned
 from macrid.pictures.reading import Unreadable, read
@@ -36,8 +40,63 @@ def save(folder: Path, name: str, figure, say=print) -> None:
     for kind, metadata in (("png", {}), ("svg", {"Date": None})):
         path = folder / f"{name}.{kind}"
         with matplotlib.rc_context({"svg.hashsalt": "macrid"}), replacing(path) as file:
-            figure.savefig(file, format=kind, dpi=150, metadata=metadata)
+            write(file, kind, figure, dpi=150, metadata=metadata)
         say(path)
+
+
+def write(file, kind: str, figure: "Figure", **options) -> None:
+    """Write a figure to an open file, as matplotlib's `savefig` does, with fonts for all of it.
+
+    Where no font of this machine has a character, that is said once, on standard error.
+    """
+    from matplotlib.text import Text
+
+    texts = figure.findobj(Text)
+    others = {letter for text in texts for letter in text.get_text() if ord(letter) > 126}
+    fonts, missing = fonts_for("".join(sorted(others)))
+    for text in texts if fonts else []:
+        text.set_fontfamily([*text.get_fontfamily(), *fonts])
+    if missing:
+        _say_once_what_is_missing(missing)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(file, format=kind, **options)
+
+
+@cache
+def fonts_for(letters: str) -> tuple[list[str], str]:
+    """(names of fonts that have what the default font lacks of some letters, what none has)."""
+    from matplotlib import font_manager
+
+    def without(letters, path):
+        known = font_manager.get_font(path).get_charmap()
+        return "".join(letter for letter in letters if ord(letter) not in known)
+
+    default = font_manager.findfont(font_manager.FontProperties())
+    missing, fonts = without(letters, default), []
+    for font in sorted(font_manager.fontManager.ttflist, key=lambda font: (font.name, font.fname)):
+        if not missing:
+            break
+        if font.style != "normal" or "Last Resort" in font.name:  # that one has boxes for all
+            continue
+        try:
+            left = without(missing, font.fname)
+        except (OSError, RuntimeError):  # it is not there any more, or damaged
+            continue
+        if left != missing:
+            fonts.append(font.name)
+            missing = left
+    return fonts, missing
+
+
+@cache
+def _say_once_what_is_missing(letters):
+    few = letters if len(letters) <= 20 else f"{letters[:20]} and {len(letters) - 20} more"
+    print(
+        f"warning: no font here has {shown(few)}: they are boxes in the figures; install one that"
+        " has them, such as Noto Sans CJK or Noto Emoji",
+        file=sys.stderr,
+    )
 
 
 def concept_map(learned: Learned, items, of_users, places, inner=None) -> "Figure":
@@ -100,7 +159,7 @@ def concept_map(learned: Learned, items, of_users, places, inner=None) -> "Figur
 
 def _concept_signs(learned):
     """[(style, name)] of the concepts."""
-    return [(style(concept.number), concept.name) for concept in learned.concepts]
+    return [(style(concept.number), plain(concept.name)) for concept in learned.concepts]
 
 
 def _by_category(learned, items):
@@ -111,10 +170,10 @@ def _by_category(learned, items):
     K, matching = len(learned.m), learned.matching
     present = np.unique(learned.category[learned.category >= 0])
     others = [g for g in present if g not in matching.values()]
-    shown = [matching.get(k, -2) for k in range(K)] + others[: max(0, len(COLOURS) - K)]
-    place = {g: number for number, g in enumerate(shown)}
+    in_legend = [matching.get(k, -2) for k in range(K)] + others[: max(0, len(COLOURS) - K)]
+    place = {g: number for number, g in enumerate(in_legend)}
     groups = np.array([place.get(g, -1) for g in learned.category[items]])
-    names = [learned.category_names[g] if g >= 0 else "no category" for g in shown]
+    names = [plain(learned.category_names[g]) if g >= 0 else "no category" for g in in_legend]
     return groups, [(style(number), name) for number, name in enumerate(names)]
 
 
@@ -165,6 +224,7 @@ def independence_curve(runs: list, metric: str = "ndcg@100") -> "Figure":
     from matplotlib import colormaps
     from matplotlib.lines import Line2D
 
+    runs = [(plain(label), beta, metrics) for label, beta, metrics in runs]
     labels = list(dict.fromkeys(label for label, _, _ in runs))
     betas = sorted({beta for _, beta, _ in runs})
     colour, last = colormaps["viridis"], max(1, len(betas) - 1)
@@ -248,7 +308,7 @@ def comparison(table: dict) -> "Figure":
     for axis, metric in zip(grid[1] if compared else [], metrics):
         pairs = {pair["system"]: pair for pair in table["comparisons"] if pair["metric"] == metric}
         _differences(axis, [pairs[name] for name in compared])
-        _rows(axis, compared, f"{table['reference']} minus this row, 95% interval")
+        _rows(axis, compared, f"{plain(table['reference'])} minus this row, 95% interval")
     text = f"{table['title']}. {table['header']['data']}. {table['header']['split']}."
     if compared:
         text += (
@@ -291,7 +351,7 @@ def _differences(axis, pairs):
 
 def _rows(axis, names, label):
     """One system a line, the first on top."""
-    axis.set_yticks(range(len(names)), names, fontsize=9, color=INK)
+    axis.set_yticks(range(len(names)), list(map(plain, names)), fontsize=9, color=INK)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.set_xlabel(label, fontsize=9, color=INK)
     axis.tick_params(axis="x", labelsize=8)
@@ -383,7 +443,8 @@ def strips(rows: list, steps: int, caption: str) -> "Figure":
                 axis.set_title("\n".join(wrapped(title, 20, 2)), fontsize=7, color=INK, pad=2)
             elif pictured:
                 axis.set_box_aspect(1)
-        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8, color=INK)
+        lines = "\n".join(map(plain, label.split("\n")))
+        row[0].set_ylabel(lines, rotation=0, ha="right", va="center", fontsize=8, color=INK)
         for spine in row[0].spines.values():
             spine.set(visible=True, color=INK, linewidth=1.2)
     _caption(figure, caption)
@@ -447,14 +508,24 @@ def opened(path) -> np.ndarray | None:
     return np.asarray(picture)
 
 
-def wrapped(text: str, width: int, lines: int) -> list[str]:
-    """Plain text in at most `lines` lines of `width` characters; '…' stands for what is left out.
+def plain(text: object) -> str:
+    r"""Somebody's text as matplotlib is to draw it: on one line, and what it says.
 
-    A dollar is not mathematics here.
+    A dollar is not mathematics here, and a leading '_' does not take a name out of the legend.
+
+    >>> plain("_$5-$9")
+    '\u200a_\\$5-\\$9'
     """
+    line = shown(" ".join(str(text).split())).replace("$", r"\$")
+    return f"\N{HAIR SPACE}{line}" if line.startswith("_") else line
+
+
+def wrapped(text: str, width: int, lines: int) -> list[str]:
+    """Plain text in at most `lines` lines of `width` characters; "…" stands for what is left."""
     import textwrap
 
-    return textwrap.wrap(str(text).replace("$", r"\$"), width, max_lines=lines, placeholder="…")
+    text = shown(" ".join(str(text).split()), 100 * width)
+    return [plain(line) for line in textwrap.wrap(text, width, max_lines=lines, placeholder="…")]
 
 
 def shop_sheet(shop: Interactions, users: int = 4, taken: int = 14) -> "Figure":
@@ -498,7 +569,7 @@ def _shoppers(figure, shop, users, taken):
         for axis in row[len(items) :]:
             axis.axis("off")
         shares = [f"{CATEGORIES[g]} {s:.0%}" for g, s in enumerate(truth.intentions[u]) if s > 0]
-        label = "\n".join([str(shop.users[u]), *shares])
+        label = "\n".join([plain(shop.users[u]), *shares])
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10, color=INK)
 
 
