@@ -75,7 +75,7 @@ def dci(Z, factors, seed: int = 0) -> dict[str, float]:
     test, train = order[: len(Z) // 4], order[len(Z) // 4 :]
     importance, informativeness = [], []
     for v in factors.T:
-        forest = RandomForestRegressor(50, min_samples_leaf=3, random_state=seed)
+        forest = RandomForestRegressor(50, min_samples_leaf=3, random_state=seed % 2**32)
         forest.fit(Z[train], v[train])
         importance.append(forest.feature_importances_)
         informativeness.append(max(0.0, forest.score(Z[test], v[test])))

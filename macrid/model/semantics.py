@@ -1,5 +1,7 @@
 r"""Where the model starts, and what teaches it besides adoptions: equations (10) and (11)."""
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 
@@ -69,12 +71,13 @@ def start_from_features(features, K, d, deviation, seed, whiten=True, known=None
     scales differ by orders of magnitude, would hardly move. k-means clusters the directions of the
     leading K components, where K clusters lie; m_k is the mean direction of the items of cluster k.
     Without it, H is P v_i and m the centres of k-means, to the letter of the equation. If there are
-    fewer than d components, the rest start at random.
+    fewer than d components, the rest start at random, as do the prototypes of clusters that stay
+    empty, which is told: there are fewer different items than concepts.
     """
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA, TruncatedSVD
 
-    rng = np.random.default_rng(seed)
+    rng, seed = np.random.default_rng(seed), seed % 2**32  # scikit-learn takes no more
     known = np.ones(features.shape[0], bool) if known is None else np.asarray(known)
     v = features[known]
     n, p = v.shape
@@ -87,23 +90,53 @@ def start_from_features(features, K, d, deviation, seed, whiten=True, known=None
         v = _directions(v)
     components = min(d, n - 1, p - 1)
     reduce = TruncatedSVD if sparse.issparse(v) else PCA
-    V = (
-        reduce(components, random_state=seed).fit_transform(v)
-        if components > 0
-        else np.zeros((n, 0))
-    )
+    V = np.zeros((n, 0))
+    if components > 0:
+        with np.errstate(invalid="ignore"):  # features that are all alike
+            V = reduce(components, random_state=seed).fit_transform(v)
     scale = np.sqrt((V * V).mean(axis=0))
+    if components > 0 and scale.max() < 1e-12:
+        raise UserError("the items' features are all alike; give others, or leave start out")
     H = rng.standard_normal((len(known), d)) * deviation
+    k_means = KMeans(K, n_init=10, random_state=seed)
     if not whiten:
         H[:, :components] *= scale / deviation
         H[np.ix_(known, np.arange(components))] = V
-        return H, KMeans(K, n_init=10, random_state=seed).fit(H[known]).cluster_centers_
+        m, cluster = _centres(k_means, H[known])
+        empty = _empty(cluster, m)
+        m[empty] = rng.standard_normal((len(empty), d)) * deviation
+        m[empty, :components] *= scale / deviation
+        return H, m
     H[np.ix_(known, np.arange(components))] = V / np.maximum(scale, 1e-12) * deviation
-    leading = _directions(H[known, :K])
-    cluster = KMeans(K, n_init=10, random_state=seed).fit_predict(leading)
+    _, cluster = _centres(k_means, _directions(H[known, :K]))
     directions = _directions(H[known])
-    m = np.stack([directions[cluster == k].mean(axis=0) for k in range(K)])
+    members = [directions[cluster == k] for k in range(K)]
+    m = np.stack([each.mean(axis=0) if len(each) else np.zeros(d) for each in members])
+    empty = _empty(cluster, m)
+    m[empty] = rng.standard_normal((len(empty), d))
     return H, _directions(m) * deviation * d**0.5
+
+
+def _centres(k_means, points):
+    """The centres of k-means (K, d), and each point's cluster (n,)."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # _empty says it in our words
+        k_means.fit(points)
+    return k_means.cluster_centers_, k_means.labels_
+
+
+def _empty(cluster, m):
+    """The clusters (of K) without a member, or without a direction: told, if there are any."""
+    empty = np.flatnonzero((np.bincount(cluster, minlength=len(m)) == 0) | (m == 0).all(axis=1))
+    if len(empty):
+        warnings.warn(
+            f"the items' features have fewer different values than K = {len(m)}, so that"
+            f" {len(empty)} of the concepts start at random; lower K, or leave start out",
+            stacklevel=4,
+        )
+    return empty
 
 
 def order_by_targets(H, m, targets):
