@@ -128,8 +128,11 @@ def _centres(k_means, points):
 
 
 def _empty(cluster, m):
-    """The clusters (of K) without a member, or without a direction: told, if there are any."""
-    empty = np.flatnonzero((np.bincount(cluster, minlength=len(m)) == 0) | (m == 0).all(axis=1))
+    """The clusters without a member, or with the centre (K, d) of an earlier one or of none: told."""
+    apart = np.linalg.norm(m[:, None] - m, axis=2) > 1e-6 * np.linalg.norm(m, axis=1).max()
+    is_first = [apart[k, :k].all() for k in range(len(m))]
+    has_members = np.bincount(cluster, minlength=len(m)) > 0
+    empty = np.flatnonzero(~(has_members & is_first & m.any(axis=1)))
     if len(empty):
         warnings.warn(
             f"the items' features have fewer different values than K = {len(m)}, so that"

@@ -71,6 +71,7 @@ def start(split: Split, config, features=None, targets=None) -> State:
     return State(parameters, adam.start(parameters), _copied(parameters))
 
 
+@np.errstate(all="ignore")  # what leaves the range is looked for in time
 def fit(
     split: Split, config, targets=None, state=None, on_step=None, on_epoch=None, team: Team = ALONE
 ) -> State:
@@ -111,14 +112,14 @@ def fit(
                 totals[name] += terms[name] * (weight * B)
             users += weight * B
             if state.step % CHECK_EVERY == 0:
-                _check_finite(totals["loss"], state)
+                _check_finite(totals["loss"], state, config)
             if on_step:
                 on_step(state.epoch + 1, terms, beta)
 
         # its mean loss terms
         totals = team.totals({**totals, "users": users})
         users = totals.pop("users")
-        _check_finite(totals["loss"], state)
+        _check_finite(totals["loss"], state, config, state.parameters)
         state.epoch += 1
         means = {name: float(total) / users for name, total in totals.items()}
 
@@ -160,11 +161,17 @@ def _copied(parameters: dict) -> dict:
     return {name: p.copy() for name, p in parameters.items()}
 
 
-def _check_finite(loss, state):
-    loss = float(loss)
-    if not math.isfinite(loss):
+def _check_finite(loss, state, config, parameters=()):
+    """A UserError unless the loss is a number, and so are all of the parameters."""
+    wrong = [] if math.isfinite(float(loss)) else [f"the loss became {float(loss)}"]
+    for name in () if wrong else parameters:
+        p = parameters[name]
+        if not bool(backend.array_module(p).isfinite(p).all()):
+            wrong = [f"the parameter {name} became infinite or NaN"]
+    if wrong:
+        kept = f"the checkpoint of epoch {state.epoch} is kept: " if state.epoch else ""
         raise UserError(
-            f"the loss became {loss} in epoch {state.epoch + 1}, at step {state.step} or shortly"
-            f" before; the checkpoint of epoch {state.epoch} is kept: try a lower learning_rate or"
-            " a larger tau"
+            f"{wrong[0]} in epoch {state.epoch + 1}, at step {state.step} or shortly before; {kept}"
+            f"try a lower learning_rate (it is {config.learning_rate:g}) or a larger tau (it is"
+            f" {config.tau:g})"
         )

@@ -98,3 +98,23 @@ def test_prototypes_are_put_in_the_order_of_the_categories(clusters):
     targets[::4] = 0  # unknown
     nearest = (H @ order_by_targets(H, m, targets).T).argmax(axis=1)
     np.testing.assert_array_equal(nearest, (which + 1) % 3)
+
+
+@pytest.mark.parametrize("whiten", [True, False])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_empty_clusters_start_at_random_and_are_told(kind, whiten, recwarn):
+    features = kind(np.eye(6)[[0] * 10 + [1] * 20])  # two kinds of items
+    H, m = start_from_features(features, 5, 5, 0.02, seed=0, whiten=whiten)
+    told = [str(warning.message) for warning in recwarn]
+    assert len(told) == 1 and "start at random; lower K" in told[0]
+    assert np.isfinite(H).all() and np.isfinite(m).all()
+    assert len(np.unique(m.round(9), axis=0)) == 5, "no two prototypes are the same"
+    lengths = np.linalg.norm(m, axis=1)
+    assert lengths.min() > 0.1 * lengths.max(), "at the scale of the others"
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_features_that_are_all_alike_are_refused(value, recwarn):
+    with pytest.raises(UserError, match="all alike.*leave start out"):
+        start_from_features(np.full((30, 8), value), 3, 4, 0.02, seed=0)
+    assert not recwarn

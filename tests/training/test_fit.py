@@ -56,6 +56,32 @@ def test_a_loss_that_is_not_finite_stops_with_a_remedy(two_worlds):
         fit.fit(two_worlds, SMALL, state=state)
 
 
+def test_parameters_are_looked_at_before_they_are_ranked_by(two_worlds, monkeypatch, recwarn):
+    def break_one(parameters, *_):
+        parameters["m"][0] = math.inf  # as the last step of an epoch may, after its loss is known
+
+    monkeypatch.setattr(fit.adam, "update", break_one)
+    config = SMALL.replace(batch_size=1000, tau=0.005, learning_rate=0.05)
+    message = r"parameter m became .* in epoch 1.*: try .*rate \(it is 0.05\) or .* \(it is 0.005\)"
+    with pytest.raises(UserError, match=message.replace(".*: try", ".*; try")):
+        fit.fit(two_worlds, config)
+    assert not recwarn
+
+
+@pytest.mark.parametrize("options", [{"tau": 0.001}, {"similarity": "inner"}, {}])
+def test_steps_that_are_too_large_end_in_one_line_without_warnings(two_worlds, options, recwarn):
+    with pytest.raises(UserError, match="became .* in epoch .* lower learning_rate"):
+        fit.fit(two_worlds, SMALL.replace(learning_rate=1e20, **options))
+    assert not recwarn
+
+
+@pytest.mark.parametrize("seed", [2**32, 2**32 + 5, 2**63, 2**70])
+@pytest.mark.parametrize("start", ["random", "adoptions"])
+def test_a_seed_has_any_length(two_worlds, seed, start):
+    config = SMALL.replace(seed=seed, start=start, max_epochs=1)
+    same(fit.fit(two_worlds, config), fit.fit(two_worlds, config))
+
+
 def test_more_concepts_than_items_are_refused(two_worlds):
     with pytest.raises(UserError, match="K is 99 but training has only 60 items"):
         fit.start(two_worlds, SMALL.replace(K=99))
