@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     if flags.out:
         figure = drawing.strip(_strip(run, start, path, j, pictures), j)
         with files.replacing(flags.out) as file:
-            figure.savefig(file, format=Path(flags.out).suffix[1:].lower(), dpi=110)
+            drawing.write(file, Path(flags.out).suffix[1:].lower(), figure, dpi=110)
         print(flags.out)
 
 

@@ -1,6 +1,7 @@
 """`python -m macrid.figures`: the paper's figures 2 to 8 of a run, or one of the embedded shop."""
 
 import sys
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     if not flags.run:
         folder.mkdir(parents=True, exist_ok=True)
         with files.replacing(folder / "shop.png") as file:
-            drawing.shop_sheet(shop.make()).savefig(file, format="png", dpi=110)
+            drawing.write(file, "png", drawing.shop_sheet(shop.make()), dpi=110)
         say(folder / "shop.png")
         return
 
@@ -189,7 +190,7 @@ def _strips(run: Run, learned: Learned, pictures) -> list:
         if concept.count < 2:
             continue
         start = concept.best_known[0]
-        examples = [line for title in concept.examples for line in drawing.wrapped(title, 32, 1)]
+        examples = [textwrap.shorten(title, 32, placeholder="…") for title in concept.examples]
         turnable = knobs.worth_turning(space, concept.number, known_traits, ROWS)
         for place, knob in enumerate(turnable):
             lines = [concept.name]

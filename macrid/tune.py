@@ -81,7 +81,7 @@ def main(argv=None):
     if flags.figure:
         space = {name: search.SPACE[name] for name in searched}
         with files.locked(folder), files.replacing(folder / "search.png") as file:
-            drawing.search_sheet(finished, space).savefig(file, format="png", dpi=110)
+            drawing.write(file, "png", drawing.search_sheet(finished, space), dpi=110)
     states = [row.state for row in finished]
     counts = [f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed")]
     say(f"trials    {len(finished)}: {', '.join(counts)}")

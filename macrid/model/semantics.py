@@ -128,7 +128,7 @@ def _centres(k_means, points):
 
 
 def _empty(cluster, m):
-    """The clusters without a member, or with the centre (K, d) of an earlier one or of none: told."""
+    """The clusters without members, or with the centre (K, d) of an earlier one: they are told."""
     apart = np.linalg.norm(m[:, None] - m, axis=2) > 1e-6 * np.linalg.norm(m, axis=1).max()
     is_first = [apart[k, :k].all() for k in range(len(m))]
     has_members = np.bincount(cluster, minlength=len(m)) > 0
