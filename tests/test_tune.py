@@ -359,76 +359,87 @@ def test_what_is_given_is_held(command, ratings, tmp_path):
     assert (best.K, best.hidden_layers, best.l2) == (2, 0, 0.0)
 
 
-def test_a_study_is_not_mixed_with_another(tuned, ratings, tmp_path, rng):
-    base = (*QUICK, "--trials", 1, "--out")
-    arguments = (*base, tmp_path / "run", "--data", ratings)
-    assert tuned(*arguments).returncode == 0
+@pytest.fixture
+def one_trial(tuned, ratings, tmp_path):
+    """The words of a search of one trial in tmp_path / "run", which is made."""
+    words = (*QUICK, "--trials", 1, "--data", ratings, "--out", tmp_path / "run")
+    assert tuned(*words).returncode == 0
+    return words
+
+
+OTHERS = {
+    "an option": ("--tau 0.2", ["made with tau = 0.1, not 0.2", "--out"]),
+    "what is searched": ("--K 2", ["made with K = searched, not 2"]),
+    "a study": ("--study other", ["holds another study than 'other'"]),
+    "data": ("--data other.csv", ["made from other data"]),
+}
+
+
+@pytest.mark.parametrize("more, messages", OTHERS.values(), ids=OTHERS)
+def test_a_study_is_not_mixed_with_another(
+    tuned, one_trial, ratings, tmp_path, monkeypatch, rng, more, messages
+):
     before = (tmp_path / "run/best.toml").read_text()
-    refused(tuned(*arguments, "--tau", 0.2), "made with tau = 0.1, not 0.2", "--out")
-    refused(tuned(*arguments, "--K", 2), "made with K = searched, not 2")
-    refused(tuned(*arguments, "--study", "other"), "holds another study than 'other'")
     scrambled(tmp_path / "other.csv", ratings, ["3"], rng)
-    refused(
-        tuned(*base, tmp_path / "run", "--data", tmp_path / "other.csv"), "made from other data"
-    )
-    optuna.create_study(
-        storage=f"sqlite:///{tmp_path / 'foreign.db'}", study_name="macrid"
-    ).optimize(lambda trial: 1.0, 1)
-    refused(
-        tuned(
-            *base,
-            tmp_path / "new",
-            "--data",
-            ratings,
-            "--storage",
-            f"sqlite:///{tmp_path / 'foreign.db'}",
-        ),
-        "is not a study of macrid.tune",
-    )
+    monkeypatch.chdir(tmp_path)
+    refused(tuned(*one_trial, *more.split()), *messages)
     assert (tmp_path / "run/best.toml").read_text() == before
-    elsewhere = tuned(
-        *base,
-        tmp_path / "other",
-        "--data",
-        ratings,
-        "--storage",
-        f"sqlite:///{tmp_path / 'run/trials.db'}",
-    )
-    assert elsewhere.returncode == 0 and trials(tmp_path / "other") == trials(tmp_path / "run"), (
-        "one study, seen from two folders"
-    )
 
 
-def test_mistakes_are_one_line(tuned, ratings, tmp_path):
-    told = lambda *arguments, out="run": tuned(
-        "--data", ratings, *QUICK, "--out", tmp_path / out, *arguments
-    )
-    refused(told("--trials", 0), "--trials is 0")
-    refused(
-        told(*(word for name in search.SPACE for word in (f"--{name.replace('_', '-')}", 1))),
-        "nothing is left to search",
-    )
-    refused(told("--category-weight", 1), "has no categories")
-    refused(told("--tau", 0), "tau is 0.0")
-    assert not (tmp_path / "run").exists()
-    for url, words in (
-        ("sqlite:////nowhere/x.db", "unable to open"),
-        (f"sqlite:///{ratings}", "not a database"),
-        ("no", "parse"),
-        ("a://b", "plugin"),
-    ):
-        refused(told("--storage", url), url, "cannot be used as --storage", words)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full/best.toml").write_text("mine")
-    refused(told(out="full"), "holds 'best.toml' but no search")
-    without = (
-        "import sys; sys.modules['optuna'] = None; from macrid import terminal, tune;"
-        " sys.exit(terminal.run(tune.main, []))"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", without],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
+def test_a_study_of_another_program_is_refused(tuned, ratings, tmp_path):
+    storage = f"sqlite:///{tmp_path / 'foreign.db'}"
+    optuna.create_study(storage=storage, study_name="macrid").optimize(lambda trial: 1.0, 1)
+    words = (*QUICK, "--trials", 1, "--data", ratings, "--out", tmp_path / "run")
+    refused(tuned(*words, "--storage", storage), "is not a study of macrid.tune")
+
+
+def test_one_study_is_seen_from_two_folders(tuned, one_trial, tmp_path):
+    storage = ("--storage", f"sqlite:///{tmp_path / 'run/trials.db'}")
+    assert tuned(*one_trial, *storage, "--out", tmp_path / "other").returncode == 0
+    assert trials(tmp_path / "other") == trials(tmp_path / "run")
+
+
+EVERYTHING = " ".join(f"--{name.replace('_', '-')} 1" for name in search.SPACE)
+NOWHERE = "cannot be used as --storage"
+MISTAKES = {
+    "no trials": ("--trials 0", ["--trials is 0"]),
+    "nothing to search": (EVERYTHING, ["nothing is left to search"]),
+    "no categories": ("--category-weight 1", ["has no categories"]),
+    "an option": ("--tau 0", ["tau is 0.0"]),
+    "no folder": ("--storage sqlite:////nowhere/x.db", [NOWHERE, "unable to open"]),
+    "no database": ("--storage sqlite:///ratings.csv", [NOWHERE, "not a database"]),
+    "no address": ("--storage no", [NOWHERE, "parse"]),
+    "no such database": ("--storage a://b", [NOWHERE, "plugin"]),
+}
+
+
+@pytest.mark.parametrize("more, messages", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(tuned, ratings, tmp_path, monkeypatch, more, messages):
+    monkeypatch.chdir(ratings.parent)
+    out = tmp_path / "run"
+    refused(tuned("--data", ratings, *QUICK, "--out", out, *more.split()), *messages)
+
+
+def test_mistakes_leave_no_folder(tuned, ratings, tmp_path):
+    refused(tuned("--data", ratings, *QUICK, "--tau", 0, "--out", tmp_path / "run"), "tau is 0.0")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_other_things_is_refused(tuned, ratings, tmp_path):
+    (tmp_path / "best.toml").write_text("mine")
+    done = tuned("--data", ratings, *QUICK, "--out", tmp_path)
+    refused(done, "holds 'best.toml' but no search")
+
+
+WITHOUT_OPTUNA = """
+import sys
+sys.modules["optuna"] = None
+from macrid import terminal, tune
+sys.exit(terminal.run(tune.main, []))
+"""
+
+
+def test_without_optuna_it_says_what_to_install():
+    words = [sys.executable, "-c", WITHOUT_OPTUNA]
+    process = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
     refused(process, "needs Optuna", 'pip install "macrid[tune]"')
