@@ -117,73 +117,58 @@ def served(server):
     return server
 
 
-def test_from_the_server_to_a_trained_model(served, command, tmp_path):
+def test_ratings_and_items_from_the_server(served, tmp_path):
     out = tmp_path / "data" / "x"
-    words = (NAME, "--url", served.url, "--out", out)
-    done = run_script("amazon", *words)
+    done = run_script("amazon", NAME, "--url", served.url, "--out", out)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert "the paper's Table 1                655    10,377      15,540   0.2286%" in done.stdout
-    assert (
-        f"{NAME:28}        59" in done.stdout
-        and "metadata  of 30 of 30 rated items, 29 with a category" in done.stdout
-    )
+    assert f"{NAME:28}        59" in done.stdout
+    assert "metadata  of 30 of 30 rated items, 29 with a category" in done.stdout
     assert sorted(os.listdir(out)) == ["items.csv", "pictures.csv", "ratings.csv"]
     assert sorted(os.listdir(out.parent)) == [METADATA, RATINGS, "x"]
-    assert table(out / "ratings.csv")[:2] == [
-        ["user", "item", "rating", "timestamp"],
-        [*ratings().split("\n")[0].split(",")],
-    ]
-    found = {row[0]: row[1:] for row in table(out / "items.csv")}
-    assert (
-        len(found) == 31 and found["item"] == ["title", "category"] and found[ITEMS[3]] == ["", ""]
-    )
-    assert (
-        found[ITEMS[1]] == ['It\'s "good", 1\\d', "Drums & more"]
-        and found[ITEMS[2]][1] == "A/B"
-        and found[ITEMS[4]][1] == "Drums & more"
-    )
-    assert ITEMS[29] not in {row[0] for row in table(out / "pictures.csv")} and ITEMS[28] in {
-        row[0] for row in table(out / "pictures.csv")
-    }
+    header, first, *_ = table(out / "ratings.csv")
+    assert header == ["user", "item", "rating", "timestamp"]
+    assert first == ratings().split("\n")[0].split(",")
 
-    done = run_script("amazon", *words, *PICTURES, "--features")
+
+def test_titles_categories_and_addresses_of_items(served, tmp_path):
+    assert call_script("amazon", NAME, "--url", served.url, "--out", tmp_path / "x").returncode == 0
+    header, *rows = table(tmp_path / "x" / "items.csv")
+    assert header == ["item", "title", "category"] and len(rows) == 30
+    found = {item: (title, category) for item, title, category in rows}
+    assert found[ITEMS[1]] == ('It\'s "good", 1\\d', "Drums & more")
+    assert found[ITEMS[2]][1] == "A/B" and found[ITEMS[4]][1] == "Drums & more"
+    assert found[ITEMS[3]] == ("", "")
+    pictured = {row[0] for row in table(tmp_path / "x" / "pictures.csv")}
+    assert ITEMS[28] in pictured and ITEMS[29] not in pictured
+
+
+def test_pictures_and_features_from_the_server(served, tmp_path):
+    words = ("amazon", NAME, "--url", served.url, "--out", tmp_path / "x")
+    assert call_script(*words).returncode == 0
+    done = call_script(*words, *PICTURES, "--features")
     assert done.returncode == 0, done.stderr
     assert "pictures  26 fetched, 0 settled before, 2 left out" in done.stdout
-    assert (
-        f"{ITEMS[5]} {served.url}/I/5.jpg answered 404" in done.stdout
-        and f"{ITEMS[6]} {served.url}/I/6.jpg is not a picture" in done.stdout
-    )
-    assert len(os.listdir(out / "pictures")) == 26 and (
-        out / "pictures" / f"{ITEMS[1]}.jpg"
-    ).read_bytes() == picture(1)
-    assert (
-        served.paths().count(f"/categoryFiles/{RATINGS}") == 1
-        and served.paths().count("/I/5.jpg") == 1
-    )
+    assert f"{ITEMS[5]} {served.url}/I/5.jpg answered 404" in done.stdout
+    assert f"{ITEMS[6]} {served.url}/I/6.jpg is not a picture" in done.stdout
+    pictures = tmp_path / "x" / "pictures"
+    assert len(os.listdir(pictures)) == 26
+    assert (pictures / f"{ITEMS[1]}.jpg").read_bytes() == picture(1)
+    found = features.load(tmp_path / "x" / "features.npz")
+    assert found.ids.tolist() == ITEMS[8:29], "item 29 is not kept"
+    for path in (f"/categoryFiles/{RATINGS}", "/I/5.jpg"):
+        assert served.paths().count(path) == 1, "asked for once"
     assert all("macrid" in agent for *_, agent in served.asked)
-    assert features.load(out / "features.npz").ids.tolist() == ITEMS[8:29], "item 29 is not kept"
 
-    train = (
-        "train",
-        "--data",
-        out,
-        "--max-epochs",
-        2,
-        "--K",
-        2,
-        "--d",
-        8,
-        "--categories",
-        f"{out / 'items.csv'}:category",
-        "--category-weight",
-        0.1,
-    )
-    trained = command(
-        *train, "--pictures", out / "pictures", "--alexnet", "random", "--out", tmp_path / "run"
-    )
+
+@pytest.mark.parametrize("start", ["--pictures x/pictures --alexnet random", "--features x/f.npz"])
+def test_training_takes_what_was_fetched(served, command, tmp_path, start):
+    words = ("amazon", NAME, "--url", served.url, "--out", tmp_path / "x")
+    assert call_script(*words, *PICTURES, "--features").returncode == 0
+    (tmp_path / "x" / "features.npz").rename(tmp_path / "x" / "f.npz")
+    options = "--max-epochs 2 --K 2 --d 8 --categories x/items.csv:category --category-weight 0.1"
+    trained = command(f"train --data x {options} {start} --out run", cwd=tmp_path)
     assert trained.returncode == 0 and "items have a picture" in trained.stdout, trained.stderr
-    trained = command(*train, "--features", out / "features.npz", "--out", tmp_path / "run2")
-    assert trained.returncode == 0, trained.stderr
 
 
 def test_pictures_continue_where_they_stopped(served, tmp_path):
