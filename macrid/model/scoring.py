@@ -132,9 +132,9 @@ def _concept_logits(parameters, config):
 def _scorer(parameters, config, C, mu, emphasis=None):
     """ln P_ui for a tile: a function of H (items, d) of the tile and of its slice -> (B, items).
 
-    Factors of concepts are brought to a largest one of 1. Where they or the exponents leave the
-    range of single precision, c is taken by its logarithm; a factor of 0 is exp(-10,000) then, so
-    that items of the concepts that are left out come last, in an order of their own.
+    With factors of the concepts, or where exponents leave the range of single precision, c is taken
+    by its logarithm. A factor of 0 is exp(-10,000) then, so that items of the concepts that are
+    left out come last, in an order of their own.
     """
     if bounded(config.tau, config.cosine) and emphasis is None:
         return lambda H, tile: log_scores(mu, H, C[tile], config.tau)
@@ -142,8 +142,8 @@ def _scorer(parameters, config, C, mu, emphasis=None):
     log_C = _log_softmax_or_mode(parameters, config)
     if emphasis is not None:
         factors = xp.asarray(emphasis, dtype=float)
-        log_factors = xp.log(xp.maximum(factors / factors.max(), 1e-300))
-        log_C = log_C + xp.where(factors > 0, log_factors, -1e4).astype(C.dtype)
+        log_factors = xp.where(factors > 0, xp.log(xp.maximum(factors, 1e-300)), -1e4)
+        log_C = log_C + log_factors.astype(C.dtype)
     return lambda H, tile: log_scores(mu, H, None, config.tau, log_C=log_C[tile])
 
 
