@@ -12,6 +12,7 @@ from macrid.errors import UserError
 MOST = 10**18  # of a number that is only counted to
 LARGEST_SEED = 2**128
 LONGEST = 1_000_000  # bytes of a file of options
+LONGEST_TEXT = 10_000  # characters of an option, such as a path
 
 
 def option(about, default, text, low=None, high=None, choices=None, may_change=False, no_path=None):
@@ -281,6 +282,8 @@ def _checked(field, value):
         raise UserError(f"{name} is {_shown(value)}, expected {field.type.__name__}")
     if field.type is float and not math.isfinite(value):
         raise UserError(f"{name} is {value}, expected a finite number")
+    if field.type is str and len(value) > LONGEST_TEXT:
+        raise UserError(f"{name} is {_shown(value)}, expected at most {LONGEST_TEXT:,} characters")
     if meta["choices"] and value not in meta["choices"]:
         raise UserError(f"{name} is {_shown(value)}, expected one of {', '.join(meta['choices'])}")
     if meta["low"] is not None and value < meta["low"]:

@@ -507,17 +507,17 @@ def check_arrays(arrays: Mapping[str, np.ndarray], form: Form) -> None:
 
 def _check_array(name, array, expected, lengths):
     is_kind = array.dtype.kind in KINDS.get(expected.kind, "") or array.dtype.name == expected.kind
-    shape = tuple(lengths.get(length, length) for length in expected.shape)
-    fits = len(shape) == array.ndim and all(
-        length == size or not isinstance(length, int) for length, size in zip(shape, array.shape)
-    )
+    shape, fits = [], len(expected.shape) == array.ndim
+    for length, size in zip(expected.shape, array.shape):
+        if isinstance(length, str) and fits:
+            length = lengths.setdefault(length, size)
+        fits = fits and length in (None, size)
+        shape.append("any" if length is None else str(length))
     if not is_kind or not fits:
-        sizes = " x ".join("any" if length is None else str(length) for length in shape)
         raise ValueError(
             f"'{name}' is {' x '.join(map(str, array.shape)) or 'one'} of {array.dtype.name},"
-            f" expected {sizes} of {expected.kind}"
+            f" expected {' x '.join(shape)} of {expected.kind}"
         )
-    lengths |= {length: size for length, size in zip(shape, array.shape) if isinstance(length, str)}
     if array.dtype.kind == "U":
         _check_text(name, array, expected.kind == "ids")
     elif array.size:

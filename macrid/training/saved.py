@@ -76,8 +76,8 @@ def _check(cls, path, arrays, description):
     files.check_arrays(arrays, {name: part for name, part in form.items() if name not in values})
     for name, shape in description["shapes"].items():
         data, indices, indptr = (arrays[f"{name}/{part}"] for part in PARTS)
-        if not (len(shape) == 2 and all(type(size) is int and size > 0 for size in shape)):
-            raise ValueError(f"'{name}' is no matrix")
+        if not (len(shape) == 2 and type(shape[0]) is int and shape[0] == shape[1]):
+            raise ValueError(f"'{name}' is no square matrix")
         files.check_rows(indices, indptr, *shape)
         if len(data) != len(indices):
             raise ValueError(f"'{name}' has {len(data)} values at {len(indices)} places")
