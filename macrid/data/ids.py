@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -16,7 +16,7 @@ MISSING = set("nan NaN None <NA> NaT inf -inf Infinity -Infinity".split()) | {""
 ID_TYPES = (str, bytes, int, float, np.integer, np.floating, Decimal, Fraction, UUID)
 NUMBER = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
 SHORTENED = re.compile(r"\d([.,]\d+)?[eE]\+\d{1,3}|\d[.,]\d+[eE]\d{1,3}", re.ASCII)
-LONG_NUMBER = re.compile(r"\d{16,}", re.ASCII)
+DIGITS = set("+-0123456789")  # what a number begins with
 NO_ID_WORDS = set(
     """nan none null n/a na #n/a <na> nat \\n undefined unknown anonymous guest""".split()
 )
@@ -79,12 +79,10 @@ def alike(text: str) -> str:
     >>> alike("007"), alike("7.0"), alike("Ann@X.org ")
     ('7', '7', 'ann@x.org')
     """
-    if text.isdecimal() and text[0] != "0" and text.isascii():
-        return text
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(INVISIBLE)
-    text = " ".join(text.split())
-    if NUMBER.fullmatch(text):
+    text = text.strip()
+    if text[:1] in DIGITS and NUMBER.fullmatch(text):
         return str(int(text.partition(".")[0][:4000]))
     return text.casefold() if len(text) > 5 else text  # short codes often mean their case
 
@@ -125,13 +123,14 @@ def remarks(texts: list[str], kind: str) -> list[str]:
             f"warning: {len(texts):,} {kind}s are {len(first):,} if written alike, such as"
             f" {pair[0]!r} and {pair[1]!r}; write each in one way"
         )
-    lines += _damaged(
-        texts,
-        lambda text: SHORTENED.fullmatch(text) is not None,
-        f"{kind} ids are shortened numbers whose digits are lost, such as {{}}; export them as"
-        " text again",
-    )
-    long = [text for text in texts if LONG_NUMBER.fullmatch(text)]
+    numeric = [text for text in texts if text[0] in DIGITS]
+    shortened = [text for text in numeric if not text.isdigit() and SHORTENED.fullmatch(text)]
+    if shortened:
+        lines.append(
+            f"warning: {len(shortened):,} {kind} ids are shortened numbers whose digits are lost,"
+            f" such as {shortened[0]!r}; export them as text again"
+        )
+    long = [text for text in numeric if len(text) > 15 and text.isdigit()]
     ending_in_0 = [text for text in long if text[-1] == "0"]
     if len(long) >= 20 and 2 * len(ending_in_0) > len(long):
         lines.append(
@@ -139,17 +138,10 @@ def remarks(texts: list[str], kind: str) -> list[str]:
             f" in 0, such as {ending_in_0[0]!r}: their last digits seem lost; export them as text"
             " again"
         )
-    lines += _damaged(
-        texts,
-        lambda text: text.casefold() in NO_ID_WORDS,
-        f"{kind} ids read like a missing one, such as {{}}; remove their rows if they are none",
-    )
+    missing = [text for text in texts if len(text) < 10 and text.casefold() in NO_ID_WORDS]
+    if missing:
+        lines.append(
+            f"warning: {len(missing):,} {kind} ids read like a missing one, such as"
+            f" {missing[0]!r}; remove their rows if they are none"
+        )
     return lines
-
-
-def _damaged(texts: list[str], is_damaged: Callable, message: str) -> list[str]:
-    """The warning about those of the texts that are damaged, in a list, or []."""
-    damaged = [text for text in texts if is_damaged(text)]
-    if not damaged:
-        return []
-    return [f"warning: {len(damaged):,} {message.format(repr(damaged[0]))}"]

@@ -1,7 +1,7 @@
 """A table of user,item[,rating] in memory: ids become text, ratings become finite numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def table_of_columns(
 
 
 def table_of_frame(frame: Any, columns: str | None = None, source: str = "the DataFrame") -> Table:
-    """The table of a pandas DataFrame, a Table of PyArrow, or a list of dicts."""
+    """The table of a pandas DataFrame, a Table of PyArrow, dicts, or a dict of lists."""
     names, column = _frame(frame)
     if columns:
         taken = column_names.chosen(names, columns, source)
@@ -114,6 +114,9 @@ def _frame(frame):
     if isinstance(frame, list):
         names = list(dict.fromkeys(str(key) for row in frame for key in row))
         return names, lambda j, end=None: [row.get(names[j]) for row in frame[:end]]
+    if isinstance(frame, Mapping):
+        values = [v.to_numpy() if hasattr(v, "to_numpy") else v for v in frame.values()]
+        return [str(name) for name in frame], lambda j, end=None: values[j][:end]
     if hasattr(frame, "column_names"):  # PyArrow
         return frame.column_names, lambda j, end=None: frame.column(j).to_numpy()[:end]
     names = [str(name) for name in frame.columns]

@@ -221,6 +221,8 @@ def _items_and(path, column, columns):
             layout = ratings_file.layout_by_names(table, item_column, column)
             name = layout.first_row[layout.columns[1]]
             rows = [(item.strip(), text) for _, (item, text) in table.rows(layout)]
+            if not is_quoted and any('"' in text for row in rows for text in row):
+                raise UserError(f"{path}: has quotes in columns that are read")
             return name.strip().endswith(":token_seq"), rows
 
     return ratings_file.with_or_without_quotes(path, read)

@@ -77,6 +77,8 @@ class TextTable:
                 f"{self.where}: is JSON; write its fields as CSV (data_scripts/amazon.py does it"
                 " for Amazon's metadata)"
             )
+        if declared := re.fullmatch(r'"?sep=(.)"?\s*', head[first_line - 1]):  # by a spreadsheet
+            separator, head[first_line - 1] = declared[1], "\n"
         self.separator = separator or separators.sniffed(head)
         self.sample = separators.sample(head, self.separator, is_quoted)
         self._lines = chain(head, lines)
@@ -244,6 +246,13 @@ def _ratings(path, columns, is_quoted):
         raise UserError(f"{path}: has no ratings; expected lines of {EXPECTED}")
 
     how_read = []
+    remarks = column_names.doubts(taken.names, taken.columns) + watched.remarks()
+    header = [taken.first_row[j].strip() for j in taken.columns[:2]]
+    if taken.has_header and header[0] in users and header[1] in items:
+        remarks.append(
+            f"warning: the header, {shortened(taken.first_row)}, seems to come again as a row; if"
+            " files were joined, remove it"
+        )
     if table.separator not in "\t,":
         mark = separators.NAMES.get(table.separator, f"'{table.separator}'")
         how_read.append(f"fields divided by {mark}")
@@ -251,7 +260,6 @@ def _ratings(path, columns, is_quoted):
         how_read.append("decimal commas")
     if not is_quoted:
         how_read.append("quotes read as they stand, as one of them has no end")
-    remarks = column_names.doubts(taken.names, taken.columns) + watched.remarks()
     if is_pipe(path):
         remarks.append(
             f"warning: {path} is a pipe, read once: a command that needs the data of this run again"

@@ -1,5 +1,6 @@
 """Whatever holds adoptions, a file or something in memory -> `Interactions`."""
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from scipy import sparse
 
 from macrid.data.adoptions import Interactions
+from macrid.data.column_names import known as known_columns
 from macrid.data.in_memory import table_of_columns, table_of_frame
 from macrid.data.loading import categorised, from_pairs, from_table, load
 from macrid.data.matrix import adoptions, checked
@@ -33,8 +35,8 @@ def interactions_of(source: Any, config) -> Interactions:
         _refuse_columns(config)
         return _of_matrix(source, config)
     is_frame = hasattr(source, "columns") and hasattr(source, "to_numpy")  # pandas is not required
-    if is_frame:
-        table = table_of_frame(source, config.columns)
+    if is_frame or _is_dict_of_columns(source, config.columns):
+        table = table_of_frame(source, config.columns, "the table")
     else:
         rows = listed(source, "interactions", EXPECTED)
         if rows and all(isinstance(row, Mapping) for row in rows):
@@ -48,6 +50,17 @@ def interactions_of(source: Any, config) -> Interactions:
     return categorised(interactions, config.categories) if config.categories else interactions
 
 
+def _is_dict_of_columns(source, columns):
+    """Whether a source is {"user": values, "item": values, ...}, or has names that are given."""
+    if not isinstance(source, Mapping):
+        return False
+    known = known_columns([str(name) for name in source])
+    return bool(columns or (known["user"] and known["item"])) and all(
+        hasattr(column, "__getitem__") and not isinstance(column, (str, bytes, Mapping))
+        for column in source.values()
+    )
+
+
 def _refuse_columns(config):
     if config.columns:
         raise UserError(
@@ -58,7 +71,7 @@ def _refuse_columns(config):
 def listed(values: Any, name: str, expected: str) -> list:
     """A list of values that come as any iterable; `name` is what they are, for error messages."""
     if isinstance(values, Mapping) or not isinstance(values, Iterable):
-        raise UserError(f"{name} is {values!r}, expected {expected}")
+        raise UserError(f"{name} is {reprlib.repr(values)}, expected {expected}")
     return list(values)
 
 
@@ -88,7 +101,9 @@ def _columns(rows):
         raise UserError(f"interactions is empty, expected {EXPECTED}")
     for number, row in enumerate(rows):
         if isinstance(row, (str, Mapping)) or not isinstance(row, Iterable):
-            raise UserError(f"row {number} (the first is 0) is {row!r}, expected {EXPECTED}")
+            raise UserError(
+                f"row {number} (the first is 0) is {reprlib.repr(row)}, expected {EXPECTED}"
+            )
     rows = [tuple(row) for row in rows]
     width = len(rows[0])
     for number, row in enumerate(rows):

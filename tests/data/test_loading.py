@@ -182,7 +182,12 @@ def test_dicts_are_rows_with_names():
     named = [{"wer": "u1", "was": "a"}, {"wer": "u2", "was": "b"}]
     found = interactions_of(named, Config(min_user_items=1, columns="wer,was"))
     assert pairs(found) == {("u1", "a"), ("u2", "b")}
+    columns = {"item": ["a", "b"], "user": np.array(["u1", "u2"]), "rating": (5, 1)}
+    assert pairs(interactions_of(columns, Config(min_user_items=1))) == {("u1", "a")}
     for rows, message in (
+        ({"user": 1, "item": 2}, "interactions is {'item': 2, 'user': 1}, expected a path"),
+        ({"user": [1], "item": [2, 3]}, "the columns have .1, 2. rows"),
+        ({"user": list(range(999))}, "interactions is {'user': .0, 1, 2, .*, expected a path"),
         ([{"user": 1, "item": 2}, {"user": 3}], "row 1 .the first is 0.: the item id is empty"),
         (
             [{"wer": 1, "was": 2}],

@@ -263,6 +263,29 @@ def test_a_header_is_not_taken_for_data(tmp_path, columns):
         assert "the first line is the header" in interactions.report["columns"]
 
 
+def test_the_separator_that_a_spreadsheet_declares(tmp_path):
+    interactions = data.load(write(tmp_path, "sep=;\nu1;a;5\nu1;b;4\nu2;a;5\n"), min_user_items=1)
+    assert pairs(interactions) == PLAIN
+    with pytest.raises(UserError, match="line 3: the rating 'x' is not a number"):
+        data.load(write(tmp_path, "sep=;\nu1;a;5\nu1;b;x\n"), min_user_items=1)
+
+
+def test_a_header_that_comes_again_is_told(tmp_path):
+    table = write(tmp_path, "user,item\nu1,a\nuser,item\nu1,b\n")
+    lines = checks.describe(data.load(table, min_user_items=1))
+    assert "the header, user,item, seems to come again as a row" in lines[-1]
+
+
+def test_a_lone_quote_in_a_table_of_items_swallows_no_item(tmp_path):
+    rows = "".join(f"{i}\t{lone(i)}\tkind {i % 3}\n" for i in range(80))
+    items = write(tmp_path, "item\ttitle\tkind\n" + rows, "items.tsv")
+    names_of = data.read_categories(items, "kind")
+    assert names_of == {f"{i}": [f"kind {i % 3}"] for i in range(80)}
+    with pytest.raises(UserError, match="items.tsv, line 12: a quote opens here and ends only in"):
+        write(tmp_path, (tmp_path / "items.tsv").read_text() + '99\tx\t"y"\n', "items.tsv")
+        data.read_categories(items, "kind")
+
+
 def packed(text):
     return gzip.compress(text.encode())
 
