@@ -79,6 +79,8 @@ def alike(text: str) -> str:
     >>> alike("007"), alike("7.0"), alike("Ann@X.org ")
     ('7', '7', 'ann@x.org')
     """
+    if text.isascii() and text.isdigit() and text[0] != "0":  # most are, so at once
+        return text
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(INVISIBLE)
     text = text.strip()
