@@ -280,6 +280,8 @@ def _filtered(table, u, i, min_rating, min_user_items, report):
                 f" of ratings of at least {min_rating:g} ({column}: {lowest:g} to {highest:g});"
                 " lower min_rating or min_user_items"
             )
+        if doubts := report.get("remarks"):
+            remedy += f" ({doubts[0].partition(': ')[2]})"
         raise UserError(f"{table.source}: no user has {min_user_items} adoptions or more{remedy}")
 
     # then items that nobody is left for

@@ -8,6 +8,7 @@ import pytest
 from macrid import data
 from macrid.data import checks
 from macrid.data.swapped import is_article_number, why_swapped
+from macrid.errors import UserError
 
 ASINS = [f"B{k:09d}" for k in range(30)]
 PEOPLE = [f"A{k:012d}X" for k in range(200)]
@@ -49,6 +50,13 @@ def test_the_file_of_2018_is_suspected_by_how_many_have_what():
     assert why_swapped(customers, items, u, i) == ""
     report = checks.describe(data.from_pairs(i, u))
     assert any("are the user and item columns swapped? then say so" in line for line in report)
+
+
+def test_an_error_that_follows_from_it_says_so():
+    with pytest.raises(
+        UserError, match="no user has 99 adoptions .*lower min_user_items .most user"
+    ):
+        data.from_pairs(ASINS, PEOPLE[:30], min_user_items=99)
 
 
 @pytest.mark.parametrize(
