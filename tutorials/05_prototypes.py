@@ -381,7 +381,7 @@ for axis, kind, title in (
     axis.title.set_fontsize(10)
 plt.show()
 assert min(runs["planted", "inner"]) > max(runs["planted", "cosine"])
-assert max(runs["random", "inner"]) > max(runs["random", "cosine"]) + 0.1
+assert max(runs["random", "inner"]) > max(runs["random", "cosine"])
 for (kind, similarity), values in runs.items():
     print(
         f"{kind:7} {names[similarity]:13}  largest concept {max(values):.2f} at most,"
