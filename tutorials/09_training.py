@@ -403,11 +403,11 @@ for name in systems:
 
 # %% [markdown]
 # The model with dropout recommends better than the one without, other things (60 epochs each, the
-# best kept) being equal: paired, zero is far outside; unpaired one could not have told. But these are
-# two *trained* models. With the seeds 0, 1, 2 and 3 the difference was +.032, +.015, -.004 and +.012,
-# each ± .008 or .009: the standard error counts users, and says nothing of the luck of a training.
-# And EASE? Even paired, zero is inside. From these 200 users one may **not** say that this model is
-# better than EASE on the shop, though its mean is higher.
+# best kept) being equal: paired, zero is far outside; unpaired one could not have told. But these
+# are two *trained* models. With the seeds 0, 1, 2 and 3 the difference was +.032, +.015, -.004 and
+# +.012, each ± .008 or .009: the standard error counts users, and says nothing of the luck of a
+# training. And EASE? Even paired, zero is inside. From these 200 users one may **not** say that
+# this model is better than EASE on the shop, though its mean is higher.
 #
 # **How many users does a difference need?** For a true difference $\delta$ to *be* two standard
 # errors, $N = (2\, \mathrm{sd}(a - b) / \delta)^2$. What one then measures lies above two in half
