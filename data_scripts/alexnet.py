@@ -1,5 +1,8 @@
 """AlexNet weights for `macrid.train --alexnet`: download, check a file, or write random ones."""
 
+from macrid import early  # noqa: F401  # first: the others take their time
+
+# isort: split
 import sys
 from pathlib import Path
 
@@ -54,6 +57,8 @@ def main(argv=None):
     )
     arguments.add_argument("--quiet", action="store_true", help="print nothing but errors")
     flags = arguments.parse_args(argv)
+    if flags.seed < 0:
+        raise UserError(f"--seed is {flags.seed}, expected at least 0")
     if flags.random:
         path = Path(flags.out or "alexnet-random.onnx")
         if path.exists():
@@ -70,12 +75,12 @@ def main(argv=None):
     net = AlexNet(path)
     if not flags.quiet:
         known = " (the ONNX model zoo's)" if hash_of(path) == SHA256 else ""
-        print(
+        terminal.say()(
             f"{path}: AlexNet, {net.width} features, input convention {net.convention}, SHA-256"
             f" {net.sha256}{known}"
         )
         if net.random:
-            print(f"NOT TRAINED: {net.random}")
+            terminal.say()(f"NOT TRAINED: {net.random}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ Picks. `second` takes the second name of each path (the first is the department,
 all), `leaf` the last one.
 """
 
+from macrid import early  # noqa: F401  # first: the others take their time
+
+# isort: split
 import ast
 import csv
 import gzip
@@ -29,7 +32,7 @@ from tqdm import tqdm
 
 from macrid import terminal
 from macrid.data.swapped import why_swapped
-from macrid.errors import UserError
+from macrid.errors import UserError, shown
 from macrid.files import id_fault
 from macrid.pictures import features
 
@@ -108,23 +111,19 @@ def main(argv=None):
     if not 0 <= flags.delay < math.inf:
         raise UserError(f"--delay is {flags.delay}, expected seconds, 0 or more")
     out = Path(flags.out or flags.name)
-
-    def say(*lines):
-        if not flags.quiet:
-            print(*lines, sep="\n", flush=True)
-
+    say = terminal.say(flags.quiet)
     if not ((flags.pictures or flags.features) and (out / "pictures.csv").is_file()):
         prepare(flags, out, say)
-    say(
-        f"folder    {out}: next: python -m macrid.train --data {out} --min-user-items 15"
-        f" --categories {out / 'items.csv'}:category"
-    )
+    train = "python -m macrid.train --min-user-items 15 --data"
+    train = terminal.command(train, out, "--categories", f"{out / 'items.csv'}:category")
+    say(f"folder    {out}: next: {train}")
     if flags.features:
         name, saved = f"image_features_{flags.name}.b", out / "features.npz"
         path = find(flags, out, name, "image_features/categoryFiles", say)
         extracted = features.read_amazon(path, set(column(out / "pictures.csv")))
         features.save(saved, extracted)
-        say(*features.report(extracted), f"saved     {saved}: add --features {saved}")
+        add = terminal.command("--features", saved)
+        say(*features.report(extracted), f"saved     {saved}: add {add}")
     if flags.pictures:
         public = not flags.private_addresses
         say(*fetch_pictures(out, flags.delay, flags.quiet, public))
@@ -203,7 +202,7 @@ def lines_of(path, quiet):
         with (
             opened(path, "rt", encoding="utf-8-sig", newline="\n") as file,
             tqdm(
-                desc=path.name, unit=" lines", unit_scale=True, disable=disable, leave=False
+                desc=shown(path.name), unit=" lines", unit_scale=True, disable=disable, leave=False
             ) as bar,
         ):
             while line := file.readline(MOST_LINE):
@@ -242,10 +241,9 @@ def convert_ratings(path, out, columns, quiet):
     users, items, *_ = (list(dict.fromkeys(ids)) for ids in zip(*first))
     if columns == "auto" and why_swapped(users, items):
         swapped = True
-        print(
-            f"warning: {path}: the columns are item,user,rating,time, the order of 2018, and are"
-            " read so; the other way round: --columns user,item",
-            file=sys.stderr,
+        terminal.warn(
+            f"{path}: the columns are item,user,rating,time, the order of 2018, and are"
+            " read so; the other way round: --columns user,item"
         )
     rated = set()
     with csv_writer(out, ("user", "item", "rating", "timestamp")) as writer:

@@ -14,7 +14,8 @@ from pathlib import Path
 import web
 from tqdm import tqdm
 
-from macrid.errors import UserError
+from macrid import terminal
+from macrid.errors import UserError, shown
 from macrid.files import replacing
 from macrid.pictures import features
 from macrid.pictures.reading import Unreadable, read_square
@@ -70,13 +71,13 @@ def fetch_pictures(out: Path, delay: float, quiet: bool, public: bool = True) ->
                 _fetch(folder, item, url, delay, public)
                 failures[host] = 0
             except Unreadable as error:
-                reasons.append(f"          left out: {item} {url} {error}")
+                reasons.append(f"          left out: {shown(item)} {shown(url)} {error}")
                 writer.writerow((item, url, error))
                 file.flush()
             except _Failing as error:
                 failures[host] += 1
                 postponed += 1
-                first_failure = first_failure or f"{url} {error}"
+                first_failure = first_failure or f"{shown(url)} {error}"
             except KeyboardInterrupt:
                 message = "interrupted; run the same command again to continue"
                 raise KeyboardInterrupt(message) from None
@@ -93,7 +94,7 @@ def fetch_pictures(out: Path, delay: float, quiet: bool, public: bool = True) ->
     return [
         f"pictures  {got:,} fetched, {before:,} settled before, {left_out:,} left out",
         *reasons,
-        f"saved     {folder}: add --pictures {folder} --alexnet FILE",
+        f"saved     {folder}: add {terminal.command('--pictures', folder)} --alexnet FILE",
     ]
 
 

@@ -15,7 +15,7 @@ import web
 from tqdm import tqdm
 
 from macrid import files
-from macrid.errors import UserError
+from macrid.errors import UserError, shown
 
 BLOCK = 1 << 20
 A_DAY = 24 * 3600  # seconds that a file may take; what has arrived is kept
@@ -147,7 +147,7 @@ def _fetch(url, file, part, name, checksum, size, quiet):
             initial=have,
             unit="B",
             unit_scale=True,
-            desc=name,
+            desc=shown(name),
             disable=True if quiet else None,
             leave=False,
         ) as bar:

@@ -6,6 +6,9 @@ from time to time, so its MD5 is fetched from the same server, as is that of a z
 against no forger either.
 """
 
+from macrid import early  # noqa: F401  # first: the others take their time
+
+# isort: split
 import argparse
 import csv
 import re
@@ -83,9 +86,10 @@ def main(argv=None):
             raise UserError(str(error).replace(str(folder), str(source))) from None
     if not flags.quiet:
         readme = f"{flags.name}-README.{'txt' if flags.name == 'ml-1m' else 'html'}"
-        following = f"python -m macrid.train --data {out} --min-user-items 15"
-        print(licence or f"licence   see {SERVER}/{readme}", "", sep="\n")
-        print(*statistics, "", f"saved     {out}; next: {following}", sep="\n")
+        train = terminal.command("python -m macrid.train --min-user-items 15 --data", out)
+        say = terminal.say()
+        say(licence or f"licence   see {SERVER}/{readme}", "")
+        say(*statistics, "", f"saved     {out}; next: {train}")
 
 
 def fetch(flags: argparse.Namespace, path: Path) -> Path:

@@ -17,12 +17,16 @@
     errors          what a user can mend
     backend         NumPy or CuPy; the only file that imports CuPy
     terminal        what commands share: flags, tables, one line for a mistake
+    early           that line for Ctrl-C while a command is still being imported
 
 A room uses only rooms below it. Read model/plain.py first, then the files of model/ in the order
 that its own docstring gives, then training/fit.py. `macrid.model.loss_and_gradients` is the one
 call from arrays to the loss terms and all gradients.
 """
 
+from macrid import early  # noqa: F401  # first: the others take their time
+
+# isort: split
 from macrid.config import Config
 from macrid.data import Interactions, load
 from macrid.errors import UserError

@@ -5,17 +5,20 @@ import re
 import sys
 from pathlib import Path
 
-from macrid import terminal
+from macrid import __version__, terminal
 from macrid.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
     """Print a command a line: what the docstring of its file begins with."""
     words = sys.argv[1:] if argv is None else argv
+    if words == ["--version"]:
+        terminal.say()(f"macrid {__version__}")
+        return
     if words and not {"-h", "--help"} & set(words):
         raise UserError(
-            f"python -m macrid takes no arguments, found '{words[0]}'; a command is called such as"
-            " python -m macrid.train"
+            f"python -m macrid takes no arguments but --version, found '{words[0]}'; a command is"
+            " called such as python -m macrid.train"
         )
     for path in sorted(Path(__file__).parent.glob("*.py")):
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import math
 import tomllib
 from dataclasses import dataclass
@@ -253,13 +254,18 @@ def from_dict(values: dict, where: str = "the configuration") -> Config:
 
 
 def read_toml(path) -> dict:
-    """Read the options of a TOML file (flat `name = value` lines) as a dict."""
+    """Read the options of a TOML file (flat `name = value` lines), or of a run's config.json."""
     try:
         with open(path, "rb") as file:
             content = file.read(LONGEST + 1)
         if len(content) > LONGEST:
             raise UserError(f"{path}: is longer than {LONGEST:,} bytes; give --config a TOML file")
-        return tomllib.loads(content.decode("utf-8"))
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise UserError(f"{path}: is UTF-16 text; save it as UTF-8")
+        text = content.decode("utf-8-sig")
+        if text.lstrip().startswith("{"):
+            return json.loads(text)
+        return tomllib.loads(text)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}); give --config a TOML file"
@@ -268,7 +274,10 @@ def read_toml(path) -> dict:
         raise
     except (ValueError, RecursionError) as error:  # brackets without end, numbers of 5000 digits
         reason = str(error).splitlines()[0][:200]
-        raise UserError(f"{path}: is not TOML ({reason}); write lines such as  K = 7") from None
+        remedy = "write lines such as  K = 7"
+        if b"\\" in content:
+            remedy = r"write a path with \ between single quotes, such as  data = 'C:\ratings.csv'"
+        raise UserError(f"{path}: is not TOML ({reason}); {remedy}") from None
 
 
 def _checked(field, value):

@@ -12,7 +12,7 @@ import numpy as np
 
 from macrid import backend, files, model, run_folder, terminal
 from macrid.data.ids import other_spelling
-from macrid.errors import UserError
+from macrid.errors import UserError, shown
 from macrid.interpret import drawing, knobs, macro, trajectory
 from macrid.interpret.trajectory import Space, Trajectory
 from macrid.model.ops import normalise
@@ -48,12 +48,13 @@ def main(argv: list[str] | None = None) -> None:
             f"no item of concept {k} lies where dimension {j} can be turned to; give another"
             " --dimension, or start elsewhere"
         )
-    print(*_lines(run, start, path, j, flags.steps), sep="\n")
+    say = terminal.say()
+    say(*_lines(run, start, path, j, flags.steps))
     if flags.out:
         figure = drawing.strip(_strip(run, start, path, j, pictures), j)
         with files.replacing(flags.out) as file:
             drawing.write(file, Path(flags.out).suffix[1:].lower(), figure, dpi=110)
-        print(flags.out)
+        say(flags.out)
 
 
 def _flags(argv):
@@ -167,19 +168,20 @@ def _best_dimension(run: Run, space: Space, k: int, flags) -> int:
         rows = trajectory.rank_dimensions(
             space, k, flags.steps, gamma=flags.gamma, attributes=attributes, progress=bar.update
         )
-    print(
-        f"concept {k}: the {min(SHOWN, len(rows))} of {len(rows)} dimensions most worth turning"
-        " (means over starts inside the concept)"
-    )
     of_truth = "  |Spearman|  information  attribute" if truth else ""
-    print(f"dimension  share of movement{of_truth}")
+    say = terminal.say()
+    say(
+        f"concept {k}: the {min(SHOWN, len(rows))} of {len(rows)} dimensions most worth turning"
+        " (means over starts inside the concept)",
+        f"dimension  share of movement{of_truth}",
+    )
     for row in rows[:SHOWN]:
         line = f"{row['dimension']:9d}  {row['share']:17.3f}"
         if truth and "rho" in row:
             name = truth.attribute_names[row["attribute"]]
             line += f"  {row['monotone']:10.2f}  {row['information']:11.2f}  {name}"
-        print(line)
-    print()
+        say(line)
+    say("")
     return rows[0]["dimension"]
 
 
@@ -196,6 +198,7 @@ def _lines(run: Run, start: Start, path: Trajectory, j: int, steps: int) -> list
     if n < steps:
         lines.append(f"          only {n} steps: the concept has no more different items there")
     ids, titles = interactions.items[items].tolist(), interactions.item_titles(items)
+    ids, titles = list(map(shown, ids)), list(map(shown, titles))
     width = max(len(name) for name in ids)
     lines.append(f"{'step':>4}  {'value':>7}  {'item':{width}}")
     for t, (i, value, name, title) in enumerate(zip(path.items, path.values, ids, titles), 1):

@@ -41,6 +41,11 @@ def shown_line(text: object) -> str:
     return LONG_WORD.sub(lambda word: _shortened(word[0], MOST_SHOWN), line)
 
 
+def one_line(message: object) -> str:
+    """A message of perhaps several lines as one line for people."""
+    return shown_line(re.sub(r"[ \t\r\n]+", " ", str(message)))
+
+
 def _written_out(character):
     return ascii(character[0])[1:-1]
 

@@ -3,7 +3,7 @@
 import sys
 
 from macrid import run_folder, terminal
-from macrid.errors import UserError
+from macrid.errors import UserError, shown
 from macrid.evaluation.metrics import evaluate_ranking, summary
 from macrid.interpret import maps
 from macrid.model.scoring import ranker
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     if min(flags.at) < 1:
         raise UserError(f"--at is {min(flags.at)}, expected at least 1")
     run = run_folder.load(flags.run, flags.backend)
-    print(*(_concepts(run) if flags.concepts else _metrics(run, flags.at)), sep="\n")
+    terminal.say()(*(_concepts(run) if flags.concepts else _metrics(run, flags.at)))
 
 
 def _metrics(run: Run, at: list[int]) -> list[str]:
@@ -54,14 +54,15 @@ def _metrics(run: Run, at: list[int]) -> list[str]:
 
 def _concepts(run: Run) -> list[str]:
     """Lines that say what each concept holds."""
-    titles = run.interactions.item_titles(run.split.items)
+    titles = list(map(shown, run.interactions.item_titles(run.split.items)))
     lines = []
     for concept in maps.learned(run).concepts:
         categories = [
-            f"{name} {share:.0%} ({overall:.0%} of all)" for name, share, overall in concept.telling
+            f"{shown(name)} {share:.0%} ({overall:.0%} of all)"
+            for name, share, overall in concept.telling
         ]
         size = f"{concept.count:,} items, {concept.share:.0%}"
-        lines.append("; ".join([f"{concept.name}  {size}", *categories]))
+        lines.append("; ".join([f"{shown(concept.name)}  {size}", *categories]))
         for words, items in (("best known", concept.best_known), ("typical", concept.typical)):
             lines.append(f"  {words:10}  {'; '.join(titles[i] for i in items[:SHOWN])}")
     return lines

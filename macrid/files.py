@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from macrid.errors import UserError
+from macrid.errors import UserError, shown_line
 
 STANDARD = (1, 2)  # the descriptors of standard output and error
 TEMPORARY = re.compile(r"\.macrid-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{8}\.part")
@@ -272,10 +272,8 @@ def locked(folder, wait=True):
 
 @cache
 def _say_once_that_locks_fail(folder, reason):
-    print(
-        f"warning: {folder}: cannot be locked ({reason}); let no two commands work in it at once",
-        file=sys.stderr,
-    )
+    line = f"warning: {folder}: cannot be locked ({reason}); let no two commands work in it at once"
+    print(shown_line(line), file=sys.stderr)
 
 
 def cache_folder() -> Path:
@@ -286,11 +284,16 @@ def cache_folder() -> Path:
     """
     if os.environ.get("MACRID_CACHE"):
         folder = Path(os.environ["MACRID_CACHE"])
+    elif os.environ.get("XDG_CACHE_HOME"):
+        folder = Path(os.environ["XDG_CACHE_HOME"]) / "macrid"
     else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "macrid"
+        try:
+            folder = Path.home() / ".cache" / "macrid"
+        except RuntimeError:  # as in a container whose user has no name
+            folder = Path(tempfile.gettempdir())
     if not _is_shared(folder):
         return folder
-    own = folder / f"user-{_user(0)}"
+    own = folder / f"macrid-user-{_user(0)}"
     with suppress(FileExistsError):
         own.mkdir(mode=0o700)
     if own.is_symlink() or _is_shared(own):

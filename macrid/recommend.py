@@ -9,7 +9,7 @@ from macrid import backend, data, files, terminal
 from macrid.data import checks
 from macrid.data.ids import other_spelling
 from macrid.data.opening import opened
-from macrid.errors import UserError
+from macrid.errors import UserError, shown
 from macrid.recommender import USERS_AT_A_TIME, Recommender
 
 
@@ -32,7 +32,18 @@ def main(argv: list[str] | None = None) -> None:
             with files.replacing(flags.out, "w") as file:
                 _write(file, model, users, flags, concepts, bar)
         else:
-            _write(sys.stdout, model, users, flags, concepts, bar)
+            _write(_output(users, model), model, users, flags, concepts, bar)
+
+
+def _output(users, model):
+    """Standard output: in its own encoding, or in UTF-8 where that lacks a letter of the rows."""
+    texts = [name for name, _ in users] + model.items.tolist()
+    texts += [] if model.titles is None else model.titles.tolist()
+    try:
+        "".join(set().union(*texts)).encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    return sys.stdout
 
 
 def _flags(argv):
@@ -47,7 +58,8 @@ def _flags(argv):
         "--run", required=True, help="a run folder of macrid.train, or a file of Recommender.save"
     )
     who = arguments.add_mutually_exclusive_group()
-    who.add_argument("--user", nargs="+", help="user ids (default: all users of the run)")
+    text = "user ids (default: all users of the run)"
+    who.add_argument("--user", nargs="+", action="extend", help=text)
     who.add_argument("--users", help="a file with a user id a line")
     who.add_argument(
         "--histories",
@@ -96,6 +108,7 @@ def _write(file, model, users, flags, concepts, bar):
     Nothing is written before the first ones are there.
     """
     writer = csv.writer(file, lineterminator="\n")
+    exact = shown if file.isatty() else str  # a terminal would obey an id
     titles = None
     if model.titles is not None:
         titles = dict(zip(model.items.tolist(), model.titles.tolist()))
@@ -109,8 +122,8 @@ def _write(file, model, users, flags, concepts, bar):
         for name, row, values in zip(names, items.tolist(), scores.tolist()):
             for rank, (item, score) in enumerate(zip(row, values), 1):
                 if item:
-                    title = [titles[item]] if titles else []
-                    writer.writerow([name, item, rank, f"{score:.5g}", *title])
+                    title = [exact(titles[item])] if titles else []
+                    writer.writerow([exact(name), exact(item), rank, f"{score:.5g}", *title])
         bar.update(len(names))
 
 
@@ -147,13 +160,13 @@ def _histories(flags, model):
     if not known.all():
         example = str(read.items[~known][0])
         near = other_spelling(example, model.items.tolist())
-        _warn(
+        terminal.warn(
             f"{(~known).sum():,} items of the histories are unknown to the run and left"
             f" out, such as '{example}'" + (f", which is '{near}' there" if near else "")
         )
     left_out = (~has_items).sum() + read.report["users_without_adoptions"]
     if left_out:
-        _warn(
+        terminal.warn(
             f"{left_out:,} users of the histories are left out, as they have no item that"
             " counts and that the run knows"
         )
@@ -161,10 +174,6 @@ def _histories(flags, model):
         (str(read.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist())
         for u in np.flatnonzero(has_items)
     )
-
-
-def _warn(text):
-    print(f"warning: {text}", file=sys.stderr)
 
 
 def _lines(path, known):

@@ -6,6 +6,7 @@
 
 import hashlib
 import os
+import shlex
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -297,9 +298,9 @@ def _present(folder, settings: Config) -> Config:
         missing = {"--data PATH": settings.data} | missing
     if missing:
         gone, flags = ", ".join(map(os.path.abspath, missing.values())), " ".join(missing)
+        again = f"python -m macrid.train --resume --out {shlex.quote(str(folder))} {flags}"
         raise UserError(
-            f"{gone}: is not there, and {folder} needs it; put it back, or say where it is: python"
-            f" -m macrid.train --resume --out {folder} {flags}"
+            f"{gone}: is not there, and {folder} needs it; put it back, or say where it is: {again}"
         )
     return settings
 

@@ -3,22 +3,45 @@
 import argparse
 import dataclasses
 import os
+import re
+import shlex
+import signal
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterable
+from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
-from macrid import backend, config
+from macrid import backend, config, early
 from macrid.config import Config
-from macrid.errors import UserError
+from macrid.errors import UserError, one_line, shown_line
 from macrid.evaluation.metrics import PerUser, paired, summary
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line and exit status 2."""
 
+    def parse_args(self, args=None, namespace=None):  # type: ignore[override]
+        self.words = sys.argv[1:] if args is None else list(args)
+        return super().parse_args(args, namespace)
+
     def error(self, message):
-        raise UserError(f"{message}; see --help")
+        raise UserError(f"{message}; {self._value_with_dash(message) or 'see --help'}")
+
+    def _value_with_dash(self, message):
+        """The remedy for an id that begins with '-', which looks like a flag."""
+        lacks_value = re.match(r"argument (?:\S+/)?(--\S+): expected (?:one|at least one)", message)
+        for flag, word in zip(self.words, self.words[1:]):
+            is_it = lacks_value and flag == lacks_value[1]
+            if word.startswith("-") and (is_it or message.endswith(f"arguments: {word}")):
+                flags = [
+                    given for given in self.words[: self.words.index(word)] if given[:2] == "--"
+                ]
+                if flags and "=" not in flags[-1]:
+                    return f"if '{word}' is its value, use {flags[-1]}={shlex.quote(word)}"
+        return None
 
 
 def parser(name: str, description: str, example: str) -> Parser:
@@ -79,14 +102,32 @@ def options(flags) -> dict:
     return in_file | given_config(flags)
 
 
-def say(quiet: bool) -> Callable[..., None]:
-    """How a command speaks: a function that prints lines at once, or nothing if `quiet`."""
+def say(quiet: bool = False) -> Callable[..., None]:
+    """How a command speaks: a function that prints lines at once, or nothing if `quiet`.
+
+    What ids and titles of others bring along is shown, not obeyed: see `errors.shown`.
+    """
 
     def lines(*texts):
         if texts and not quiet:
-            print(*texts, sep="\n", flush=True)
+            of_all = (line for text in texts for line in str(text).split("\n"))
+            print(*map(shown_line, of_all), sep="\n", flush=True)
 
     return lines
+
+
+def warn(text: object) -> None:
+    """Print a line on standard error, where output that is data stays free of it."""
+    print(one_line(f"warning: {text}"), file=sys.stderr)
+
+
+def command(*words: object) -> str:
+    """A line for a shell, such as `command("python -m macrid.train --out", folder)`.
+
+    The first word stands as it is; the others are quoted where a shell would change them.
+    """
+    first, *others = map(str, words)
+    return " ".join([first, *map(shlex.quote, others)])
 
 
 def bar(quiet: bool, iterable=None, **options) -> tqdm:
@@ -95,33 +136,74 @@ def bar(quiet: bool, iterable=None, **options) -> tqdm:
 
 
 def run(main: Callable, argv: list[str] | None = None) -> int:
-    """Run a command's main; a user's mistake ends with one line on standard error and status 2."""
+    """Run a command's main; a user's mistake ends with one line on standard error and status 2.
+
+    So does Ctrl-C; a signal that asks to end (SIGTERM, SIGHUP) does with its own status. Warnings
+    are one line too. A letter that the output's encoding lacks is written out.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    with warnings.catch_warnings(), _signals() as received:
+        warnings.showwarning = lambda message, *_: warn(message)
+        message = _message_of(main, argv)
+    if message is None:
+        return 0
+    with suppress(OSError):  # the terminal may be gone
+        print(one_line(f"error: {message}"), file=sys.stderr, flush=True)
+    return early.status(received[0]) if received else 2
+
+
+@contextmanager
+def _signals():
+    """A signal that asks to end raises a KeyboardInterrupt; yields the list of those received."""
+    received: list[int] = []
+
+    def end(number, _):
+        received.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # it receives none
+        yield received
+        return
+    before = {number: signal.getsignal(number) for number in early.ENDING}
+    for number, handler in before.items():
+        if handler not in (signal.SIG_IGN, None):  # as nohup has it
+            signal.signal(number, end)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _message_of(main, argv):
+    """Call a command's main; what a person is to be told of how it ended, or None."""
     try:
         main(argv)
         # a full disk behind our output is noticed here, not at the interpreter's end
         print(end="", flush=True)
-        return 0
+        return None
     except UserError as error:
-        message = str(error)
+        return str(error)
     except MemoryError as error:
-        message = (
+        return (
             f"there is not enough memory ({error or 'no more is said'}); lower --d, --K,"
             " --hidden-units or --batch-size, or take fewer data"
         )
     except KeyboardInterrupt as interrupt:
-        message = str(interrupt) or "interrupted"
+        return str(interrupt) or "interrupted"
     except BrokenPipeError:
         _drop_output()  # its reader has gone; nothing is left to say
-        return 0
+        return None
     except OSError as error:
         if not error.filename:
             _drop_output()
-        message = (
+        return (
             f"{error.filename or 'output'}: {error.strerror or error}; check the path, its"
             " permissions and the free space"
         )
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    return 2
 
 
 def _drop_output():

@@ -58,7 +58,8 @@ def _train_in(folder, given, flags, team):
         can_continue = (folder / "config.json").is_file()
         if isinstance(error, BrokenPipeError) or not can_continue:
             raise
-        then = f"continue with: python -m macrid.train --resume --out {folder}"
+        again = terminal.command("python -m macrid.train --resume --out", folder)
+        then = f"continue with: {again}"
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(f"interrupted; {then}") from None
         raise UserError(
@@ -133,12 +134,12 @@ def train(
 
     # evaluate, and save the whole
     run = Run(settings, interactions, split, state)
-    results = _evaluated(run, xp, say)
+    results, lines = _evaluated(run, xp)
     model = recommender.from_run(run)
     model.metrics = results["test"]
     model.save(folder / recommender.FILE)
     files.save_json(folder / "metrics.json", results)
-    say(f"saved     {folder}")
+    say(*lines, f"saved     {folder}")
     return results
 
 
@@ -159,33 +160,33 @@ def _about_data(settings, interactions, split):
     return lines
 
 
-def _evaluated(run, xp, say):
-    """What metrics.json holds, printed as well: metrics, baselines, what the concepts are like."""
+def _evaluated(run, xp):
+    """What metrics.json holds, and it in lines: metrics, baselines, what the concepts are like."""
     settings, split, state = run.settings, run.split, run.state
     ranker = scoring.ranker(state.best, settings)
     validation, test = (evaluate_ranking(ranker, part) for part in (split.validation, split.test))
     results: dict = {"validation": summary(validation), "test": summary(test)}
-    say(f"best      epoch {state.best_epoch} of {state.epoch}")
+    lines = [f"best      epoch {state.best_epoch} of {state.epoch}"]
     if settings.adaptive_K:
         left, at_end = len(state.best["m"]), len(state.parameters["m"])
-        say(f"concepts  {left} of {settings.K} were left then, {at_end} at the end")
+        lines.append(f"concepts  {left} of {settings.K} were left then, {at_end} at the end")
     if settings.linear_path:
         chosen = "lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
-        say(f"path      {chosen}")
-    say("", *terminal.metric_table(results), "")
+        lines.append(f"path      {chosen}")
+    lines += ["", *terminal.metric_table(results), ""]
     if len(split.items) <= EASE.most_items:
         baselines = {
             name: evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
             for name, baseline in (("EASE", EASE), ("popularity", Popularity))
         }
         results["baselines"] = {name: summary(metrics) for name, metrics in baselines.items()}
-        say(*terminal.system_table({"macrid": test, **baselines}, "macrid"), "")
+        lines += [*terminal.system_table({"macrid": test, **baselines}, "macrid"), ""]
     results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)
     if run.interactions.truth is not None:
         results |= truth.shop_scores(run.interactions, split, state.best, settings)
-        say(*_truth_lines(results), "")
-    return results
+        lines += [*_truth_lines(results), ""]
+    return results, lines
 
 
 def _truth_lines(results):

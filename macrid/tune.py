@@ -90,7 +90,7 @@ def main(argv=None):
     say(
         f"best      {search.describe(best)}",
         f"saved     {folder}",
-        f"train     python -m macrid.train --config {folder / 'best.toml'}",
+        "train     " + terminal.command("python -m macrid.train --config", folder / "best.toml"),
     )
 
 

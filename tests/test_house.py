@@ -17,6 +17,7 @@ GROUND = {"errors", "backend", "files", "config"}
 COMMAND = GROUND | {"terminal", "run_folder", "model", "data", "training", "evaluation"}
 MAY_USE = {
     "errors": set(),
+    "early": set(),
     "backend": {"errors"},
     "files": {"errors"},
     "config": {"errors"},
@@ -32,7 +33,7 @@ MAY_USE = {
     "interpret": GROUND | {"model", "data", "evaluation", "pictures", "run_folder"},
     "experiments": GROUND
     | {"model", "data", "training", "evaluation", "baselines", "run_folder", "interpret"},
-    "terminal": {"errors", "backend", "config", "evaluation"},
+    "terminal": {"early", "errors", "backend", "config", "evaluation"},
     "train": COMMAND | {"baselines", "interpret", "recommender"},
     "evaluate": COMMAND | {"interpret"},
     "recommend": COMMAND | {"recommender"},
@@ -43,8 +44,8 @@ MAY_USE = {
     "tune": COMMAND | {"experiments", "interpret"},
     "reproduce": COMMAND | {"experiments", "interpret", "baselines", "__init__"},
     "doctor": COMMAND,
-    "__main__": {"errors", "terminal"},
-    "__init__": {"config", "data", "errors", "recommender"},
+    "__main__": {"errors", "terminal", "__init__"},
+    "__init__": {"early", "config", "data", "errors", "recommender"},
 }
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from macrid import backend
 from macrid.data.splits import HeldOut
-from macrid.errors import UserError
+from macrid.errors import UserError, one_line
 from macrid.training.batch import Noise
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")  # what mpiexec tells its processes
@@ -154,17 +154,19 @@ def run(team: Team, work: Callable):
     try:
         return work()
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        _say(str(error))
         team.comm.Abort(2)
     except KeyboardInterrupt as error:
-        print(f"error: {error or 'interrupted'}", file=sys.stderr, flush=True)
+        _say(str(error) or "interrupted")
         team.comm.Abort(2)
     except BaseException:
         traceback.print_exc()
-        print(
-            f"error: process {team.rank} of {team.size} failed; the others were ended; continue"
-            " with --resume",
-            file=sys.stderr,
-            flush=True,
+        _say(
+            f"process {team.rank} of {team.size} failed; the others were ended; continue with"
+            " --resume"
         )
         team.comm.Abort(1)
+
+
+def _say(message):
+    print(f"error: {one_line(message)}", file=sys.stderr, flush=True)
