@@ -23,7 +23,7 @@ from macrid.data.opening import is_pipe, opened
 from macrid.errors import UserError
 
 EXPECTED = "user,item[,rating[,timestamp]]"
-SAMPLE_LINES = 1000  # that are looked at before the rows are read
+SAMPLE_LINES, SAMPLE_LETTERS = 1000, 1 << 20  # that are looked at before the rows are read
 Value = TypeVar("Value")
 
 
@@ -67,7 +67,7 @@ class TextTable:
     """
 
     def __init__(self, path: str | Path, lines: Iterator[str], is_quoted: bool, separator: str):
-        head = list(islice(lines, SAMPLE_LINES))
+        head = _beginning(lines)
         first_line = next((k for k, line in enumerate(head, 1) if line.strip()), None)
         if first_line is None:
             raise UserError(f"{path}: is empty; expected lines of {EXPECTED}")
@@ -153,6 +153,17 @@ class TextTable:
         return all(
             len(fields) == width and all(is_number(fields[j]) for j in numbers) for fields in parts
         )
+
+
+def _beginning(lines):
+    """The first lines of many, fewer where they are long."""
+    head, letters = [], 0
+    for line in islice(lines, SAMPLE_LINES):
+        head.append(line)
+        letters += len(line)
+        if letters > SAMPLE_LETTERS:
+            break
+    return head
 
 
 @contextmanager
