@@ -55,6 +55,7 @@ setup(
             "mkdocstrings[python]>=0.26",
             "latex2mathml>=3.77",
         ],
+        "fuzz": ["atheris>=3.0"],  # benchmarks/fuzz.py; for Linux and macOS
         "gpu": ["cupy-cuda13x[ctk]>=14.0"],
         "gpu12": ["cupy-cuda12x>=13.0"],
         "mpi": ["mpi4py>=4.1"],  # and an MPI: pip install mpich, or your system's mpich or openmpi
