@@ -16,7 +16,7 @@ from helpers import ROOT, leftover, refused
 
 from macrid import Recommender, UserError, config, data, files, run_folder
 from macrid.data import shop_pictures
-from macrid.pictures import features, reading
+from macrid.pictures import alexnet, features, reading
 from macrid.training import checkpoint
 
 
@@ -331,6 +331,13 @@ def test_a_damaged_file_in_the_cache_is_made_again(tmp_path, monkeypatch):
     again = features.cached(Net(), [("a", tmp_path / "a.png")])
     np.testing.assert_array_equal(first.features, again.features)
     assert features.load(kept).ids.tolist() == ["a"]
+
+
+def test_a_damaged_network_in_the_cache_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("MACRID_CACHE", str(tmp_path))
+    (tmp_path / "alexnet-random-0-16.onnx").write_bytes(b"half")
+    assert alexnet.cached_random(0, 16).width == 16
+    assert os.listdir(tmp_path) == ["alexnet-random-0-16.onnx"]
 
 
 def test_the_shop_s_pictures_appear_whole(tmp_path):

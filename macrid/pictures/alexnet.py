@@ -7,6 +7,7 @@ is found in the graph, not by name.
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -275,9 +276,10 @@ def cached_random(seed: int = 0, width: int = 1024) -> AlexNet:
     path = cache_folder() / f"alexnet-random-{seed}-{width}.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.parent):  # another process may be writing the same file
-        if not path.exists():
-            with replacing(path) as file:
-                write_random(file, seed, width)
+        with suppress(UserError):  # none yet, or a damaged one
+            return AlexNet(path)
+        with replacing(path) as file:
+            write_random(file, seed, width)
     return AlexNet(path)
 
 
