@@ -36,6 +36,9 @@ A_DAY = 24 * 3600
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 
 LONGEST_ID = 1000  # characters of a user's or an item's id
+LONGEST_TITLE = (
+    1000  # characters that are kept of an item's title: an array is as wide as its longest
+)
 HALF = re.compile("[\ud800-\udfff]")
 MOST_JSON = 10_000_000  # bytes of a JSON file
 MOST_AT_ONCE = 1 << 20  # bytes; the list of members of an npz file is much smaller

@@ -1,6 +1,7 @@
 """What comes from a stranger is a value or one line: never a traceback, nor a wrong answer."""
 
 import errno
+import gzip
 import os
 import resource
 import subprocess
@@ -387,6 +388,27 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     for read in (files.load, files.load_json, features.load, features.read_amazon):
         with pytest.raises(UserError, match="x.jpg: is a pipe or a device"):
             read(tmp_path / "x.jpg")
+
+
+def test_a_line_without_end_is_told(tmp_path):
+    with gzip.open(tmp_path / "r.csv.gz", "wb") as file:
+        file.write(b"user,item\n")
+        for _ in range(60):
+            file.write(b"a" * 1_000_000)
+    tracemalloc.start()
+    message = one_line(data.load, tmp_path / "r.csv.gz")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "more than 10,000,000 bytes" in message and most < 60_000_000
+    with pytest.raises(UserError, match="/dev/zero: is a device"):
+        data.load("/dev/zero")
+
+
+def test_a_title_is_kept_as_far_as_it_can_be_shown(tmp_path):
+    rows = [f"{u},{i},5,0\n" for u in range(3) for i in range(9)]
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "".join(rows))
+    (tmp_path / "movies.csv").write_text(f"movieId,title,genres\n1,{'x' * 100_000},a\n")
+    assert {len(title) for title in data.load(tmp_path).titles} == {1, 1000}
 
 
 # absurd sizes

@@ -18,6 +18,7 @@ from macrid.data.adoptions import Interactions, csr_of_ones, with_categories
 from macrid.data.column_names import KNOWN_NAMES
 from macrid.data.in_memory import Table
 from macrid.errors import UserError
+from macrid.files import LONGEST_TITLE
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".inter", ".txt", ".dat", ".gz", ".parquet")
 
@@ -97,7 +98,10 @@ def read_movielens(
         interactions,
         [film.genres if film else [] for film in known],
         titles=np.array(
-            [film.title if film else item for film, item in zip(known, interactions.items)]
+            [
+                film.title[:LONGEST_TITLE] if film else item
+                for film, item in zip(known, interactions.items)
+            ]
         ),
     )
 

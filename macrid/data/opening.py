@@ -26,6 +26,28 @@ NO_TEXT = {  # how a file begins that is none: what it is, and the remedy
     b"\xff\xfe": "UTF-16 text; save it as plain UTF-8 text",
     b"\xfe\xff": "UTF-16 text; save it as plain UTF-8 text",
 }
+LONGEST_LINE = 10_000_000  # bytes
+
+
+class _Lines(io.BufferedIOBase):
+    """A file that is read as long as its lines come to an end: a few bytes may pack very many."""
+
+    def __init__(self, file, path):
+        self.file, self.path = file, path
+        self.in_line = 0  # bytes since the last line ended
+
+    def readable(self):
+        return True
+
+    def read1(self, size=-1):
+        part = self.file.read1(size)
+        end = max(part.rfind(b"\n"), part.rfind(b"\r"))
+        self.in_line = self.in_line + len(part) if end < 0 else len(part) - end - 1
+        if self.in_line > LONGEST_LINE:
+            raise UserError(
+                f"{self.path}: has a line of more than {LONGEST_LINE:,} bytes; is it a table?"
+            )
+        return part
 
 
 @contextmanager
@@ -35,13 +57,15 @@ def opened(path: str | Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
     It is read once, from its beginning to its end: a pipe will do.
     """
     try:
+        if os.path.exists(path) and not _comes_to_an_end(path):
+            raise UserError(f"{path}: is a device; give a file or a pipe")
         with open(path, "rb") as raw:
             start = raw.peek(16)[:16]
             for magic, what in NO_TEXT.items():
                 if start.startswith(magic):
                     raise UserError(f"{path}: is {what}")
             packed = gzip.GzipFile(fileobj=raw) if start.startswith(b"\x1f\x8b") else None
-            with io.TextIOWrapper(packed or raw, encoding, newline="") as file:
+            with io.TextIOWrapper(_Lines(packed or raw, path), encoding, newline="") as file:
                 yield file
     except UnicodeDecodeError as error:
         byte, line = error.object[error.start], _undecodable_line(path)
@@ -53,6 +77,12 @@ def opened(path: str | Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{path}: cannot be read ({reason}); check the path") from None
+
+
+def _comes_to_an_end(path):
+    """Is it a file, a pipe or a folder, and no device such as /dev/zero?"""
+    kind = os.stat(path).st_mode
+    return not (stat.S_ISCHR(kind) or stat.S_ISBLK(kind))
 
 
 def is_pipe(path: str | Path) -> bool:
