@@ -153,7 +153,7 @@ def _is_left_over(entry, machine, process):
     facts = entry.stat(follow_symlinks=False)
     if entry.name in _in_use or facts.st_uid != _user(facts.st_uid):
         return False
-    if machine == _machine() and (process == os.getpid() or not _runs(process)):
+    if machine == _machine() and (process == os.getpid() or not runs(process)):
         return True
     times = [facts.st_mtime]
     if entry.is_dir(follow_symlinks=False):
@@ -171,7 +171,8 @@ def _machine() -> str:
     return hashlib.sha256(f"{socket.gethostname()} {numbers}".encode()).hexdigest()[:8]
 
 
-def _runs(process):
+def runs(process: int) -> bool:
+    """Is there a process of this number, as far as this system says?"""
     if os.name != "posix":
         return True
     try:

@@ -27,6 +27,7 @@ def main(argv=None):
     settings = run_folder.fresh(given)
     folder = Path(flags.out or Path("runs") / f"{Path(settings.data).stem or 'run'}-tune")
     search.check_folder(folder, flags.study)
+    search.toml(settings)  # what cannot be written is told before the work
 
     # the data
     backend.load(settings.backend, settings.precision)
@@ -44,7 +45,7 @@ def main(argv=None):
 
     # the study
     folder.mkdir(parents=True, exist_ok=True)
-    storage = flags.storage or f"sqlite:///{(folder / 'trials.db').resolve()}"
+    storage = flags.storage or search.database((folder / "trials.db").resolve())
     study = search.open_study(storage, flags.study)
     search.check_study(study, storage, settings, searched, checkpoint.fingerprint(split))
 
@@ -68,8 +69,11 @@ def main(argv=None):
             f"interrupted after {done} of {flags.trials} trials; the same command goes on"
         ) from None
     except optuna.exceptions.StorageInternalError as error:
-        reason = search.first_line(error.__cause__ or error)
-        raise UserError(f"{storage}: {reason}; mend it, then the same command goes on") from None
+        where, reason = (
+            search.without_password(storage),
+            search.first_line(error.__cause__ or error),
+        )
+        raise UserError(f"{where}: {reason}; mend it, then the same command goes on") from None
 
     # what came of it
     finished = publish()

@@ -4,8 +4,10 @@ never learns of test users.
 
 import csv
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -267,28 +269,170 @@ def test_when_all_fail_the_first_reason_is_told(tuned, ratings, tmp_path):
     ).exists()
 
 
-def test_who_is_at_work():
-    """A process that is gone is not, nor one that never said who it is; of another machine only its
-    heartbeat tells.
-    """
+HOST, PARENT = socket.gethostname(), os.getppid()
+LONG_AGO = datetime.now() - timedelta(seconds=2 * search.UNOWNED)
+
+
+def is_counted(owner, since=LONG_AGO):
+    """Does a trial count that is marked as running, and is so owned?"""
+    attributes = {} if owner is None else {"owner": owner}
+    running = SimpleNamespace(name="RUNNING")
+    return search.counts(
+        SimpleNamespace(state=running, user_attrs=attributes, datetime_start=since)
+    )
+
+
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory):
+    """What this process writes into its trials."""
+    owners = []
+
+    def train(trial, on_step, on_epoch):
+        owners.append(trial.study.trials[trial.number].user_attrs["owner"])
+        on_epoch(fit.State({}, {}, {}, epoch=1, best_score=0.5))
+        return fit.State({}, {}, {}, best_score=0.5)
+
+    own = study(tmp_path_factory.mktemp("owner"))
+    search.run(own, train, 1, 0, tqdm(disable=True), QUIET)
+    return owners[0]
+
+
+def test_who_is_at_work(owner):
+    host, number, namespace, began, token = owner
+    assert (host, number) == (HOST, os.getpid()) and is_counted(owner)
+    assert is_counted([HOST, PARENT]), "as earlier versions wrote it"
+    assert is_counted([HOST, PARENT, "", "", "another"])
+    assert is_counted(["elsewhere", 1]), "of another machine only its heartbeat tells"
+    assert is_counted([HOST, 1, "pid:[1]", "5", "another"]), "nor of another container"
+    assert is_counted(None, datetime.now()) and not is_counted(None)
+
+
+def test_who_is_not(owner):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    long_ago = datetime.now() - timedelta(seconds=2 * search.UNOWNED)
+    host, number, namespace, began, token = owner
+    assert not is_counted([HOST, gone.pid])
+    assert not is_counted([HOST, number]), "the number is ours now, as in a container started anew"
+    assert not is_counted([HOST, number, namespace, began, "another"])
+    if began:
+        assert not is_counted([HOST, PARENT, namespace, "1", "another"]), "it began at another time"
 
-    def counts(owner, since=long_ago):
-        attributes = {} if owner is None else {"owner": owner}
-        return search.counts(
-            SimpleNamespace(
-                state=SimpleNamespace(name="RUNNING"), user_attrs=attributes, datetime_start=since
-            )
-        )
 
-    assert (
-        counts([socket.gethostname(), os.getpid()])
-        and counts(["elsewhere", 1])
-        and counts(None, datetime.now())
-    )
-    assert not counts([socket.gethostname(), gone.pid]) and not counts(None)
+@pytest.mark.parametrize(
+    "since", [datetime.now() + timedelta(days=1), LONG_AGO, datetime.min, datetime.max, None]
+)
+def test_a_start_in_the_future_is_an_old_one(since):
+    assert not is_counted(None, since)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [5, "x", [], ["h"], [HOST, "1"], [HOST, -1], [HOST, True], [1, 2], {}, [HOST, 1, 2, 3, 4]],
+)
+def test_an_owner_that_nobody_wrote_is_none(owner):
+    assert not is_counted(owner) and is_counted(owner, datetime.now())
+    assert not is_counted([HOST, 10**30])
+
+
+def test_a_trial_of_a_dead_machine_is_failed_also_where_the_goal_counts_it(tmp_path, monkeypatch):
+    own = study(tmp_path)
+    dead = own.ask()
+    dead.set_user_attr("owner", ["elsewhere", 1])
+    own._storage.record_heartbeat(dead._trial_id)
+    assert search.count(own) == 1, "until its heartbeat stays away"
+    monkeypatch.setattr(own._storage._backend, "grace_period", 1)
+    time.sleep(2.1)
+    search.run(own, scores(0.5), 1, 0, tqdm(disable=True), QUIET)
+    assert [trial.state.name for trial in own.trials] == ["FAIL", "COMPLETE"]
+
+
+@pytest.mark.parametrize("name", ["t?a", "%41", "a b#c", "{x}", "é 商", "a&b=c;d", "x@y:z"])
+def test_a_folder_has_any_name(ratings, tmp_path, tuned, name):
+    done = tuned("--data", ratings, *QUICK, "--trials", 1, "--out", tmp_path / name)
+    assert done.returncode == 0, done.stderr
+    files = ["best.toml", "trials.csv", "trials.db"]
+    assert os.listdir(tmp_path) == [name] and sorted(os.listdir(tmp_path / name)) == files
+
+
+def test_the_line_that_trains_the_best_is_for_a_shell(ratings, tmp_path, capsys):
+    words = ["--data", str(ratings), *map(str, QUICK[:-1]), "--trials", "1", "--out"]
+    assert run_command(tune.main, [*words, str(tmp_path / "a b")]) == 0
+    assert f"macrid.train --config '{tmp_path}/a b/best.toml'" in capsys.readouterr().out
+
+
+def damaged_header(path):
+    path.write_bytes(b"no database at all" * 100)
+
+
+def damaged_middle(path):
+    content = bytearray(path.read_bytes())
+    content[1024:-1024] = b"\xff" * (len(content) - 2048)
+    path.write_bytes(bytes(content))
+
+
+def with_sql(*statements):
+    def change(path):
+        with sqlite3.connect(path) as connection:
+            for statement in statements:
+                connection.execute(statement)
+        connection.close()
+
+    return change
+
+
+DAMAGES = {
+    "no database": damaged_header,
+    "its middle": damaged_middle,
+    "empty folder": lambda path: (path.unlink(), path.mkdir()),
+    "no epochs": with_sql("DELETE FROM trial_intermediate_values"),
+    "another mark": with_sql("UPDATE study_user_attributes SET value_json = '[1]'"),
+    "a mark without parts": with_sql("UPDATE study_user_attributes SET value_json = '{}'"),
+    "half a mark": with_sql("UPDATE study_user_attributes SET value_json = '{\"held\": '"),
+    "its direction": with_sql("UPDATE study_directions SET direction = 'MINIMIZE'"),
+    "an unknown option": with_sql(
+        "UPDATE trial_params SET param_name = 'evil' WHERE param_name = 'beta'"
+    ),
+    "a distribution": with_sql("UPDATE trial_params SET distribution_json = '{'"),
+    "a value": with_sql("UPDATE trial_params SET param_value = 1e300"),
+    "a score": with_sql("UPDATE trial_intermediate_values SET intermediate_value = 'x'"),
+    "a state": with_sql("UPDATE trials SET state = 'EVIL'"),
+    "a time": with_sql("UPDATE trials SET datetime_complete = 'yesterday'"),
+}
+
+
+@pytest.fixture(scope="module")
+def template(ratings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one") / "run"
+    words = ["--data", ratings, *QUICK, "--trials", 1, "--out", folder]
+    assert run_command(tune.main, list(map(str, words))) == 0
+    return folder
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_or_foreign_study_is_one_line(damage, template, ratings, tmp_path, tuned):
+    folder = shutil.copytree(template, tmp_path / "run")
+    DAMAGES[damage](folder / "trials.db")
+    refused(tuned("--data", ratings, *QUICK, "--trials", 2, "--out", folder), "trials.db")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\0", b"", b"\0" * 10**6, b"# \x1b[2J" * 1000])
+def test_a_damaged_best_toml_is_one_line(content, template, ratings, tmp_path, tuned):
+    folder = shutil.copytree(template, tmp_path / "run")
+    (folder / "best.toml").write_bytes(content)
+    done = tuned("--data", ratings, *QUICK, "--trials", 1, "--out", folder)
+    refused(done, "holds another study than 'macrid'")
+    assert len(done.stderr) < 1000 and "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a\nK = 19\n", "'\u2028\x07", "x" * 400, "#", "a\rb"])
+def test_the_name_of_a_study_never_writes_toml(name, ratings, tmp_path, tuned):
+    words = ("--data", ratings, *QUICK, "--K", 2, "--trials", 1, "--out", tmp_path / "run")
+    assert tuned(*words, "--study", name).returncode == 0
+    text = (tmp_path / "run" / "best.toml").read_text()
+    assert config.from_dict(config.read_toml(tmp_path / "run" / "best.toml")).K == 2
+    assert text.splitlines()[1].startswith("data = ")
+    assert tuned(*words, "--study", name).returncode == 0, "it is known by its name again"
+    refused(tuned(*words, "--study", name + "b"), "another study than")
 
 
 def test_cut_off_before_it_said_whose_it_is(tmp_path, monkeypatch):

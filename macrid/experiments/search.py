@@ -10,21 +10,23 @@ process, stopped and called again, finds what it would have found undisturbed.
 import csv
 import json
 import os
+import re
+import secrets
 import signal
 import socket
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from macrid import files
+from macrid import early, files
 from macrid.config import Config, option_names
-from macrid.errors import UserError
+from macrid.errors import UserError, shown
 
 SPACE: dict[str, tuple] = {  # (lowest, highest, "linear", "log", or the step of whole numbers)
     "sigma0": (0.075, 0.5, "linear"),
@@ -40,8 +42,11 @@ OF_LAYERS = ("hidden_units", "dropout")  # they do nothing without a hidden laye
 FAILURES = (ValueError, ArithmeticError, MemoryError)  # a UserError is a ValueError
 RANDOM_TRIALS = 10  # before TPE has something to go by, and before pruning
 WARM_UP = 10  # epochs that no trial is denied
+LONGEST_REMARK = 1000  # characters of the first line of best.toml
 HEARTBEAT = 60  # seconds between a trial's signs of life; two without one, and it is given up
 UNOWNED = 20  # seconds that a trial may go without its process's name
+THIS_PROCESS = secrets.token_hex(8)  # its number may have been another's, before a restart
+MARK = {"held": {str: (None, bool, float, str)}, "searched": list, "data": str}
 COLUMNS = ("trial", "state", "validation_ndcg@100", "epochs", "best_epoch", "seconds")
 
 
@@ -84,6 +89,17 @@ def load_optuna():
     return optuna
 
 
+def database(path: Path) -> str:
+    """The address of an SQLite file, whatever its path holds that means something in an address."""
+    from sqlalchemy.engine import URL, make_url
+
+    load_optuna()
+    url = URL.create("sqlite", database=str(path)).render_as_string()
+    if make_url(url).database != str(path) or "{" in url:  # SQLAlchemy before 2.1 quotes nothing
+        raise UserError(f"{path}: cannot be the path of a database; give --out one without ?%#{{}}")
+    return url
+
+
 def open_study(url: str, name: str, tries: int = 5):
     """The Optuna study of that name in a database, made if it is missing.
 
@@ -95,7 +111,7 @@ def open_study(url: str, name: str, tries: int = 5):
     waiting = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
     pruner = optuna.pruners.MedianPruner(n_startup_trials=RANDOM_TRIALS, n_warmup_steps=WARM_UP)
     refusals: tuple = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
-    refusals += (ImportError, LookupError, ValueError, RuntimeError)
+    refusals += (ImportError, LookupError, ValueError, RuntimeError, TypeError, AttributeError)
     try:
         storage = optuna.storages.RDBStorage(
             url, engine_kwargs=waiting, heartbeat_interval=HEARTBEAT
@@ -111,14 +127,37 @@ def open_study(url: str, name: str, tries: int = 5):
         cause = first_line(error.__cause__ or error)
         if tries == 1 or not ("exists" in cause or "UNIQUE" in cause):
             raise UserError(
-                f"{url}: cannot be used as --storage ({cause}); expected such as sqlite:///FILE"
+                f"{without_password(url)}: cannot be used as --storage ({cause}); expected such as"
+                " sqlite:///FILE"
             ) from None
     time.sleep(0.5)  # another process is just making it
     return open_study(url, name, tries - 1)
 
 
+def without_password(url: str) -> str:
+    """A database's address as it may be printed."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
 def check_study(study, url: str, settings: Config, searched: list[str], data: str) -> None:
-    """Mark a new study with what it searches on which data; refuse one made for something else."""
+    """Mark a new study with what it searches on which data; refuse one made for something else.
+
+    Refused as well is one that holds what no search writes: it is damaged, or somebody else's.
+    """
+    where = f"{without_password(url)}, study '{study.study_name}'"
+    try:
+        _check_study(study, where, settings, searched, data)
+    except UserError:
+        raise
+    except Exception as error:  # whatever Optuna and SQLAlchemy make of others' bytes
+        cause = first_line(error.__cause__ or error)
+        raise UserError(
+            f"{where}: is damaged, or no study of macrid.tune ({cause}); give --study another name,"
+            " or another --out"
+        ) from None
+
+
+def _check_study(study, where, settings, searched, data):
     no_part = (*searched, *option_names(paths=True), "backend")
     held = {name: value for name, value in asdict(settings).items() if name not in no_part}
     mark = {"held": held, "searched": searched, "data": data}
@@ -126,10 +165,10 @@ def check_study(study, url: str, settings: Config, searched: list[str], data: st
     if earlier is None and not study.get_trials(deepcopy=False):
         study.set_user_attr("macrid", mark)
         return
-    where = f"{url}, study '{study.study_name}'"
     remedy = "give --study another name, or another --out"
-    if earlier is None:
+    if earlier is None or study.direction.name != "MAXIMIZE":
         raise UserError(f"{where}: is not a study of macrid.tune; {remedy}")
+    files.check_form(earlier, MARK)
 
     def value(mark, name):
         return "searched" if name in mark["searched"] else mark["held"].get(name)
@@ -146,6 +185,13 @@ def check_study(study, url: str, settings: Config, searched: list[str], data: st
             f"{where}: was made from other data than {settings.data} holds now; restore the data,"
             f" or {remedy}"
         )
+    for row in rows(study):
+        score = float if row.state == "complete" else (None, float)
+        files.check_form(asdict(row), {"score": score, "seconds": float, "reason": str})
+        try:
+            settings.replace(**row.values)  # an option that there is, and a value of it
+        except UserError as error:
+            raise ValueError(str(error)) from None
 
 
 def draw(trial, searched: list[str], M: int) -> dict:
@@ -180,7 +226,7 @@ def run(study, train: Callable, goal: int, seed: int, bar, say=print, publish=la
 
         def objective(trial):
             # say whose the trial is, and which place it has among those that count
-            trial.set_user_attr("owner", [socket.gethostname(), os.getpid()])
+            trial.set_user_attr("owner", _owner_of(os.getpid()))
             earlier = [other for other in _trials(study) if other.number < trial.number]
             place = sum(counts(other) for other in earlier)
             if place >= goal:
@@ -205,6 +251,7 @@ def run(study, train: Callable, goal: int, seed: int, bar, say=print, publish=la
 
         while True:
             check_interrupt()
+            optuna.storages.fail_stale_trials(study)  # of other machines, by their heartbeat
             _fail_dead_trials(study)
             if any(_has_no_owner(trial) for trial in _trials(study)):
                 time.sleep(0.1)  # it is about to name its owner, or was cut off just there
@@ -287,11 +334,13 @@ def check_folder(folder: Path, study: str) -> None:
         raise UserError(f"{folder}: holds '{names[0]}' but no search; give --out a new folder")
     if "best.toml" not in names:
         return
-    remark = (folder / "best.toml").read_text(encoding="utf-8").partition("\n")[0]
-    if f"study '{study}'" not in remark:
+    files.check_regular(folder / "best.toml")
+    with open(folder / "best.toml", encoding="utf-8", errors="replace") as file:
+        remark = file.readline(LONGEST_REMARK).strip("# \n")
+    if f"study '{shown(study)}'" not in remark:
         raise UserError(
-            f"{folder}: holds another study than '{study}' ({remark.strip('# ')}); give --study its"
-            " name, or another --out"
+            f"{folder}: holds another study than '{shown(study)}' ({shown(remark)}); give --study"
+            " its name, or another --out"
         )
 
 
@@ -310,8 +359,8 @@ def publish(folder: Path, study, settings: Config, searched: list[str]) -> list[
         best = best_of(finished)
         if best:
             remark = (
-                f"macrid.tune, study '{study.study_name}', trial {best.number} of {len(finished)}:"
-                f" validation NDCG@100 {best.score:.4f}"
+                f"macrid.tune, study '{shown(study.study_name)}', trial {best.number} of"
+                f" {len(finished)}: validation NDCG@100 {best.score:.4f}"
             )
             with files.replacing(folder / "best.toml", "w") as file:
                 file.write(toml(settings.replace(**best.values), remark))
@@ -324,14 +373,17 @@ def toml(settings: Config, remark: str = "") -> str:
     >>> toml(Config(K=7), "a remark").splitlines()[:3]
     ['# a remark', 'data = "shop"', 'min_user_items = 5']
     """
-    lines = [f"# {remark}"] if remark else []
+    lines = [f"# {shown(remark, LONGEST_REMARK)}"] if remark else []
     for name, value in asdict(settings).items():
         if isinstance(value, float):
             lines.append(f"{name} = {value!r}")
         elif value is not None:
             text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
             lines.append(f"{name} = {text}")
-    return "\n".join([*lines, ""])
+    text = "\n".join([*lines, ""])
+    if re.search("[\ud800-\udfff]", text):
+        raise UserError("an option is no text in UTF-8, as a TOML file has to be; rename the file")
+    return text
 
 
 def first_line(error: BaseException) -> str:
@@ -359,22 +411,47 @@ def _is_alive(trial):
 
     Of other machines we hear by heartbeat only: Optuna fails the trials without.
     """
-    if _has_no_owner(trial):
-        return (datetime.now() - trial.datetime_start).total_seconds() < UNOWNED
-    host, pid = trial.user_attrs["owner"]
-    if host != socket.gethostname():
+    owner = _owner(trial)
+    if owner is None:
+        began = trial.datetime_start
+        return bool(began) and abs((datetime.now() - began).total_seconds()) < UNOWNED
+    host, pid, numbers, began, token = owner
+    if token == THIS_PROCESS:
         return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    here = _owner_of(pid)
+    if host != here[0] or numbers not in ("", here[2]):
+        return True
+    if pid == os.getpid() or not files.runs(pid):
         return False
-    except PermissionError:
-        pass
-    return True
+    return "" in (began, here[3]) or began == here[3]
+
+
+def _owner_of(pid):
+    """Who has a trial: host, number of the process, where such numbers count, since when, a token.
+
+    The number alone comes again, in a container at each start; what the system does not say is ''.
+    """
+    numbers = began = ""
+    with suppress(OSError):
+        numbers = os.readlink("/proc/self/ns/pid")
+        began = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    return [socket.gethostname(), pid, numbers, began, THIS_PROCESS]
+
+
+def _owner(trial):
+    """What `_owner_of` wrote, perhaps an earlier version of it, or None where nobody did."""
+    owner = trial.user_attrs.get("owner")
+    if not isinstance(owner, list) or len(owner) not in (2, 5):
+        return None
+    host, pid, *more = owner
+    is_ours = (
+        type(pid) is int and 0 < pid < 2**31 and all(isinstance(x, str) for x in (host, *more))
+    )
+    return (host, pid, *(more or ["", "", ""])) if is_ours else None
 
 
 def _has_no_owner(trial):
-    return trial.state.name == "RUNNING" and "owner" not in trial.user_attrs
+    return trial.state.name == "RUNNING" and _owner(trial) is None
 
 
 def _fail_dead_trials(study):
@@ -387,18 +464,22 @@ def _fail_dead_trials(study):
 
 @contextmanager
 def _interrupts_put_off():
-    """Ctrl-C is put off while the database is at work, which it would break.
+    """Ctrl-C, and signals like it, are put off while the database is at work, which they break.
 
-    Yields a function that raises it where all is well.
+    Yields a function that does as they ask where all is well.
     """
-    received: list = []
-    before = signal.signal(signal.SIGINT, lambda *_: received.append(True))
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in early.ENDING}
+    before = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, lambda number, _: received.append(number))
 
     def check_interrupt():
         if received:
-            raise KeyboardInterrupt
+            before[received[0]](received[0], None)
 
     try:
         yield check_interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
