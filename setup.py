@@ -16,7 +16,7 @@ NOTEBOOKS = [
 setup(
     name="macrid",
     version="0.1.0",
-    description="SEM-MacridVAE: disentangled recommendation in NumPy, every gradient written by hand",
+    description="SEM-MacridVAE: disentangled recommendation in NumPy, gradients written by hand",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the readers of others' files, by atheris: what is read, or one line.
 
-    pip install ".[fuzz]" && python benchmarks/fuzz.py arrays 600       (seconds; or pictures, table)
+    pip install ".[fuzz]" && python benchmarks/fuzz.py arrays 600      (seconds; or pictures, table)
 
 Begins with the small files of tests/hostile.py, does without CRCs, which would hide what is behind
 them, and stops at the first find, whose bytes it keeps as crash-* in the working folder.

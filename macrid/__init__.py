@@ -14,6 +14,7 @@
     recommender     `Recommender`, the model by your own ids
     run_folder      a run on the disk: made, resumed, read
     files           files that are whole or not there, and locks
+    npz             arrays in a file, from whomever it comes
     errors          what a user can mend
     backend         NumPy or CuPy; the only file that imports CuPy
     terminal        what commands share: flags, tables, one line for a mistake

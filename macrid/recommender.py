@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from macrid import backend, files, model
+from macrid import backend, files, model, npz
 from macrid import config as configs
 from macrid.data import checks, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
@@ -252,7 +252,7 @@ class Recommender:
         description: dict = {"config": asdict(self.config), "figures": self.metrics}
         if self.matrix_columns is not None:
             description["matrix_columns"] = self.matrix_columns
-        files.save(path, arrays, description)
+        npz.save(path, arrays, description)
 
     @classmethod
     def load(cls, path, backend_name: str | None = None) -> "Recommender":
@@ -264,7 +264,7 @@ class Recommender:
         """
         path = Path(path) / FILE if Path(path).is_dir() else Path(path)
         remedy = "train again, or save it again"
-        arrays, description = files.load(path, "model", remedy, partial(_check, path))
+        arrays, description = npz.load(path, "model", remedy, partial(_check, path))
         config = configs.from_dict(description["config"], where=str(path))
         loaded = cls(config.replace(backend=backend_name) if backend_name else config)
         loaded.metrics, loaded.report = description["figures"], None
@@ -367,17 +367,17 @@ def _check(path, arrays, description):
     config = configs.from_dict(description["config"], where=str(path))
     form = checkpoint.parameter_form(config, "M", "parameters/", path=True)
     form |= {
-        "items": files.Array("ids", ("M",)),
-        "users": files.Array("ids", ("N",)),
-        "titles": files.Array("text", ("M",), optional=True),
-        "indices": files.Array("integer", (None,)),
-        "indptr": files.Array("integer", (None,)),
+        "items": npz.Array("ids", ("M",)),
+        "users": npz.Array("ids", ("N",)),
+        "titles": npz.Array("text", ("M",), optional=True),
+        "indices": npz.Array("integer", (None,)),
+        "indptr": npz.Array("integer", (None,)),
     }
-    files.check_arrays(arrays, form)
+    npz.check_arrays(arrays, form)
     N, M = len(arrays["users"]), len(arrays["items"])
     if M == 0:
         raise ValueError("it has no items")
-    files.check_rows(arrays["indices"], arrays["indptr"], N, M)
+    npz.check_rows(arrays["indices"], arrays["indptr"], N, M)
     columns = description.get("matrix_columns")
     if columns is not None and not all(
         name.isdecimal() and name.isascii() and len(name) < 10 and int(name) < columns

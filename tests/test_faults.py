@@ -13,7 +13,7 @@ from helpers import ROOT
 from loopback import Server, ml_1m, serve, start_script, zipped
 from PIL import Image
 
-from macrid import files
+from macrid import npz
 from macrid.pictures import alexnet
 
 KILLS = 40
@@ -73,8 +73,8 @@ def undisturbed(table, tmp_path_factory):
 
 def same_run(folder, expected):
     for name in ("checkpoint.npz", "model.npz"):
-        arrays, description = files.load(folder / name)
-        expected_arrays, expected_description = files.load(expected / name)
+        arrays, description = npz.load(folder / name)
+        expected_arrays, expected_description = npz.load(expected / name)
         assert description == expected_description and arrays.keys() == expected_arrays.keys()
         for key, values in expected_arrays.items():
             np.testing.assert_array_equal(arrays[key], values, err_msg=key)
@@ -218,7 +218,7 @@ def test_two_trainings_do_not_share_a_folder(table, tmp_path):
     first.send_signal(signal.SIGINT)
     code, output = finish(first)
     assert code == 2 and "--resume" in output and "Traceback" not in output
-    assert files.load(folder / "checkpoint.npz")[1]["epoch"] >= 1
+    assert npz.load(folder / "checkpoint.npz")[1]["epoch"] >= 1
 
 
 def test_a_mistake_leaves_no_folder(tmp_path):

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from helpers import ROOT
 
-from macrid import files
+from macrid import files, npz
 from macrid.errors import UserError
 
 
 @pytest.fixture
 def saved(tmp_path, rng):
     path = tmp_path / "checkpoint.npz"
-    files.save(
+    npz.save(
         path,
         {"best/H": rng.standard_normal((30, 4)).astype(np.float32), "x": np.arange(3)},
         {"epoch": 3},
@@ -26,7 +26,7 @@ def saved(tmp_path, rng):
 
 
 def test_round_trip(saved):
-    arrays, description = files.load(saved)
+    arrays, description = npz.load(saved)
     assert description == {"epoch": 3} and list(arrays) == ["best/H", "x"]
     np.testing.assert_array_equal(
         arrays["best/H"], np.random.default_rng(7).standard_normal((30, 4)).astype(np.float32)
@@ -38,7 +38,7 @@ def test_round_trip(saved):
 def test_a_file_cut_off_is_refused_with_its_name(saved, keep):
     saved.write_bytes(saved.read_bytes()[:keep])
     with pytest.raises(UserError, match="is not a whole checkpoint") as error:
-        files.load(saved)
+        npz.load(saved)
     assert str(saved) in str(error.value)
 
 
@@ -47,19 +47,19 @@ def test_a_flipped_byte_is_noticed(saved):
     content[content.index(b"best/H") + 200] ^= 1
     saved.write_bytes(content)
     with pytest.raises(UserError, match="is not a whole checkpoint"):
-        files.load(saved)
+        npz.load(saved)
 
 
 def test_pickles_and_missing_files_are_refused(tmp_path):
     bad = tmp_path / "x.npz"
     np.savez(bad, description=np.array([{"a": 1}], dtype=object))
     with pytest.raises(UserError, match="is not a whole checkpoint"):
-        files.load(bad)
+        npz.load(bad)
     bad.write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(UserError, match="is not a whole checkpoint"):
-        files.load(bad)
+        npz.load(bad)
     with pytest.raises(UserError, match="does not exist"):
-        files.load(tmp_path / "none.npz")
+        npz.load(tmp_path / "none.npz")
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(saved):

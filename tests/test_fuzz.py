@@ -11,7 +11,7 @@ hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from macrid import Recommender, UserError, config, data, files  # noqa: E402
+from macrid import Recommender, UserError, config, data, npz  # noqa: E402
 from macrid.pictures import features  # noqa: E402
 
 lenient = settings(
@@ -141,10 +141,10 @@ def test_an_array_that_claims_to_be_enormous_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.npz", "w") as file:
         file.writestr("parameters/H.npy", header.getvalue() + b"0" * 64)
     with pytest.raises(UserError, match="is not a whole"):
-        files.load(tmp_path / "model.npz")
+        npz.load(tmp_path / "model.npz")
 
 
 def test_a_compressed_file_is_refused(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", description=np.array("{}"), zeros=np.zeros(10**6))
     with pytest.raises(UserError, match="compressed"):
-        files.load(tmp_path / "bomb.npz")
+        npz.load(tmp_path / "bomb.npz")

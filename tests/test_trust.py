@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from helpers import ROOT, leftover, refused
 
-from macrid import Recommender, UserError, config, data, files, run_folder
+from macrid import Recommender, UserError, config, data, files, npz, run_folder
 from macrid.data import shop_pictures
 from macrid.pictures import alexnet, features, reading
 from macrid.training import checkpoint
@@ -99,9 +99,9 @@ def test_another_order_of_bytes_is_read(tmp_path):
 
 GREEDY = {
     "texts of no bytes": (hostile.FEATURES["10^7 ids of no bytes"], features.load),
-    "members inside each other": (hostile.nested, files.load),
-    "members of the same bytes": (hostile.overlapping, files.load),
-    "60,000 members": (hostile.long_directory, files.load),
+    "members inside each other": (hostile.nested, npz.load),
+    "members of the same bytes": (hostile.overlapping, npz.load),
+    "60,000 members": (hostile.long_directory, npz.load),
     "200,000 brackets": (hostile.MODELS["description of 200,000 brackets"], Recommender.load),
 }
 
@@ -154,7 +154,7 @@ def test_resume_refuses_other_categories_features_and_pictures(changed, command,
         table = tmp_path / "f.npz"
         described = {"convention": "caffe", "random": None, "unreadable": {}, "remarks": {}}
         ids, values = np.array([str(i) for i in range(40)]), rng.standard_normal((40, 9))
-        files.save(table, {"ids": ids, "features": values}, described)
+        npz.save(table, {"ids": ids, "features": values}, described)
         words += f" --features {table}"
     else:
         table = tmp_path / "pictures" / "3.png"
@@ -169,7 +169,7 @@ def test_resume_refuses_other_categories_features_and_pictures(changed, command,
     if changed == "categories":
         table.write_text("item,kind\n" + "".join(f"{i},{'ba'[i % 2]}\n" for i in range(40)))
     elif changed == "features":
-        files.save(table, {"ids": ids, "features": values + 1}, described)
+        npz.save(table, {"ids": ids, "features": values + 1}, described)
     else:
         table.write_bytes(table.with_name("4.png").read_bytes())
     resume = ("train --quiet --resume --max-epochs 2", "--out", tmp_path / "run")
@@ -243,9 +243,9 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     assert set(os.listdir(tmp_path)) == kept
 
 
-def test_a_folder_is_looked_into_when_something_is_made_there(tmp_path):
+def test_a_folder_islooked_into_when_something_is_made_there(tmp_path):
     leftover(tmp_path).write_text("half")
-    files._looked_into.discard(os.path.realpath(tmp_path))
+    files.looked_into.discard(os.path.realpath(tmp_path))
     files.save_json(tmp_path / "a.json", 1)
     assert os.listdir(tmp_path) == ["a.json"]
 
@@ -309,7 +309,7 @@ def test_a_shared_cache_is_not_trusted(tmp_path, monkeypatch):
     assert files.cache_folder() == tmp_path / "cache"
     (tmp_path / "cache").chmod(0o777)
     own = files.cache_folder()
-    assert own == tmp_path / "cache" / f"user-{os.geteuid()}"
+    assert own == tmp_path / "cache" / f"macrid-user-{os.geteuid()}"
     assert own.stat().st_mode & 0o777 == 0o700
     own.chmod(0o777)
     with pytest.raises(UserError, match="other users; remove it, or set MACRID_CACHE"):
@@ -385,7 +385,7 @@ def test_what_is_no_file_is_not_opened(tmp_path):
         reading.read(tmp_path / "x.jpg")
     with pytest.raises(reading.Unreadable, match="no regular file"):
         reading.read("/dev/zero")
-    for read in (files.load, files.load_json, features.load, features.read_amazon):
+    for read in (npz.load, files.load_json, features.load, features.read_amazon):
         with pytest.raises(UserError, match="x.jpg: is a pipe or a device"):
             read(tmp_path / "x.jpg")
 

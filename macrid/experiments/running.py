@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from macrid import backend as backends
-from macrid import files
+from macrid import files, npz
 from macrid.config import Config
 from macrid.data import Interactions
 from macrid.errors import UserError
@@ -140,13 +140,13 @@ def run(
 
 def _save(path, unit, hashes, commit, result):
     description = {"made of": unit.made_of(hashes), "seen": result.facts, "commit": commit}
-    files.save(path, {"users": result.users, **result.metrics}, description)
+    npz.save(path, {"users": result.users, **result.metrics}, description)
 
 
 def _load(path, unit, hashes):
     """The result of a finished unit; its facts tell the commit, too."""
     remedy = "delete it, and give the same command again"
-    arrays, description = files.load(path, "unit", remedy, _check)
+    arrays, description = npz.load(path, "unit", remedy, _check)
     _compare(path, description["made of"], unit.made_of(hashes))
     metrics = {metric: arrays[metric] for metric in METRICS}
     return Result(arrays["users"], metrics, description["seen"] | {"commit": description["commit"]})
@@ -155,9 +155,9 @@ def _load(path, unit, hashes):
 def _check(arrays, description):
     """A ValueError unless these are the arrays of a unit."""
     files.check_form(description, DESCRIPTION)
-    share = files.Array("float", ("n",), 0.0, 1.0, nan=True)
-    form = {"users": files.Array("integer", ("n",), 0), **dict.fromkeys(METRICS, share)}
-    files.check_arrays(arrays, form)
+    share = npz.Array("float", ("n",), 0.0, 1.0, nan=True)
+    form = {"users": npz.Array("integer", ("n",), 0), **dict.fromkeys(METRICS, share)}
+    npz.check_arrays(arrays, form)
 
 
 def _compare(path, before, now):

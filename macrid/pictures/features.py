@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from macrid import files
+from macrid import files, npz
 from macrid.errors import UserError
 from macrid.pictures.alexnet import LARGEST, AlexNet
 from macrid.pictures.reading import Unreadable, read_square
@@ -73,7 +73,7 @@ class _Chunk:
 def load(path: str | Path) -> Features:
     """Read a feature file; one that is damaged, misshapen or not finite is a UserError."""
     remedy = "make it again with python -m macrid.features"
-    arrays, description = files.load(path, "feature file", remedy, partial(_check, OF_FILE))
+    arrays, description = npz.load(path, "feature file", remedy, partial(_check, OF_FILE))
     return Features(arrays["ids"], arrays["features"].astype(np.float32), description)
 
 
@@ -81,17 +81,17 @@ def _check(described, arrays, description):
     """A ValueError unless these are the arrays of a feature file, or of a chunk of one."""
     files.check_form(description, described)
     form = {
-        "ids": files.Array("ids", ("n",)),
-        "features": files.Array("float", ("n", "p"), -LARGEST, LARGEST),
+        "ids": npz.Array("ids", ("n",)),
+        "features": npz.Array("float", ("n", "p"), -LARGEST, LARGEST),
     }
-    files.check_arrays(arrays, form)
+    npz.check_arrays(arrays, form)
     if arrays["features"].shape[1] == 0:
         raise ValueError("its features have no numbers")
 
 
 def save(path: str | Path, features: Features) -> None:
     """Write a feature file, all or nothing."""
-    files.save(path, {"ids": features.ids, "features": features.features}, features.description)
+    npz.save(path, {"ids": features.ids, "features": features.features}, features.description)
 
 
 def extract(
@@ -298,7 +298,7 @@ def _chunk(net, part, path, pool, progress):
             path.parent.mkdir(parents=True, exist_ok=True)
             arrays = {"ids": chunk.ids, "features": chunk.features}
             reasons = {"unreadable": chunk.unreadable, "remarks": chunk.remarks}
-            files.save(path, arrays, {"key": key, **reasons})
+            npz.save(path, arrays, {"key": key, **reasons})
     elif progress:
         progress(len(part))
     return chunk
@@ -309,7 +309,7 @@ def _load_chunk(path, key):
     if path is None or not path.exists():
         return None
     try:
-        arrays, description = files.load(path, check=partial(_check, OF_CHUNK))
+        arrays, description = npz.load(path, check=partial(_check, OF_CHUNK))
     except UserError:
         return None
     if description["key"] != key:

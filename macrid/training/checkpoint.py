@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from macrid import backend, files
+from macrid import backend, files, npz
 from macrid.config import Config, option_names
 from macrid.data.splits import Split
 from macrid.errors import UserError
@@ -44,7 +44,7 @@ def save(path, state: State, config: Config, split: Split) -> None:
     for name, (mean, square) in moments.items():
         arrays |= {f"mean/{name}": mean, f"square/{name}": square}
     counters = {name: getattr(state, name) for name in COUNTERS}
-    files.save(path, arrays, {"config": asdict(config), "data": fingerprint(split), **counters})
+    npz.save(path, arrays, {"config": asdict(config), "data": fingerprint(split), **counters})
 
 
 def load(path, config: Config, split: Split, seen: Mapping[str, str] | None = None) -> State:
@@ -55,7 +55,7 @@ def load(path, config: Config, split: Split, seen: Mapping[str, str] | None = No
     `State.seen` has of what it saw then; of what only one of them has, nothing is known.
     """
     check = partial(_check, path, config, split, seen or {})
-    arrays, description = files.load(path, check=check)
+    arrays, description = npz.load(path, check=check)
     counters = {name: ({"path": {}, "seen": {}} | description)[name] for name in COUNTERS}
     counters["seen"] |= seen or {}
     parts = {part: _part(arrays, part) for part in ("parameters", "best", "mean", "square")}
@@ -103,7 +103,7 @@ def _check(path, config, split, seen, arrays, description):
         **parameter_form(now, M, "mean/", -np.inf, np.inf),
         **parameter_form(now, M, "square/", 0.0, np.inf),
     }
-    files.check_arrays(arrays, form)
+    npz.check_arrays(arrays, form)
 
 
 def parameter_form(
@@ -113,15 +113,15 @@ def parameter_form(
     low: float = -LARGEST,
     high: float = LARGEST,
     path: bool = False,
-) -> dict[str, files.Array]:
+) -> dict[str, npz.Array]:
     """What the arrays `prefix`NAME of a file have to be, for a model of M items.
 
     M is their number, or a name for it. With `path`, a linear path (M, r) may be among them.
     """
     shapes = parameter_shapes(M, config)
-    form = {name: files.Array(config.dtype, shape, low, high) for name, shape in shapes.items()}
+    form = {name: npz.Array(config.dtype, shape, low, high) for name, shape in shapes.items()}
     if path:
-        form["L"] = files.Array(config.dtype, (M, None), low, high, optional=True)
+        form["L"] = npz.Array(config.dtype, (M, None), low, high, optional=True)
     return {prefix + name: array for name, array in form.items()}
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from scipy import sparse
 
-from macrid import files
+from macrid import files, npz
 from macrid.backend import to_host
 from macrid.errors import UserError
 
@@ -19,12 +19,12 @@ LARGEST = 1e15  # of any number in it: sums of products of some do not overflow
 
 def array(*shape, low=-LARGEST):
     """What an array has to be, its lengths by number or by name."""
-    return files.Array("float", shape, low, LARGEST)
+    return npz.Array("float", shape, low, LARGEST)
 
 
 def matrix(name):
     """What the parts of a CSR matrix have to be."""
-    form = {part: files.Array("integer", (None,)) for part in PARTS}
+    form = {part: npz.Array("integer", (None,)) for part in PARTS}
     return {f"{name}/{part}": expected for part, expected in (form | {"data": array(None)}).items()}
 
 
@@ -48,7 +48,7 @@ def save(baseline, path) -> None:
         else:
             values[name] = value
     description = {"baseline": type(baseline).__name__, "shapes": shapes, "values": values}
-    files.save(path, to_host(arrays), description)
+    npz.save(path, to_host(arrays), description)
 
 
 def load(cls, path):
@@ -57,7 +57,7 @@ def load(cls, path):
     Another baseline's file or a damaged one is a UserError.
     """
     check = partial(_check, cls, path)
-    arrays, description = files.load(path, f"saved {cls.__name__}", "fit and save it again", check)
+    arrays, description = npz.load(path, f"saved {cls.__name__}", "fit and save it again", check)
     return cls(**{field.name: _field(field.name, arrays, description) for field in fields(cls)})
 
 
@@ -71,14 +71,14 @@ def _check(cls, path, arrays, description):
             " saved it"
         )
     form = cls.form(arrays) if callable(cls.form) else cls.form
-    values = {name: part for name, part in form.items() if not isinstance(part, files.Array)}
+    values = {name: part for name, part in form.items() if not isinstance(part, npz.Array)}
     files.check_form(description, {"shapes": {str: list}, "values": values})
-    files.check_arrays(arrays, {name: part for name, part in form.items() if name not in values})
+    npz.check_arrays(arrays, {name: part for name, part in form.items() if name not in values})
     for name, shape in description["shapes"].items():
         data, indices, indptr = (arrays[f"{name}/{part}"] for part in PARTS)
         if not (len(shape) == 2 and type(shape[0]) is int and shape[0] == shape[1]):
             raise ValueError(f"'{name}' is no square matrix")
-        files.check_rows(indices, indptr, *shape)
+        npz.check_rows(indices, indptr, *shape)
         if len(data) != len(indices):
             raise ValueError(f"'{name}' has {len(data)} values at {len(indices)} places")
 

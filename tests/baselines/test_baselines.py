@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import users
 
-from macrid import data, files
+from macrid import data, npz
 from macrid.baselines import (
     DGCF,
     EASE,
@@ -131,13 +131,13 @@ def test_another_s_file_and_a_damaged_one_are_refused_with_their_name(baseline, 
         UserError, match=f"b.npz: is a saved {name}, expected a saved {other.__name__}"
     ):
         other.load(path)
-    arrays, description = files.load(path)
-    files.save(
+    arrays, description = npz.load(path)
+    npz.save(
         path, dict(list(arrays.items())[1:] if name == "ItemKNN" else {}), description
     )  # a part is gone
     with pytest.raises(UserError, match=f"b.npz: is not a whole saved {name}"):
         baseline.load(path)
-    files.save(path, arrays, {"epoch": 3})
+    npz.save(path, arrays, {"epoch": 3})
     with pytest.raises(UserError, match="b.npz: is not a saved baseline"):
         baseline.load(path)
     path.write_bytes(path.read_bytes()[:-30])

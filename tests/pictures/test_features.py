@@ -10,7 +10,7 @@ import pytest
 from helpers import refused
 from test_reading import BROKEN, plain, saved
 
-from macrid import files
+from macrid import npz
 from macrid.data import shop_pictures
 from macrid.errors import UserError
 from macrid.pictures import alexnet, features, reading
@@ -187,7 +187,7 @@ FOREIGN = {
 @pytest.mark.parametrize("arrays, reason", FOREIGN.values(), ids=FOREIGN)
 def test_a_foreign_feature_file_is_refused(tmp_path, arrays, reason):
     described = {"convention": "caffe", "random": None, "unreadable": {}, "remarks": {}}
-    files.save(tmp_path / "f.npz", arrays, described)
+    npz.save(tmp_path / "f.npz", arrays, described)
     with pytest.raises(UserError, match=reason):
         features.load(tmp_path / "f.npz")
 
@@ -250,6 +250,6 @@ def test_what_training_cannot_start_from(call, folder, ratings_of_80, tmp_path, 
     (tmp_path / "other.csv").write_text("id,kind\nx,y\n")
     arrays = {"ids": np.array(["zz"]), "features": np.ones((1, 4), np.float32)}
     description = {"unreadable": {}, "remarks": {}, "random": None, "convention": "x"}
-    files.save(tmp_path / "f.npz", arrays, description)
+    npz.save(tmp_path / "f.npz", arrays, description)
     refused(call(f"{TRAIN} {words} --out run", cwd=tmp_path), *messages)
     assert not (tmp_path / "run").exists()

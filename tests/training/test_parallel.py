@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from helpers import ROOT
 
-from macrid import files
+from macrid import npz
 
 MPIEXEC = shutil.which(
     "mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -78,7 +78,7 @@ def test_two_processes_do_what_one_does_with_twice_the_batch(command, table, tmp
     one = command("train", *options, "--batch-size", 2 * size, "--out", tmp_path / "one")
     assert one.returncode == 0, one.stderr
     (found, _), (expected, _) = (
-        files.load(tmp_path / name / "checkpoint.npz") for name in ("two", "one")
+        npz.load(tmp_path / name / "checkpoint.npz") for name in ("two", "one")
     )
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-8, atol=1e-10, err_msg=name)
@@ -114,13 +114,13 @@ def test_a_process_that_dies_ends_the_job_which_can_go_on(table, tmp_path):
     os.kill(second_process(folder), signal.SIGKILL)
     output, _ = job.communicate()
     assert job.returncode != 0 and "KILLED" in output.upper(), output
-    epochs = files.load(folder / "checkpoint.npz")[1]["epoch"] + 2
+    epochs = npz.load(folder / "checkpoint.npz")[1]["epoch"] + 2
     code, output = run(*options, "--max-epochs", epochs, "--resume", "--out", folder)
     assert code == 0, output
     code, output = run(*options, "--max-epochs", epochs, "--out", tmp_path / "whole")
     assert code == 0, output
     (found, _), (expected, _) = (
-        files.load(tmp_path / name / "checkpoint.npz") for name in ("run", "whole")
+        npz.load(tmp_path / name / "checkpoint.npz") for name in ("run", "whole")
     )
     for name, values in expected.items():
         np.testing.assert_array_equal(found[name], values)
