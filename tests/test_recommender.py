@@ -250,30 +250,14 @@ def test_mistakes_are_told(trained, call, told):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(command, tmp_path_factory):
     """A run folder made by the command."""
-    from macrid import terminal as commands
-    from macrid import train
-
     folder = tmp_path_factory.mktemp("recommend")
     table = folder / "ratings.csv"
     table.write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in rows()))
-    words = [
-        "--data",
-        table,
-        "--K",
-        2,
-        "--d",
-        8,
-        "--batch-size",
-        20,
-        "--max-epochs",
-        4,
-        "--quiet",
-        "--out",
-        folder / "run",
-    ]
-    assert commands.run(train.main, [str(word) for word in words]) == 0
+    options = "--K 2 --d 8 --batch-size 20 --max-epochs 4 --quiet"
+    done = command(f"train {options} --data", table, "--out", folder / "run")
+    assert done.returncode == 0, done.stderr
     return folder / "run"
 
 

@@ -3,11 +3,8 @@ keeps data as text.
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -38,22 +35,11 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def shop_run(tmp_path_factory):
+def shop_run(command, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "run"
-    words = [
-        "--d",
-        "6",
-        "--max-epochs",
-        "3",
-        "--start",
-        "random",
-        "--category-weight",
-        "2",
-        "--quiet",
-        "--out",
-        str(folder),
-    ]
-    subprocess.run([sys.executable, "-m", "macrid.train", *words], check=True, env=os.environ)
+    options = "--d 6 --max-epochs 3 --start random --category-weight 2 --quiet"
+    done = command(f"train {options} --out", folder)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -70,14 +56,11 @@ def page(run, path, metrics=None):
 
 
 @pytest.fixture(scope="module")
-def made(shop_run):
+def made(command, shop_run):
     """The page of the shop, written by the command."""
     out = shop_run.parent / "page.html"
-    subprocess.run(
-        [sys.executable, "-m", "macrid.report", "--run", str(shop_run), "--out", str(out)],
-        check=True,
-        env=os.environ,
-    )
+    done = command("report --run", shop_run, "--out", out)
+    assert done.returncode == 0, done.stderr
     return out
 
 
@@ -338,18 +321,14 @@ def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(run, tmp_path
     assert 0 < sum(map(len, report.thumbnails(paths, [True] * 60))) <= 0.55 * sum(map(len, full))
 
 
-def test_mistakes_are_one_line(call, shop_run, tmp_path):
-    refused(
-        call("report", "--run", tmp_path / "no", "--out", tmp_path / "p.html"),
-        "is this a run folder?",
-    )
-    refused(call("report", "--run", shop_run, "--out", tmp_path), "is a folder; give --out a file")
-    refused(
-        call(
-            "report", "--run", shop_run, "--pictures", tmp_path / "no", "--out", tmp_path / "p.html"
-        ),
-        "is not a folder",
-    )
+MISTAKES = {
+    "no run": (["--run", "no", "--out", "p.html"], "is this a run folder?"),
+    "a folder": (["--out", "."], "is a folder; give --out a file"),
+    "no pictures": (["--pictures", "no", "--out", "p.html"], "is not a folder"),
+}
+
+
+@pytest.mark.parametrize("words, message", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(call, shop_run, tmp_path, words, message):
+    refused(call("report --run", shop_run, *words, cwd=tmp_path), message)
     assert not list(tmp_path.iterdir())
-    shown = call("report", "--help")
-    assert shown.returncode == 0 and "example:\n  python -m macrid.report" in shown.stdout

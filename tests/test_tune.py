@@ -157,20 +157,8 @@ def test_stopped_in_the_middle_of_a_trial(command, ratings, searched, tmp_path, 
 @pytest.mark.long
 def test_two_processes_at_once_share_a_study(ratings, tmp_path):
     """From an empty folder: both work, no trial is done twice, none too many."""
-    arguments = (
-        "--data",
-        ratings,
-        *QUICK[:2],
-        "--max-epochs",
-        20,
-        "--patience",
-        20,
-        "--quiet",
-        "--trials",
-        14,
-        "--out",
-        tmp_path / "run",
-    )
+    options = "--d 4 --max-epochs 20 --patience 20 --quiet --trials 14".split()
+    arguments = ("--data", ratings, *options, "--out", tmp_path / "run")
     both = [start(*arguments), start(*arguments)]
     for process in both:
         assert process.communicate()[1] == "" and process.returncode == 0
@@ -202,16 +190,9 @@ def test_test_users_have_no_say(command, ratings, searched, tmp_path, rng):
         scrambled(
             tmp_path / f"{name}.csv", ratings, found.users[getattr(parts, name).users].tolist(), rng
         )
-        done = command(
-            "tune",
-            "--data",
-            tmp_path / f"{name}.csv",
-            *QUICK,
-            "--trials",
-            13 if name == "test" else 2,
-            "--out",
-            tmp_path / name,
-        )
+        goal = ("--trials", 13 if name == "test" else 2)
+        source = ("--data", tmp_path / f"{name}.csv", "--out", tmp_path / name)
+        done = command("tune", *source, *QUICK, *goal)
         assert done.returncode == 0, done.stderr
     assert trials(tmp_path / "test") == trials(searched)
     for ours, theirs in zip(trials(tmp_path / "validation"), trials(searched)):
@@ -470,20 +451,8 @@ def test_a_configuration_as_toml(tmp_path):
 
 def test_what_is_given_is_held(command, ratings, tmp_path):
     (tmp_path / "held.toml").write_text("K = 2\nhidden_layers = 0\n")
-    done = command(
-        "tune",
-        "--data",
-        ratings,
-        *QUICK[:4],
-        "--config",
-        tmp_path / "held.toml",
-        "--l2",
-        0,
-        "--trials",
-        2,
-        "--out",
-        tmp_path / "run",
-    )
+    options = "tune --d 4 --max-epochs 3 --config held.toml --l2 0 --trials 2 --out run"
+    done = command(options, "--data", ratings, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (
         "search    sigma0, beta, learning_rate\n" in done.stdout and "test users" not in done.stdout

@@ -64,15 +64,8 @@ def test_a_whole_download(server, network, tmp_path):
 @pytest.mark.parametrize("plain", [False, True])
 def test_a_cut_connection_is_continued(server, network, tmp_path, plain):
     server.files["/a"], sha256 = network
-    arguments = (
-        "alexnet",
-        "--url",
-        f"{server.url}/a",
-        "--sha256",
-        sha256,
-        "--out",
-        tmp_path / "a.onnx",
-    )
+    source = ("--url", f"{server.url}/a", "--sha256", sha256)
+    arguments = ("alexnet", *source, "--out", tmp_path / "a.onnx")
     server.cut = 10_000
     refused(
         call_script(*arguments),
@@ -104,16 +97,8 @@ def test_a_wrong_checksum_leaves_nothing(server, network, tmp_path):
 
 def test_the_next_address_is_tried(server, network, tmp_path):
     server.files["/a"], sha256 = network
-    arguments = (
-        "--url",
-        f"{server.url}/missing",
-        "--url",
-        f"{server.url}/a",
-        "--sha256",
-        sha256,
-        "--out",
-        tmp_path / "a.onnx",
-    )
+    sources = ("--url", f"{server.url}/missing", "--url", f"{server.url}/a")
+    arguments = (*sources, "--sha256", sha256, "--out", tmp_path / "a.onnx")
     assert call_script("alexnet", *arguments).returncode == 0 and len(server.asked) == 2
 
 

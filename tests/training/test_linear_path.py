@@ -161,19 +161,8 @@ def test_the_recommender_keeps_it(tmp_path):
 def test_the_command_says_what_it_took(command, tmp_path):
     lines = "".join(f"{user},{item}\n" for user, item in adoptions())
     (tmp_path / "a.csv").write_text("user,item\n" + lines)
-    flags = (
-        "--data",
-        tmp_path / "a.csv",
-        "--d",
-        4,
-        "--max-epochs",
-        2,
-        "--linear-path",
-        0.5,
-        "--out",
-        tmp_path / "run",
-    )
-    done = command("train", *flags)
+    flags = "--d 4 --max-epochs 2 --linear-path 0.5 --data a.csv --out run"
+    done = command(f"train {flags}", cwd=tmp_path)
     assert done.returncode == 0 and "path      lambda " in done.stdout, done.stderr
     scored = command("evaluate", "--run", tmp_path / "run")
     first = lambda text: next(line for line in text.splitlines() if line.startswith("ndcg@100"))
