@@ -46,7 +46,7 @@ class AlexNet:
     width       numbers a picture: 4096, less for a random network of reduced width
     batch       the batch size fixed in the file, or None
     random      None, or a sentence that says that the weights are random
-    sha256      of the file
+    sha256      of the file, and of those that it takes its weights from
 
     >>> AlexNet("bvlcalexnet-12.onnx").features(squares).shape
     (32, 4096)
@@ -57,10 +57,12 @@ class AlexNet:
 
         self.path = Path(path)
         content = self._content()
-        self.sha256 = hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(content)
         try:
             model = onnx.load_model_from_string(content)
             del content
+            _load_weights(model, self.path, digest)
+            self.sha256 = digest.hexdigest()
             marks = (entry.value for entry in model.metadata_props if entry.key == RANDOM_KEY)
             self.random: str | None = next(marks, None)
             layer, self.width = feature_layer(model, path)
@@ -75,12 +77,11 @@ class AlexNet:
             raise UserError(
                 f"the convention is '{convention}', expected one of {', '.join(CONVENTIONS)}"
             )
-        self.input, self.batch = _input(model, path)
+        self.input, self.batch, self.type = _input(model, path)
 
         # what lies behind the features need not be computed
         del model.graph.output[:]
-        output = onnx.helper.make_tensor_value_info(layer, onnx.TensorProto.FLOAT, None)
-        model.graph.output.append(output)
+        model.graph.output.append(onnx.ValueInfoProto(name=layer))  # of whatever type it is
         self.session = _session(model, path)
 
     def features(self, squares: np.ndarray) -> np.ndarray:
@@ -97,7 +98,8 @@ class AlexNet:
 
     def _run(self, pixels):
         try:
-            rows = self.session.run(None, {self.input: pixels})[0].reshape(len(pixels), -1)
+            values = self.session.run(None, {self.input: pixels.astype(self.type, copy=False)})[0]
+            rows = values.reshape(len(pixels), -1).astype(np.float32, copy=False)
         except Exception as error:  # onnxruntime's exceptions have no common public base
             raise _cannot_run(self.path, error) from None
         if rows.shape[1] != self.width or not (np.abs(rows) <= LARGEST).all():
@@ -234,8 +236,39 @@ def guess_convention(model: "ModelProto", path: str | Path) -> str:
     )
 
 
+def _load_weights(model, path, digest):
+    """Take in the weights that lie in files beside an ONNX file, their bytes into its digest."""
+    from onnx import TensorProto, external_data_helper
+
+    of_nodes = [attribute.t for node in model.graph.node for attribute in node.attribute]
+    external = [
+        tensor
+        for tensor in (*model.graph.initializer, *of_nodes)
+        if tensor.data_location == TensorProto.EXTERNAL
+    ]
+    entries = [entry for tensor in external for entry in tensor.external_data]
+    for name in sorted({entry.value for entry in entries if entry.key == "location"}):
+        beside = path.parent / name
+        if not beside.resolve().is_relative_to(path.parent.resolve()):
+            raise UserError(f"{path}: takes its weights from '{name}', which leads outside")
+        try:
+            check_regular(beside)
+            digest.update(beside.read_bytes())
+        except OSError as error:
+            raise UserError(
+                f"{path}: takes its weights from '{name}' ({error.strerror}); put that file beside"
+                " it"
+            ) from None
+    for tensor in external:
+        external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
+        tensor.data_location = TensorProto.DEFAULT
+        del tensor.external_data[:]
+
+
 def _input(model, path):
-    """The name of a graph's input and its batch size, None if that is free."""
+    """The name of a graph's input, its batch size, None if that is free, and its type."""
+    from onnx import helper
+
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     shape = None
@@ -246,7 +279,10 @@ def _input(model, path):
             f"{path}: takes {len(inputs)} inputs, the first of shape {shape}; expected one of"
             f" (batch, 3, {CROP}, {CROP})"
         )
-    return inputs[0].name, shape[0] or None
+    kind = helper.tensor_dtype_to_np_dtype(inputs[0].type.tensor_type.elem_type)
+    if kind not in (np.float16, np.float32, np.float64):
+        raise UserError(f"{path}: takes pictures as {kind}; use an AlexNet file that takes floats")
+    return inputs[0].name, shape[0] or None, kind
 
 
 def _session(model, path):

@@ -307,3 +307,91 @@ def test_a_matmul_with_a_bias_is_found_too(random_file, tmp_path, squares):
         rtol=1e-4,
         atol=1e-5,
     )
+
+
+# Weights beside the file, and halves
+
+
+@pytest.fixture
+def outside(random_file, tmp_path):
+    """The same network with its weights in a file beside it."""
+    model = onnx.load(random_file)
+    onnx.save(model, tmp_path / "a.onnx", save_as_external_data=True, location="a.onnx.data")
+    return tmp_path / "a.onnx"
+
+
+def test_weights_beside_the_file_are_loaded_and_hashed(
+    outside, random_file, squares, tmp_path, monkeypatch
+):
+    monkeypatch.chdir("/")
+    net, whole = alexnet.AlexNet(outside), alexnet.AlexNet(random_file)
+    np.testing.assert_array_equal(net.features(squares), whole.features(squares))
+    data = bytearray((tmp_path / "a.onnx.data").read_bytes())
+    data[0] ^= 1
+    (tmp_path / "a.onnx.data").write_bytes(data)
+    assert alexnet.AlexNet(outside).sha256 != net.sha256
+
+
+def relocate(path, **changes):
+    model = onnx.load(path, load_external_data=False)
+    tensors = [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+    for entry in tensors[0].external_data:
+        entry.value = changes.get(entry.key, entry.value)
+    path.write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"location": "/etc/passwd"},
+        {"location": "../a.onnx.data"},
+        {"location": "gone"},
+        {"location": "."},
+        {"location": "pipe"},
+        {"location": "link"},
+        {"offset": "999999999"},
+        {"offset": "-5"},
+        {"length": "9999999999999"},
+        {"length": "x"},
+    ],
+    ids=str,
+)
+def test_weights_from_anywhere_else_are_one_line(outside, tmp_path, changes, squares):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    relocate(outside, **changes)
+    with pytest.raises(UserError, match="a.onnx: |pipe: is a pipe") as error:
+        alexnet.AlexNet(outside).features(squares)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_without_its_weights_says_which_are_missing(outside, tmp_path):
+    (tmp_path / "a.onnx.data").unlink()
+    with pytest.raises(UserError, match="from 'a.onnx.data'.*put that file beside it"):
+        alexnet.AlexNet(outside)
+
+
+def with_type(model, kind):
+    """All floats of a model as another type."""
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor).astype(dtype)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = kind
+
+
+def test_a_network_of_halves_gives_nearly_the_same(random_file, squares, tmp_path):
+    halve = lambda model: with_type(model, onnx.TensorProto.FLOAT16)
+    found = alexnet.AlexNet(changed(random_file, tmp_path, halve)).features(squares)
+    expected = alexnet.AlexNet(random_file).features(squares)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=0.05, atol=0.01 * expected.max())
+
+
+def test_a_network_of_whole_numbers_is_one_line(random_file, tmp_path):
+    def whole(model):
+        model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+
+    with pytest.raises(UserError, match="takes pictures as uint8"):
+        alexnet.AlexNet(changed(random_file, tmp_path, whole))
