@@ -26,9 +26,7 @@ A_DAY = 24 * 3600
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 
 LONGEST_ID = 1000  # characters of a user's or an item's id
-LONGEST_TITLE = (
-    1000  # characters that are kept of an item's title: an array is as wide as its longest
-)
+LONGEST_TITLE = 1000  # characters kept of an item's title: an array is as wide as its longest
 HALF = re.compile("[\ud800-\udfff]")
 MOST_JSON = 10_000_000  # bytes of a JSON file
 

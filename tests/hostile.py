@@ -745,7 +745,7 @@ def read_picture(path):
     from macrid import report
     from macrid.pictures import reading
 
-    report._thumbnail(path, 64)
+    report.thumbnails([path], [True])
     try:
         reading.read_square(path)
     except reading.Unreadable as error:

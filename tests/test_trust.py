@@ -243,11 +243,12 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     assert set(os.listdir(tmp_path)) == kept
 
 
-def test_a_folder_islooked_into_when_something_is_made_there(tmp_path):
-    leftover(tmp_path).write_text("half")
-    files.looked_into.discard(os.path.realpath(tmp_path))
-    files.save_json(tmp_path / "a.json", 1)
-    assert os.listdir(tmp_path) == ["a.json"]
+def test_a_folder_is_looked_into_when_something_is_made_there(tmp_path):
+    name = leftover(tmp_path).name
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / name).write_text("half")
+    files.save_json(tmp_path / "new" / "a.json", 1)
+    assert os.listdir(tmp_path / "new") == ["a.json"]
 
 
 def test_a_new_folder_leaves_others_alone(tmp_path, monkeypatch):
@@ -400,7 +401,7 @@ def test_a_line_without_end_is_told(tmp_path):
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "more than 10,000,000 bytes" in message and most < 60_000_000
-    with pytest.raises(UserError, match="/dev/zero: is a device"):
+    with pytest.raises(UserError, match="/dev/zero: has a line of more"):
         data.load("/dev/zero")
 
 

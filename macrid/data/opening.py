@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from macrid.errors import UserError
 
@@ -57,15 +57,14 @@ def opened(path: str | Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
     It is read once, from its beginning to its end: a pipe will do.
     """
     try:
-        if os.path.exists(path) and not _comes_to_an_end(path):
-            raise UserError(f"{path}: is a device; give a file or a pipe")
         with open(path, "rb") as raw:
             start = raw.peek(16)[:16]
             for magic, what in NO_TEXT.items():
                 if start.startswith(magic):
                     raise UserError(f"{path}: is {what}")
             packed = gzip.GzipFile(fileobj=raw) if start.startswith(b"\x1f\x8b") else None
-            with io.TextIOWrapper(_Lines(packed or raw, path), encoding, newline="") as file:
+            lines: Any = _Lines(packed or raw, path)
+            with io.TextIOWrapper(lines, encoding, newline="") as file:
                 yield file
     except UnicodeDecodeError as error:
         byte, line = error.object[error.start], _undecodable_line(path)
@@ -77,12 +76,6 @@ def opened(path: str | Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{path}: cannot be read ({reason}); check the path") from None
-
-
-def _comes_to_an_end(path):
-    """Is it a file, a pipe or a folder, and no device such as /dev/zero?"""
-    kind = os.stat(path).st_mode
-    return not (stat.S_ISCHR(kind) or stat.S_ISBLK(kind))
 
 
 def is_pipe(path: str | Path) -> bool:
