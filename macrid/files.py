@@ -103,8 +103,8 @@ def temporary_path(folder) -> Path:
     What killed processes left under such names is removed first, once for each folder.
     """
     place = os.path.realpath(folder)
-    if place not in looked_into:
-        looked_into.add(place)
+    if place not in _looked_into:
+        _looked_into.add(place)
         remove_leftovers(place)
     name = f".macrid-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.part"
     _in_use.add(name)
@@ -131,7 +131,7 @@ def remove_leftovers(folder) -> None:
                     os.unlink(entry.path)
 
 
-looked_into: set[str] = set()
+_looked_into: set[str] = set()
 _in_use: set[str] = set()  # names that this process gave
 
 
