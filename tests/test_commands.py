@@ -132,10 +132,10 @@ def test_a_damaged_run_is_named(call, run):
 
 DYING = """
 import os, sys
-from macrid import files, terminal, train
+from macrid import npz, terminal, train
 place, at = sys.argv[1], int(sys.argv[2])
 seen = 0
-class Dying(files.zipfile.ZipFile):
+class Dying(npz.zipfile.ZipFile):
     def __exit__(self, *exception):
         global seen
         file = self.fp
@@ -152,7 +152,7 @@ def dying_replace(source, target):
         os.kill(os.getpid(), 9)
     if place == "before history" and seen == at and target.name == "history.jsonl":
         os.kill(os.getpid(), 9)
-files.zipfile.ZipFile, os.replace = Dying, dying_replace
+npz.zipfile.ZipFile, os.replace = Dying, dying_replace
 sys.exit(terminal.run(train.main, sys.argv[3:]))
 """
 
@@ -203,13 +203,17 @@ def test_killed_at_random_moments_and_resumed(command, ratings, tmp_path, rng):
     assert all(resumed[name] == values for name, values in undisturbed.items())
 
 
-def test_ctrl_c_leaves_a_resumable_run(command, ratings, tmp_path):
+@pytest.mark.parametrize(
+    "sent, status", [(signal.SIGINT, 2), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_ctrl_c_leaves_a_resumable_run(command, ratings, tmp_path, sent, status):
     run = tmp_path / "run"
     process = start(ratings, run, "--quiet")
     wait_for_epochs(run, 2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, errors = process.communicate()
-    assert process.returncode == 2 and errors.count("\n") == 1
+    assert process.returncode == status and errors.count("\n") == 1
+    assert not list(run.glob("*.part")) and not list(run.glob(".*"))
     assert f"interrupted; continue with: python -m macrid.train --resume --out {run}" in errors
     assert command("train --resume --max-epochs 3 --quiet", "--out", run).returncode == 0
 

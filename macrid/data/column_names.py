@@ -94,6 +94,8 @@ def place(header: list[str], name: str | set[str] | int, where: str) -> int:
     if isinstance(name, int):
         return name
     exactly = [field.strip() for field in header]
+    if isinstance(name, str) and exactly.count(name) > 1:
+        raise UserError(f"{where}: several columns are called '{name}'; give each its own name")
     if isinstance(name, str) and name in exactly:
         return exactly.index(name)
     choices = {plain(name)} if isinstance(name, str) else name
@@ -104,6 +106,9 @@ def place(header: list[str], name: str | set[str] | int, where: str) -> int:
             f"{where}: the header is '{shortened(header)}', without a column {missing}; correct"
             " the name or the header"
         )
+    if len({exactly[j] for j in places}) < len(places):
+        twice = exactly[places[0]]
+        raise UserError(f"{where}: several columns are called '{twice}'; give each its own name")
     return places[0]
 
 

@@ -9,12 +9,15 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import ROOT
 
 from macrid import npz
+from macrid.errors import UserError
+from macrid.training import parallel
 
 MPIEXEC = shutil.which(
     "mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -124,3 +127,22 @@ def test_a_process_that_dies_ends_the_job_which_can_go_on(table, tmp_path):
     )
     for name, values in expected.items():
         np.testing.assert_array_equal(found[name], values)
+
+
+@pytest.mark.parametrize(
+    "error, said, status",
+    [
+        (KeyboardInterrupt(), "error: interrupted\n", 2),
+        (KeyboardInterrupt("interrupted; continue"), "error: interrupted; continue\n", 2),
+        (UserError("a\nb\x1b"), "error: a b\\x1b\n", 2),
+    ],
+)
+def test_one_process_says_why_all_end(error, said, status, capsys):
+    ended = []
+    comm = SimpleNamespace(size=2, rank=1, Abort=ended.append)
+
+    def work():
+        raise error
+
+    parallel.run(parallel.Team(comm), work)
+    assert ended == [status] and capsys.readouterr().err == said
