@@ -63,7 +63,7 @@ def replacing(path, mode="wb"):
         if temporary:
             os.replace(temporary, target)
     except BaseException as error:
-        if temporary and opened:
+        if temporary and (opened or not isinstance(error, OSError)):  # a signal may come between
             with suppress(OSError):  # it is the first error that tells
                 temporary.unlink()
         if (

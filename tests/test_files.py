@@ -70,6 +70,27 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(saved):
     assert saved.read_bytes() == before and os.listdir(saved.parent) == ["checkpoint.npz"]
 
 
+def test_a_signal_amid_the_opening_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*words, **options):
+        open(*words, **options).close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "open", interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt), files.replacing(tmp_path / "a", "w"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_user_without_a_home_has_a_cache(tmp_path, monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "MACRID_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # KeyError, as without an entry
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    tmp_path.chmod(0o1777)
+    folder = files.cache_folder()
+    assert folder.parent == tmp_path and folder.is_dir() and folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_link_is_followed(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there" / "file")
