@@ -27,7 +27,7 @@ def pytest_configure(config):
 
 def pytest_deselected(items):
     for item in items:
-        item.config.stash[LEFT_OUT] += "long" in item.keywords
+        item.config.stash[LEFT_OUT] += item.get_closest_marker("long") is not None
 
 
 def pytest_sessionfinish(session):
