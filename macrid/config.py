@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import json
 import math
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from macrid.errors import UserError
 
 MOST = 10**18  # of a number that is only counted to
 LARGEST_SEED = 2**128
+NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # the others stand for bytes of a path
 LONGEST = 1_000_000  # bytes of a file of options
 LONGEST_TEXT = 10_000  # characters of an option, such as a path
 
@@ -289,6 +291,8 @@ def _checked(field, value):
         value = float(value)
     if type(value) is not field.type:
         raise UserError(f"{name} is {_shown(value)}, expected {field.type.__name__}")
+    if field.type is str and NO_TEXT.search(value):
+        raise UserError(f"{name} is {_shown(value)}, which is neither text nor a path")
     if field.type is float and not math.isfinite(value):
         raise UserError(f"{name} is {value}, expected a finite number")
     if field.type is str and len(value) > LONGEST_TEXT:

@@ -7,7 +7,7 @@
 import hashlib
 import os
 import shlex
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def held(path):
     A second training in it is a UserError.
     """
     folder = Path(path)
-    existed = folder.exists()
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
@@ -126,8 +126,9 @@ def held(path):
         try:
             yield
         finally:
-            if not existed and not any(folder.iterdir()):
-                folder.rmdir()
+            for place in made:  # what came to nothing leaves no folders
+                with suppress(OSError):
+                    place.rmdir()
 
 
 def create(path, settings: Config) -> None:

@@ -18,7 +18,12 @@ def checked(matrix, name: str = "the matrix") -> sparse.csr_array:
         raise UserError(f"{name} has {matrix.ndim} dimensions, expected users by items")
     if matrix.dtype.kind not in "buif":
         raise UserError(f"{name} holds {matrix.dtype}, expected real numbers")
-    X = sparse.csr_array(matrix).astype(np.float64)
+    try:
+        if hasattr(matrix, "check_format"):  # SciPy's own code would read outside of it
+            matrix.check_format(full_check=True)
+        X = sparse.csr_array(matrix).astype(np.float64)
+    except ValueError as error:  # a place outside of it, a pointer that does not ascend
+        raise UserError(f"{name} does not hold together ({error}); make it anew") from None
     _refuse(X, ~np.isfinite(X.data), name, "mend or remove it")
     X.sum_duplicates()
     X.eliminate_zeros()
