@@ -306,7 +306,7 @@ PATH_FLAGS = {  # flag: the words before it; RUN, RATINGS and OUT stand for path
     "train --config": "train --out OUT",
     "train --categories": "train --data RATINGS --category-weight 0.1 --out OUT",
     "train --features": "train --data RATINGS --start pictures --out OUT",
-    "train --alexnet": "train --start pictures --out OUT",
+    "train --alexnet": "train --data RATINGS --start pictures --pictures PICTURES --out OUT",
     "tune --data": "tune --trials 1 --out OUT",
     "tune --config": "tune --trials 1 --out OUT",
     "reproduce --data": "reproduce table2 --out OUT",
