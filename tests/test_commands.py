@@ -39,6 +39,23 @@ def saved_config(run):
     return json.loads((run / "config.json").read_text())
 
 
+def test_no_encoding_of_the_output_loses_a_run(command, tmp_path, monkeypatch):
+    path, run = tmp_path / "ratings.csv", tmp_path / "run"
+    rows = [f"é{u},商😀{(u * i) % 17}\n" for u in range(40) for i in range(1, 8)]
+    path.write_text("user,item\n" + "".join(rows), encoding="utf-8")
+    words = ("--data", path, *QUICK, "--out", run)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONIOENCODING", "ascii:strict")
+        for call in ("train", "train --resume"):
+            done = command(call, *words)
+            assert done.returncode == 0 and not done.stderr, done.stderr
+        assert (run / "model.npz").is_file() and (run / "metrics.json").is_file()
+        shown = command("evaluate --concepts", "--run", run)
+        assert shown.returncode == 0 and r"\u5546" in shown.stdout
+        done = command("recommend --user=é1 --n 3", "--run", run)
+    assert done.returncode == 0 and done.stdout.count("é1,商😀") == 3, "a table is exact"
+
+
 # Training, and what it leaves
 
 

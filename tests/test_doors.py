@@ -6,7 +6,6 @@ the class, TOML, JSON and flags; of paths, each flag of each command that takes 
 
 import csv
 import json
-import os
 import warnings
 from types import SimpleNamespace
 
@@ -287,7 +286,6 @@ FILES = {
     "png": b"\x89PNG\r\n\x1a\n" + b"\0" * 100,
     "json": b'{"a": [1, {"b": null}]}',
 }
-FOLDER_OR_PIPE = ("folder", "pipe")
 
 
 @pytest.fixture(scope="module")
@@ -331,9 +329,6 @@ def hostile_path(name, folder):
     path = folder / "it"
     if name == "folder":
         path.mkdir()
-    elif name == "pipe":
-        os.mkfifo(path)
-        os.set_blocking(os.open(path, os.O_RDWR | os.O_NONBLOCK), False)  # no writer ever comes
     elif FILES[name] is not None:
         path.write_bytes(FILES[name])
     return path
