@@ -49,12 +49,13 @@ def replacing(path, mode="wb"):
     target = Path(os.path.realpath(path))
     temporary = None if direct else temporary_path(target.parent)
     exclusive = mode if direct else mode.replace("w", "x")  # never what somebody else put there
-    as_text = {} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace"}
+    as_text: dict[str, Any] = {}
+    if "b" not in mode:
+        as_text = {"encoding": "utf-8", "errors": "backslashreplace"}
     opened = False
     try:
-        with open(
-            direct or temporary, exclusive, closefd=direct not in STANDARD, **as_text
-        ) as file:
+        place: Any = direct or temporary
+        with open(place, exclusive, closefd=direct not in STANDARD, **as_text) as file:
             opened = True
             yield file
             file.flush()

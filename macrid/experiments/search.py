@@ -469,8 +469,8 @@ def _interrupts_put_off():
     Yields a function that does as they ask where all is well.
     """
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in early.ENDING}
-    before = {number: handler for number, handler in before.items() if callable(handler)}
+    handlers = {number: signal.getsignal(number) for number in early.ENDING}
+    before = {number: handler for number, handler in handlers.items() if callable(handler)}
     for number in before:
         signal.signal(number, lambda number, _: received.append(number))
 
