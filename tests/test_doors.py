@@ -383,3 +383,12 @@ def test_a_word_that_nothing_is_called_is_one_line(words, name, call, tmp_path):
     words = ("__main__", f"{command}={name}") if not flag else (command, f"{flag[0]}={name}")
     one_line(call(*words, cwd=tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("header", ["item,item,kind", "item,kind,kind"])
+def test_two_columns_of_one_name_are_refused(header, call, ratings, tmp_path):
+    (tmp_path / "items.csv").write_text(f"{header}\n1,2,3\n")
+    categories = f"{tmp_path / 'items.csv'}:kind"
+    done = call("train", "--data", ratings, "--categories", categories, "--out", tmp_path / "run")
+    one_line(done)
+    assert "several columns are called" in done.stderr
