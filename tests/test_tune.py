@@ -244,7 +244,7 @@ def test_when_all_fail_the_first_reason_is_told(tuned, ratings, tmp_path):
     done = tuned(
         "--data", ratings, *QUICK, "--learning-rate", 1e30, "--trials", 2, "--out", tmp_path / "run"
     )
-    refused(done, "none of 2 trials", "the loss became")
+    refused(done, "none of 2 trials", "in epoch", "lower learning_rate")
     assert [row["state"] for row in trials(tmp_path / "run")] == ["failed", "failed"] and not (
         tmp_path / "run/best.toml"
     ).exists()

@@ -162,12 +162,15 @@ def _copied(parameters: dict) -> dict:
 
 
 def _check_finite(loss, state, config, parameters=()):
-    """A UserError unless the loss is a number, and so are all of the parameters."""
+    """A UserError unless the loss is a number, and the parameters are none that overflow."""
     wrong = [] if math.isfinite(float(loss)) else [f"the loss became {float(loss)}"]
     for name in () if wrong else parameters:
         p = parameters[name]
-        if not bool(backend.array_module(p).isfinite(p).all()):
+        largest = max(float(p.max()), -float(p.min()))  # NaN if one of them is
+        if not math.isfinite(largest):
             wrong = [f"the parameter {name} became infinite or NaN"]
+        elif largest > float(np.finfo(p.dtype).max) ** 0.25:  # products of it would be infinite
+            wrong = [f"the parameter {name} grew to {largest:.0e}"]
     if wrong:
         kept = f"the checkpoint of epoch {state.epoch} is kept: " if state.epoch else ""
         raise UserError(

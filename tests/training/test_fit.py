@@ -82,6 +82,13 @@ def test_a_seed_has_any_length(two_worlds, seed, start):
     same(fit.fit(two_worlds, config), fit.fit(two_worlds, config))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_learning_rate_far_too_high_stops_with_a_remedy(two_worlds, seed):
+    """Whether it is the loss or a parameter that is out of bounds first."""
+    with pytest.raises(UserError, match="in epoch [12], .*lower learning_rate"):
+        fit.fit(two_worlds, SMALL.replace(learning_rate=1e30, seed=seed))
+
+
 def test_more_concepts_than_items_are_refused(two_worlds):
     with pytest.raises(UserError, match="K is 99 but training has only 60 items"):
         fit.start(two_worlds, SMALL.replace(K=99))
