@@ -173,13 +173,20 @@ def out_of_place(name, value):
     return X
 
 
+def of_three_axes():
+    try:
+        return sparse.coo_array(np.ones((2, 12, 12)))
+    except ValueError:
+        pytest.skip("this SciPy has no arrays of three dimensions")
+
+
 MATRICES = {
     "nan": lambda: with_entry(np.nan, sparse.csr_array),
     "inf": lambda: with_entry(np.inf, sparse.coo_array),
     "complex": lambda: with_entry(1j, sparse.csc_array),
     "negative place": lambda: out_of_place("indices", -1),
     "place too far": lambda: out_of_place("indices", 12),
-    "three axes": lambda: sparse.coo_array(np.ones((2, 12, 12))),
+    "three axes": of_three_axes,
     "pointers": lambda: out_of_place("indptr", 5),
     "a pointer too far": lambda: out_of_place("indptr", 10**6),
 }
@@ -193,7 +200,8 @@ MATRIX_DOORS = {
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("door", MATRIX_DOORS)
 def test_a_matrix_that_is_none_is_refused_by_every_door(door, name, model):
-    done, _ = said(lambda: MATRIX_DOORS[door](model, MATRICES[name]()))
+    X = MATRICES[name]()
+    done, _ = said(lambda: MATRIX_DOORS[door](model, X))
     assert done == "refused"
 
 
