@@ -88,7 +88,7 @@ def add_config_flags(arguments, leave_out: Iterable[str] = ()) -> None:
 
 def given_config(flags) -> dict:
     """The configuration fields that were given as flags, as a dict."""
-    names = {field.name for field in dataclasses.fields(Config)}
+    names = config.option_names()
     return {name: value for name, value in vars(flags).items() if name in names}
 
 

@@ -6,11 +6,12 @@ from scipy import sparse
 from macrid.errors import UserError
 
 
-def checked(matrix, name: str = "the matrix") -> sparse.csr_array:
+def checked(matrix, min_rating: float | None = None, name: str = "the matrix") -> sparse.csr_array:
     """A SciPy matrix or array of users by items as canonical CSR, float64: (N, M).
 
     Entries of one place are summed, as SciPy means them; zeros are gone; a row of one dimension is
-    one user. Numbers must be real and finite.
+    one user. Numbers must be real and finite, and without `min_rating` none below 0: whether it
+    would be an adoption must be said.
     """
     if getattr(matrix, "ndim", 2) == 1:
         matrix = sparse.coo_array(matrix).reshape(1, -1)
@@ -28,20 +29,19 @@ def checked(matrix, name: str = "the matrix") -> sparse.csr_array:
     X.sum_duplicates()
     X.eliminate_zeros()
     X.sort_indices()
+    if min_rating is None:
+        remedy = "say by min_rating which values count as adoptions"
+        _refuse(X, X.data < 0, name, remedy)
     return X
 
 
 def adoptions(matrix, min_rating: float | None = None, name: str = "the matrix"):
     """Who adopted what, by `checked`: CSR float32 of ones (N, M).
 
-    Every value above 0 is an adoption, or with `min_rating` every value from it on. Without it, a
-    value below 0 is refused: whether it is one must be said.
+    Every value above 0 is an adoption, or with `min_rating` every value from it on.
     """
-    X = checked(matrix, name)
-    if min_rating is None:
-        remedy = "say by min_rating which values count as adoptions"
-        _refuse(X, X.data < 0, name, remedy)
-    else:
+    X = checked(matrix, min_rating, name)
+    if min_rating is not None:
         X.data[X.data < min_rating] = 0
         X.eliminate_zeros()
     X = X.astype(np.float32)

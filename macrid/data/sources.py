@@ -12,7 +12,7 @@ from macrid.data.adoptions import Interactions
 from macrid.data.column_names import known as known_columns
 from macrid.data.in_memory import table_of_columns, table_of_frame
 from macrid.data.loading import categorised, from_pairs, from_table, load
-from macrid.data.matrix import adoptions, checked
+from macrid.data.matrix import checked
 from macrid.errors import UserError
 
 EXPECTED = "a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])"
@@ -77,17 +77,13 @@ def listed(values: Any, name: str, expected: str) -> list:
 
 def _of_matrix(matrix, config):
     """Interactions of a matrix of users by items, whose ids are the numbers of rows and columns."""
-    X = checked(matrix)
-    ratings = X.data
-    if config.min_rating is None:
-        adoptions(X)  # refuses what is below 0
-        ratings = None
+    X = checked(matrix, config.min_rating)
     u, i = X.nonzero()
     interactions = from_pairs(
         u,
         i,
         config.min_user_items,
-        ratings=ratings,
+        ratings=None if config.min_rating is None else X.data,
         min_rating=config.min_rating,
         columns_used="a matrix of users by items",
     )
