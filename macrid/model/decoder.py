@@ -69,7 +69,8 @@ def log_likelihood(z, H, C, X, tau, cosine=True):
         users = tile.stop - tile.start
         part = slice(X.indptr[tile.start], X.indptr[tile.stop])
         row, column, one = u[part] - tile.start, i[part], x[part]
-        place = _places(row, column, K, M, xp)
+        # the places of the positives in E, (nonzeros, K)
+        place = (row * (K * M) + column)[:, None] + xp.arange(K) * M
 
         flat = E.reshape(users, K * M)
         Z = xp.einsum("ui,i->u", flat, CT.reshape(K * M))  # (users,); on one core
@@ -122,7 +123,8 @@ def log_likelihood_by_logs(z, H, log_C, X, tau):
         users = tile.stop - tile.start
         part = slice(X.indptr[tile.start], X.indptr[tile.stop])
         row, column, one = u[part] - tile.start, i[part], x[part]
-        place = _places(row, column, K, M, xp)
+        # the places of the positives in a, (nonzeros, K)
+        place = (row * (K * M) + column)[:, None] + xp.arange(K) * M
 
         a += log_CT
         flat = a.reshape(users, K * M)
@@ -215,11 +217,6 @@ def exponents(z, H, tau):
         rows = (tile.stop - start) * K
         s = xp.matmul(z[tile].reshape(rows, d) / tau, H.T, out=buffer[:rows])
         yield tile, s.reshape(tile.stop - start, K, M)
-
-
-def _places(row, column, K, M, xp):
-    """Where the positives stand in a flat tile of (users, K, M): (nonzeros, K)."""
-    return (row * (K * M) + column)[:, None] + xp.arange(K) * M
 
 
 def _log(C):
