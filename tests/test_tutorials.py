@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-jupytext, nbformat, *_ = (
+jupytext, nbformat, nbclient, *_ = (
     pytest.importorskip(
         name, reason=f'{name} is not installed; pip install ".[tutorials]" to test the notebooks'
     )
@@ -27,7 +27,10 @@ import build  # noqa: E402
 SOURCES = build.sources()
 INDEX = (TUTORIALS / "README.md").read_text(encoding="utf-8")
 LARGEST = 400_000  # bytes of an .ipynb: it is read in a browser
+LONGEST = 18  # lines of a code cell that are not blank: a cell is for reading
 each = pytest.mark.parametrize("path", SOURCES, ids=[path.stem for path in SOURCES])
+WITH_BLANKS = [path for path in SOURCES if build.STUB in path.read_text(encoding="utf-8")]
+each_with_blanks = pytest.mark.parametrize("path", WITH_BLANKS, ids=lambda path: path.stem)
 
 
 def committed(path):
@@ -38,8 +41,56 @@ def committed(path):
 @pytest.mark.long
 @each
 def test_it_runs_from_scratch(path):
-    notebook = build.executed(path)
-    assert build.pictures(notebook), f"{path.name} draws no figure"
+    notebook, seconds = build.executed(path)
+    assert seconds > 0 and build.pictures(notebook), f"{path.name} draws no figure"
+
+
+@each_with_blanks
+def test_its_twin_is_fresh_and_without_answers(path):
+    twin = nbformat.read(TUTORIALS / "blank" / f"{path.stem}.ipynb", as_version=4)
+    assert twin == build.blank(path), f"run  python tutorials/build.py --listings {path.stem}"
+    words = "\n".join(cell.source for cell in twin.cells)
+    assert build.STUB in words, "the reader has something to fill in"
+    assert build.ANSWER not in words and "<summary>Solution" not in words
+    assert not [cell.outputs for cell in build.code(twin) if cell.outputs]
+    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", words):
+        assert (TUTORIALS / "blank" / link).exists(), f"{link} leads nowhere from blank/"
+
+
+@pytest.mark.long
+@each_with_blanks
+def test_its_twin_stops_at_the_first_blank(path, tmp_path):
+    """What is not filled in is noticed: the cell after the stub does not pass."""
+    notebook = build.read(path)
+    notebook.cells = [cell for cell in notebook.cells if not cell.source.startswith(build.ANSWER)]
+    (tmp_path / path.name).write_text(jupytext.writes(notebook, "py:percent"), encoding="utf-8")
+    with pytest.raises(nbclient.exceptions.CellExecutionError):
+        build.executed(tmp_path / path.name)
+
+
+@each_with_blanks
+def test_a_stub_is_followed_by_its_answer_and_that_by_a_judge(path):
+    cells = [cell for cell in build.read(path).cells if cell.cell_type == "code"]
+    for stub, answer, judge in zip(cells, cells[1:], cells[2:]):
+        if stub.source.startswith(build.STUB):
+            assert answer.source.startswith(build.ANSWER)
+            assert any(_asserts(node) for node in ast.walk(ast.parse(judge.source)))
+        else:
+            assert not answer.source.startswith(build.ANSWER)
+
+
+@each_with_blanks
+def test_its_head_leads_to_the_others_and_says_what_it_costs(path):
+    words = build.read(path).cells[0].source.splitlines()
+    seconds = int(words[3].split()[-3])
+    assert words[2:4] == build.head(path, seconds), f"run  python tutorials/build.py {path.stem}"
+
+
+@each_with_blanks
+def test_its_cells_are_for_reading(path):
+    cells = [cell.source for cell in build.code(build.read(path))]
+    long = [cell for cell in cells if len([line for line in cell.splitlines() if line]) > LONGEST]
+    assert not long, f"{long[0]}\n\nmove what draws to plots/"
 
 
 @each

@@ -1,11 +1,12 @@
 """What the notebooks share: `show` prints macrid's own source, `figure_style` sets the look of the
-figures.
+figures, `progress` tells that a long cell is at work.
 """
 
 import inspect
 
 import matplotlib.pyplot as plt
 from IPython.display import Code, display
+from tqdm.auto import tqdm
 
 from macrid.interpret.drawing import COLOURS
 
@@ -16,6 +17,11 @@ def show(*functions):
     """Display the source of functions of macrid, as they are."""
     for function in functions:
         display(Code(inspect.getsource(function), language="python"))
+
+
+def progress(steps, what=""):
+    """A bar while a long cell goes through `steps`; gone when it is done."""
+    return tqdm(steps, desc=what, leave=False)
 
 
 def figure_style():
