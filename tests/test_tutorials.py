@@ -9,8 +9,17 @@ import pkgutil
 import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from scipy import sparse
+
+from macrid import model
+from macrid.data import shop
+from macrid.model import plain
+from macrid.training import adam
+from macrid.training.batch import draw_noise
 
 jupytext, nbformat, nbclient, *_ = (
     pytest.importorskip(
@@ -23,6 +32,8 @@ HERE = Path(__file__).parent
 TUTORIALS = HERE.parent / "tutorials"
 sys.path.insert(0, str(TUTORIALS))
 import build  # noqa: E402
+import graph  # noqa: E402
+import shopper  # noqa: E402
 
 SOURCES = build.sources()
 INDEX = (TUTORIALS / "README.md").read_text(encoding="utf-8")
@@ -220,3 +231,52 @@ def test_the_links_of_index_and_glossary_lead_somewhere():
         for link in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", text):
             target = "".join(link)
             assert target.startswith("http") or (TUTORIALS / target).exists(), f"{name}: {target}"
+
+
+def test_the_graph_marks_where_each_notebook_is():
+    assert list(graph.HERE) == [path.stem for path in SOURCES]
+    for here in graph.HERE.values():
+        drawing = ElementTree.fromstring(graph.svg(here))
+        frames = [box for box in drawing.findall(".//{*}rect") if box.get("stroke") == graph.MARK]
+        assert len(frames) == len(here)  # a thick frame, which needs no eye for colours
+        assert {float(box.get("stroke-width")) for box in frames} == {3.5}
+        assert len(drawing.findall(".//{*}path")) >= len(graph.ARROWS)
+    with pytest.raises(ValueError, match="no such step"):
+        graph.svg(("nowhere",))
+
+
+def test_the_shopper_is_of_the_shop_and_her_model_was_trained():
+    """Her row is what she took; the recipe trains the parameters that stand in the file."""
+    made, config = shop.make(), shopper.config
+    columns = [made.items.tolist().index(item) for item in shopper.ITEMS]
+    adopted = made.X[:, columns].toarray().astype(float)
+    np.testing.assert_array_equal(adopted[made.users.tolist().index(shopper.NAME)], shopper.x[0])
+    X = sparse.csr_array(adopted[adopted.sum(axis=1) >= 2])
+    assert X.shape[0] == 360
+    config, rng = config.replace(init_deviation=0.5, learning_rate=0.02), np.random.default_rng(11)
+    parameters = model.initial_parameters(len(columns), config, rng)
+    moments = adam.start(parameters)
+    for step in range(1, 301):
+        noise = draw_noise(rng, X, config)
+        _, gradients = model.loss_and_gradients(
+            parameters, X, noise, config, config.beta, shopper.targets
+        )
+        adam.update(parameters, gradients, moments, step, config)
+    for name, written in shopper.parameters.items():
+        # half a unit of the last digit written, and what 300 steps make of a machine's rounding
+        np.testing.assert_allclose(parameters[name], written, atol=0.02, err_msg=name)
+
+
+def test_the_shopper_s_numbers_are_the_package_s_and_the_page_s():
+    her = shopper.follow()
+    terms, _ = model.elbo(
+        shopper.parameters, shopper.X, shopper.noise, shopper.config, 0.2, shopper.targets
+    )
+    for name, term in terms.items():
+        assert getattr(her, name) == pytest.approx(term, rel=1e-9), name
+    by_the_page, _ = plain.loss_and_gradients(
+        shopper.parameters, shopper.x, shopper.targets, 0.2, shopper.GUMBEL, shopper.EPSILON
+    )
+    assert her.loss == pytest.approx(by_the_page[0], rel=1e-12)
+    np.testing.assert_allclose(her.p, her.P / her.Z, rtol=1e-12)
+    np.testing.assert_allclose(her.z, her.mu + shopper.EPSILON * her.sigma, rtol=1e-12)
