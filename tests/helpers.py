@@ -57,6 +57,15 @@ class Tiny:
         self.targets = targets
 
 
+def check_moments(sample, mu, b, epsilon, sigma0=0.3):
+    """Many samples have the mean mu and the deviation sigma that equation (9) asks for."""
+    z, _ = sample(mu, b, epsilon, sigma0)
+    sigma = sigma0 * np.exp(-b.flat[0] / 2)
+    line = "equation (9), line 21 of Algorithm 1, sigma = sigma0 exp(-b / 2)"
+    assert abs(z.mean() - mu.flat[0]) < 4 * sigma / z.size**0.5, f"mean of z: {line}"
+    assert abs(z.std() - sigma) < 4 * sigma / (2 * z.size) ** 0.5, f"deviation of z: {line}"
+
+
 def refused(process, *words):
     """Status 2, one line that says what and what to do, no traceback."""
     assert process.returncode == 2, process.stderr

@@ -11,6 +11,7 @@ scoring         at test time: concepts, representations, ranked items
 semantics       equations (10) and (11): starting from pictures, taught by categories
 ranking         the k best of many scores
 gradcheck       is a gradient right? central differences
+gradtrace       where is the model's gradient wrong? the first wrong cotangent on the way back
 """
 
 from macrid.model.objective import (

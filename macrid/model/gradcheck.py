@@ -3,7 +3,13 @@ r"""Is a hand-written gradient the derivative of its value? Central differences 
     df/dx_j  ~  (f(x + h e_j) - f(x - h e_j)) / (2h)
 
 The truncation error falls as h^2 and the rounding error grows as 1/h: in float64, h = 1e-5 leaves
-about 1e-9. A check proves that value and gradient agree, not that the value is the right one.
+about 1e-9. `check` compares a gradient, `check_op` an op on its own; `gradtrace` follows the whole
+model's.
+
+What these cannot see. A value that is wrong itself: value and gradient may agree on the wrong
+thing. A kink: where f bends within h of x, as max(||x||, 1e-8) does near 0, central differences are
+the mean of two slopes and no gradient agrees. What is small beside the largest entry of its array,
+as errors are relative to that; and all of an array below FLOOR, where only rounding would be seen.
 """
 
 import numpy as np
@@ -39,27 +45,38 @@ def check(f, arguments, gradients, step=STEP, tolerance=TOLERANCE, what=""):
     for name, analytic in gradients.items():
         x = arguments[name]
         assert x.dtype == np.float64, f"{name} is {x.dtype}: a gradient check needs float64"
-        assert analytic.shape == x.shape, (
-            f"{name} has shape {x.shape} but its gradient has {analytic.shape}"
+        assert np.shape(analytic) == x.shape, (
+            f"{what}{': ' * bool(what)}{name} has shape {x.shape} but its gradient has"
+            f" {np.shape(analytic)}"
         )
         numerical = numerical_gradient(lambda value: f(**{**arguments, name: value}), x, step)
-        scale = np.abs(numerical).max(initial=0.0)
-        difference = np.abs(numerical - analytic)
-        errors[name] = float(difference.max(initial=0.0) / max(scale, FLOOR))
-        if not errors[name] < tolerance:
-            worst = np.argmax(np.where(np.isnan(difference), np.inf, difference))
-            j = np.unravel_index(worst, x.shape)
-            wrong = int((~(difference < tolerance * max(scale, FLOOR))).sum())
-            hint = _hint(analytic, numerical)
+        errors[name], complaint = compare(name, analytic, numerical, tolerance)
+        if complaint:
             if not np.array_equal(f(**arguments), f(**arguments), equal_nan=True):
-                hint = "The value itself changes from call to call: draw its noise outside."
-            raise AssertionError(
-                f"{what}{': ' * bool(what)}the gradient of {name} is wrong at {wrong} of {x.size}"
-                f" coordinates: worst at {tuple(map(int, j))}, by hand {analytic[j]:.9g}, by"
-                f" central differences {numerical[j]:.9g}, error {errors[name]:.2e} (allowed"
-                f" {tolerance:.0e}). {hint}"
-            )
+                complaint += " The value itself changes from call to call: draw its noise outside."
+            raise AssertionError(f"{what}{': ' * bool(what)}{complaint}")
     return errors
+
+
+def compare(name, analytic, numerical, tolerance=TOLERANCE, hint=None):
+    """The error of a gradient, and what is wrong with it in words: "" if nothing is.
+
+    `hint` (analytic, numerical) guesses the mistake.
+    """
+    scale = max(np.abs(numerical).max(initial=0.0), FLOOR)
+    difference = np.abs(numerical - analytic)
+    error = float(difference.max(initial=0.0) / scale)
+    if error < tolerance:
+        return error, ""
+    worst = np.argmax(np.where(np.isnan(difference), np.inf, difference))
+    j = np.unravel_index(worst, np.shape(numerical))
+    wrong = int((~(difference < tolerance * scale)).sum())
+    return error, (
+        f"the gradient of {name} is wrong at {wrong} of {np.size(numerical)} coordinates: worst at"
+        f" {tuple(map(int, j))}, by hand {np.asarray(analytic)[j]:.9g}, by central differences"
+        f" {numerical[j]:.9g}, error {error:.2e} (allowed {tolerance:.0e})."
+        f" {(hint or likely_mistake)(np.asarray(analytic), numerical)}"
+    )
 
 
 def check_op(op, arguments, rng, differentiable=None, tolerance=TOLERANCE):
@@ -78,11 +95,14 @@ def check_op(op, arguments, rng, differentiable=None, tolerance=TOLERANCE):
     names = list(arguments) if differentiable is None else differentiable
     before = {name: np.array(arguments[name]) for name in names}
     value, pullback = op(**arguments)
-    outputs = value if isinstance(value, tuple) else (value,)
-    cotangents = tuple(rng.standard_normal(np.shape(output)) for output in outputs)
-    first, second = pullback(*cotangents), pullback(*cotangents)
-    first, second = (g if isinstance(g, tuple) else (g,) for g in (first, second))
-    gradients = dict(zip(names, first, strict=True))
+    cotangents = tuple(rng.standard_normal(np.shape(output)) for output in as_tuple(value))
+    # copies: a pullback that writes into its closure may return the same array each time
+    first = [np.array(gradient) for gradient in as_tuple(pullback(*cotangents))]
+    second = as_tuple(pullback(*cotangents))
+    assert len(first) == len(names), (
+        f"{what}: the pullback gives {len(first)} gradients for {len(names)} arguments"
+    )
+    gradients = dict(zip(names, first))
     for name, again in zip(names, second):
         np.testing.assert_array_equal(
             gradients[name],
@@ -95,8 +115,7 @@ def check_op(op, arguments, rng, differentiable=None, tolerance=TOLERANCE):
 
     def scalar(**arguments):
         value, _ = op(**arguments)
-        outputs = value if isinstance(value, tuple) else (value,)
-        return sum(float(np.sum(y * dy)) for y, dy in zip(outputs, cotangents))
+        return sum(float(np.sum(y * dy)) for y, dy in zip(as_tuple(value), cotangents))
 
     errors = check(scalar, arguments, gradients, tolerance=tolerance, what=what)
     negative_control(scalar, arguments, gradients, tolerance=tolerance)
@@ -116,20 +135,45 @@ def negative_control(f, arguments, gradients, tolerance=TOLERANCE):
         raise AssertionError(f"the check of {name} did not notice a gradient scaled by 1.001")
 
 
-def _hint(analytic, numerical):
-    """Guess the mistake from the ratio of the two gradients."""
+def likely_mistake(analytic, numerical, constants=()):
+    """Guess the mistake from the ratio of two gradients that differ.
+
+    `constants` {name: number}: a ratio that is one of them is named.
+    """
     if not np.isfinite(analytic).all():
         return "It is not finite: look for a division by zero."
-    ratio = float(np.vdot(numerical, analytic)) / max(float(np.vdot(numerical, numerical)), 1e-300)
     if not np.abs(analytic).max(initial=0.0):
         return "It is zero: is this argument's path left out of the sum?"
-    residual = np.abs(analytic - ratio * numerical).max() / np.abs(analytic).max()
+    ratio, residual = _ratio(analytic, numerical)
     if residual < 1e-4:
+        named = [name for name in constants if np.isclose(ratio, constants[name], rtol=1e-4)]
         return (
-            f"It is {ratio:.6g} times the right one everywhere: a factor (1/tau, 1/B, 2, a sign) is"
-            " missing, or one too many."
+            f"It is {ratio:.6g} times the right one everywhere"
+            f"{', which is ' * bool(named)}{' or '.join(named)}: a factor (1/tau, 1/B, 2, a sign)"
+            " is missing, or one too many."
         )
+    if analytic.ndim > 1:
+        pairs = zip(*(x.reshape(-1, x.shape[-1]) for x in (analytic, numerical)))
+        rows = [_ratio(*pair) for pair in pairs if np.abs(pair).max() > FLOOR]
+        if max(residual for _, residual in rows) < 1e-4:
+            return (
+                f"Each row is a multiple of the right one, by {min(rows)[0]:.6g} to"
+                f" {max(rows)[0]:.6g}: a factor that differs from row to row (a norm, ||x||^2 for"
+                " ||x||; n_u; 1/Z_u) is missing, or one too many."
+            )
     return (
         "It is not a multiple of the right one: a path of the fan-out, or a part of a Jacobian, may"
         " be missing. Check the ops of its paths one by one."
     )
+
+
+def _ratio(analytic, numerical):
+    """The factor between two arrays, and how far they are from being multiples."""
+    ratio = float(np.vdot(numerical, analytic)) / max(float(np.vdot(numerical, numerical)), 1e-300)
+    largest = max(float(np.abs(analytic).max(initial=0.0)), 1e-300)
+    return ratio, float(np.abs(analytic - ratio * numerical).max(initial=0.0)) / largest
+
+
+def as_tuple(value):
+    """What an op gives, or its pullback, as a tuple."""
+    return value if isinstance(value, tuple) else (value,)

@@ -110,10 +110,11 @@ def test_probabilities_are_equation_7(rng):
     )
     p = P / P.sum(axis=1, keepdims=True)
     by_hand = (np.log(p[0, 0]) + np.log(p[0, 3]) + np.log(p[1, 2])) / 2
-    assert decoder.log_likelihood(**a)[0] == pytest.approx(by_hand, rel=1e-12)
+    value, _ = decoder.log_likelihood(**a)
+    assert value == pytest.approx(by_hand, rel=1e-12), "equations (2) and (7), line 29"
     for cosine in (True, False):  # by E itself, and by logarithms
         scores = np.exp(decoder.log_scores(a["z"], a["H"], a["C"], 0.1, cosine))
-        np.testing.assert_allclose(scores, P, rtol=1e-12)
+        np.testing.assert_allclose(scores, P, rtol=1e-12, err_msg="equations (7), (8), line 28")
 
 
 def test_float32_survives_a_small_tau_and_a_large_inner_product(rng):

@@ -85,6 +85,46 @@ def test_a_pullback_that_changes_its_closure_is_found(rng):
         check_op(impatient, {"x": rng.standard_normal(3)}, rng)
 
 
+def test_a_pullback_that_returns_what_it_spoils_is_found(rng):
+    """It gives the same array each time: compared with itself, it would seem unchanged."""
+
+    def softmax(s):
+        y = np.exp(s) / np.exp(s).sum()
+        return y, lambda dy: np.multiply(y, dy - y @ dy, out=y)
+
+    with pytest.raises(AssertionError, match="called again"):
+        check_op(softmax, {"s": rng.standard_normal(3)}, rng)
+
+
+def test_a_factor_that_differs_from_row_to_row_is_named(rng):
+    x = rng.standard_normal((3, 2))
+    wrong = 2 * x * np.array([[0.5], [2], [3]])
+    with pytest.raises(
+        AssertionError, match="Each row is a multiple of the right one, by 0.5 to 3"
+    ):
+        check(lambda x: (x * x).sum(), {"x": x}, {"x": wrong})
+
+
+def test_a_gradient_of_another_shape_is_refused(rng):
+    with pytest.raises(AssertionError, match=r"x has shape \(2, 3\) but its gradient has \(3, 2\)"):
+        check_op(lambda x: (x, lambda dy: dy.T), {"x": rng.standard_normal((2, 3))}, rng)
+    with pytest.raises(AssertionError, match="gives 2 gradients for 1 argument"):
+        check_op(lambda x: (x, lambda dy: (dy, dy)), {"x": rng.standard_normal(3)}, rng)
+
+
+def test_what_it_cannot_see(rng):
+    """Its limits: a kink has no gradient that agrees, and what is far smaller than the largest
+    entry, or than the floor, may be wrong.
+    """
+    at_the_kink = {"x": np.array([0.0])}
+    for slope in (-1.0, 0.5, 1.0):
+        with pytest.raises(AssertionError):
+            check(lambda x: np.abs(x).sum(), at_the_kink, {"x": np.array([slope])})
+    steep = np.array([1e8, 1.0])
+    check(lambda x: (steep * x).sum(), {"x": np.ones(2)}, {"x": np.array([1e8, 2.0])})
+    check(lambda x: 1e-10 * x.sum(), {"x": np.ones(2)}, {"x": np.full(2, 3e-10)})
+
+
 def test_float32_is_refused():
     with pytest.raises(AssertionError, match="float64"):
         check(lambda x: x.sum(), {"x": np.ones(2, np.float32)}, {"x": np.ones(2, np.float32)})

@@ -15,7 +15,7 @@ def test_logits_are_equation_6(rng):
         [h @ prototype / (np.linalg.norm(h) * np.linalg.norm(prototype)) / 0.1 for prototype in m]
         for h in H
     ]
-    np.testing.assert_allclose(s, by_hand, rtol=1e-12)
+    np.testing.assert_allclose(s, by_hand, rtol=1e-12, err_msg="equation (6), line 14")
 
 
 def test_concept_logits(rng):
