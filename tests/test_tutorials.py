@@ -94,7 +94,9 @@ def test_a_stub_is_followed_by_its_answer_and_that_by_a_judge(path):
 def test_its_head_leads_to_the_others_and_says_what_it_costs(path):
     words = build.read(path).cells[0].source.splitlines()
     seconds = int(words[3].split()[-3])
-    assert words[2:4] == build.head(path, seconds), f"run  python tutorials/build.py {path.stem}"
+    assert words[2:6] == build.head(path, seconds), f"run  python tutorials/build.py {path.stem}"
+    drawing = (TUTORIALS / "images" / f"{path.stem}.svg").read_text(encoding="utf-8")
+    assert drawing == graph.svg(graph.HERE[path.stem])
 
 
 @each_with_blanks

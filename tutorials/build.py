@@ -10,8 +10,9 @@ that the notebooks show, and their words, as they are now, for when no code of t
 
 Two marks in the .py make exercises. A code cell that begins with `# your turn` holds a stub for the
 reader to fill; the next begins with `# solution` and answers it (folded). The twin in blank/, made
-here too, leaves out the answers and all outputs. The line under a title, HEAD, is kept here as
-well: the way to the other notebooks, and the CPU seconds of one core, as measured.
+here too, leaves out the answers and all outputs. What stands between a title and the first paragraph is
+kept here as well: the way to the other notebooks, the CPU seconds of one core, as measured, and the
+graph with "you are here".
 """
 
 import argparse
@@ -24,6 +25,7 @@ import re
 import sys
 from pathlib import Path
 
+import graph
 import jupytext
 import nbformat
 from nbclient import NotebookClient
@@ -94,14 +96,15 @@ def executed(path):
 
 
 def head(path, seconds):
-    """The two lines under the title of a notebook."""
+    """What stands under the title of a notebook: four lines."""
     paths = sources()
     place = paths.index(path)
     before = [f"[← {each.stem[:2]}]({each.stem}.ipynb) · " for each in paths[:place][-1:]]
     after = [f" · [{each.stem[:2]} →]({each.stem}.ipynb)" for each in paths[place + 1 :][:1]]
     blank = f"[this one, to fill in yourself](blank/{path.stem}.ipynb)"
     links = "".join([*before, "[all notebooks](README.md)", *after])
-    return [f"{links} ·", f"{blank}. It takes some {seconds} CPU seconds."]
+    drawing = f"![Algorithm 1 as a graph: you are here](images/{path.stem}.svg)"
+    return [f"{links} ·", f"{blank}. It takes some {seconds} CPU seconds.", "", drawing]
 
 
 def headed(path, seconds):
@@ -112,8 +115,8 @@ def headed(path, seconds):
     if lines[at + 1].endswith(" CPU seconds."):
         known = int(lines[at + 1].split()[-3])
         kept = known if 3 / 4 < seconds / known < 4 / 3 else kept
-        del lines[at : at + 3]
-    lines[at:at] = [*(f"# {line}" for line in head(path, kept)), "#"]
+        del lines[at : at + 5]
+    lines[at:at] = [f"# {line}".rstrip() for line in [*head(path, kept), ""]]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -244,12 +247,14 @@ def main():
             headed(path, seconds)
             notebook.cells[0].source = read(path).cells[0].source
         nbformat.write(notebook, path.with_suffix(".ipynb"))
-        (HERE / "blank").mkdir(exist_ok=True)
+        for folder in ("blank", "images"):
+            (HERE / folder).mkdir(exist_ok=True)
         nbformat.write(blank(path), HERE / "blank" / f"{path.stem}.ipynb")
+        drawing = graph.svg(graph.HERE[path.stem])
+        (HERE / "images" / f"{path.stem}.svg").write_text(drawing, encoding="utf-8")
         figures = pictures(notebook)
         if figures:
             small = thumbnail(figures[THUMBNAIL_FROM.get(path.stem, 0)])
-            (HERE / "images").mkdir(exist_ok=True)
             (HERE / "images" / f"{path.stem}.png").write_bytes(small)
 
 
