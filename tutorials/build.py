@@ -10,9 +10,9 @@ that the notebooks show, and their words, as they are now, for when no code of t
 
 Two marks in the .py make exercises. A code cell that begins with `# your turn` holds a stub for the
 reader to fill; the next begins with `# solution` and answers it (folded). The twin in blank/, made
-here too, leaves out the answers and all outputs. What stands between a title and the first paragraph is
-kept here as well: the way to the other notebooks, the CPU seconds of one core, as measured, and the
-graph with "you are here".
+here too, leaves out the answers and all outputs. What stands between a title and the first
+paragraph is kept here as well: the way to the other notebooks, the CPU seconds of one core, as
+measured, and the graph with "you are here".
 """
 
 import argparse
