@@ -69,6 +69,22 @@ class Config:
         " items",
         may_change=True,
     )
+    items: str = of_data(
+        "",
+        "a table of items: title, category (also 'Home > Kitchen > Mugs'), brand, price, picture,"
+        " other numbers",
+        may_change=True,
+        no_path="",
+    )
+    item_columns: str = of_data(
+        "", "columns of --items whose names are not known, such as item=SKU,title=NAME"
+    )
+    category_level: int = of_data(
+        0,
+        "level of --items' categories, 1 the uppermost (default: the first that tells items apart)",
+        low=0,
+        high=100,
+    )
     pictures: str = of_data(
         "",
         "a folder of pictures named <item id>.jpg; the shop has its own",

@@ -7,7 +7,7 @@ items, scores = model.recommend(["alice", "bob"], n=10)
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from macrid import backend, files, model, npz
 from macrid import config as configs
 from macrid.data import checks, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
+from macrid.data.catalogue import Catalogue, path_of
 from macrid.data.ids import is_id
 from macrid.data.lookup import Lookup
 from macrid.data.sources import interactions_of
@@ -63,6 +64,7 @@ class Recommender:
 
     items, users  (M,) and (N,) ids
     titles        (M,), or None
+    catalogue     what is known of the items: categories of all levels, as a `Catalogue`
     histories     (N, M) CSR: what each user has
     config        the options, with as many concepts as `adaptive_K` left
     parameters    the arrays of the model
@@ -78,13 +80,18 @@ class Recommender:
     items: np.ndarray
     users: np.ndarray
     titles: np.ndarray | None
+    catalogue: Catalogue
     histories: sparse.csr_array
     metrics: dict | None
     report: list[str] | None
     matrix_columns: int | None
     _lookup: Lookup
 
-    def __init__(self, config: configs.Config | None = None, **options):
+    def __init__(self, config: configs.Config | None = None, items: Any = None, **options):
+        if items is None or isinstance(items, (str, Path)):
+            options |= {} if items is None else {"items": str(items)}
+            items = None
+        self._given_items = items  # a table in memory, which no option can name
         self.config = (config or configs.Config(data="memory")).replace(**options)
         self._requested = self.config  # what `fit` trains with; `config` becomes what it made
 
@@ -120,7 +127,7 @@ class Recommender:
         """
         return backend.to_host(model.concepts(self.parameters, self.config))
 
-    def fit(self, interactions: Any) -> "Recommender":
+    def fit(self, interactions: Any, items: Any = None) -> "Recommender":
         """Train on `interactions` and return self.
 
         They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item)
@@ -131,7 +138,10 @@ class Recommender:
         training, and for the test metrics; they can be recommended to like all others. Items that
         no training user has are left out.
 
-        >>> model = Recommender(K=2).fit("ratings.csv")
+        `items` is a table of items, a path, a DataFrame or a dict of columns (default: that which
+        the Recommender was made with): titles, categories and more, see `macrid.data.items`.
+
+        >>> model = Recommender(K=2).fit("ratings.csv", items="products.csv")
         >>> model.metrics["ndcg@100"]["mean"]
         0.3413
         """
@@ -144,7 +154,8 @@ class Recommender:
                 f"start is 'pictures', which a Recommender cannot do by itself; {remedy}"
             )
         config = self._requested
-        adoptions = interactions_of(interactions, config)
+        items = self._given_items if items is None else items
+        adoptions = interactions_of(interactions, config, items)
         split = splits.split(adoptions, config.split, config.split_seed)
         targets = semantics.targets(adoptions, split, config)
         state = fit.fit(split, config, targets)
@@ -154,6 +165,19 @@ class Recommender:
         ranker = model.ranker(self.parameters, self.config)
         self.metrics = metrics.summary(metrics.evaluate_ranking(ranker, split.test))
         return self
+
+    def item_titles(self, items: Any) -> np.ndarray:
+        """The titles of items by their ids, an array of any shape; the id where there is none.
+
+        >>> ids, scores = model.recommend("alice", n=2)
+        >>> model.item_titles(ids)
+        array(['Green tea', 'Plum jam'], dtype='<U9')
+        """
+        ids = np.asarray(items)
+        if self.titles is None:
+            return ids
+        places = [self._lookup.item(name) if name != "" else -1 for name in ids.ravel().tolist()]
+        return np.where(ids == "", "", self.titles[places].reshape(ids.shape))
 
     def recommend(
         self,
@@ -249,6 +273,11 @@ class Recommender:
         arrays |= {"indices": self.histories.indices, "indptr": self.histories.indptr}
         if self.titles is not None:
             arrays["titles"] = self.titles
+        if self.catalogue.paths_of_item is not None:
+            paths = sparse.csr_array(self.catalogue.paths_of_item, copy=True)
+            paths.sort_indices()
+            arrays["paths"] = np.array([" > ".join(path) for path in self.catalogue.paths], str)
+            arrays |= {"path_indices": paths.indices, "path_indptr": paths.indptr}
         description: dict = {"config": asdict(self.config), "figures": self.metrics}
         if self.matrix_columns is not None:
             description["matrix_columns"] = self.matrix_columns
@@ -270,6 +299,12 @@ class Recommender:
         loaded.metrics, loaded.report = description["figures"], None
         loaded.items, loaded.users = arrays["items"], arrays["users"]
         loaded.titles = arrays.get("titles")
+        loaded.catalogue = Catalogue(loaded.items, loaded.titles)
+        if "paths" in arrays:
+            paths = tuple(map(path_of, arrays["paths"].tolist()))
+            shape = (len(loaded.items), len(paths))
+            ones = csr_of_ones(arrays["path_indices"], arrays["path_indptr"], shape)
+            loaded.catalogue = replace(loaded.catalogue, paths=paths, paths_of_item=ones)
         loaded.matrix_columns = description.get("matrix_columns")
         shape = (len(loaded.users), len(loaded.items))
         loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
@@ -350,7 +385,8 @@ def from_run(run: Run) -> Recommender:
     trained.parameters = run.parameters
     interactions, items = run.interactions, run.split.items
     trained.items, trained.users = interactions.items[items], interactions.users
-    trained.titles = None if interactions.titles is None else interactions.titles[items]
+    trained.catalogue = interactions.known_of(items)
+    trained.titles = trained.catalogue.titles
     trained.histories = sparse.csr_array(interactions.X[:, items])
     trained.histories.sort_indices()
     trained.matrix_columns = interactions.matrix_columns
@@ -370,6 +406,9 @@ def _check(path, arrays, description):
         "items": npz.Array("ids", ("M",)),
         "users": npz.Array("ids", ("N",)),
         "titles": npz.Array("text", ("M",), optional=True),
+        "paths": npz.Array("text", ("P",), optional=True),
+        "path_indices": npz.Array("integer", (None,), optional=True),
+        "path_indptr": npz.Array("integer", (None,), optional=True),
         "indices": npz.Array("integer", (None,)),
         "indptr": npz.Array("integer", (None,)),
     }
@@ -378,6 +417,8 @@ def _check(path, arrays, description):
     if M == 0:
         raise ValueError("it has no items")
     npz.check_rows(arrays["indices"], arrays["indptr"], N, M)
+    if "paths" in arrays:
+        npz.check_rows(arrays["path_indices"], arrays["path_indptr"], M, len(arrays["paths"]))
     columns = description.get("matrix_columns")
     if columns is not None and not all(
         name.isdecimal() and name.isascii() and len(name) < 10 and int(name) < columns

@@ -16,7 +16,7 @@ import numpy as np
 from macrid import backend as backends
 from macrid import config, data, files
 from macrid.config import Config, is_path, option_names
-from macrid.data import Interactions, shop, splits
+from macrid.data import Interactions, items, shop, splits
 from macrid.data.splits import Split
 from macrid.errors import UserError
 from macrid.evaluation import metrics
@@ -183,20 +183,23 @@ def absolute(settings: Config) -> Config:
 def load_data(settings: Config) -> Interactions:
     """The interactions that a configuration names."""
     if settings.data == "shop":
-        for name in ("columns", "min_rating", "categories"):
+        for name in ("columns", "min_rating", "categories", "items"):
             if getattr(settings, name) not in ("", None):
                 raise UserError(
                     f"{name} is given, but the shop has columns and categories of its own; leave it"
                     " out, or give data (--data FILE)"
                 )
         return shop.make()
-    return data.load(
+    interactions = data.load(
         settings.data,
         settings.min_rating,
         settings.min_user_items,
         settings.categories,
         settings.columns,
     )
+    if not settings.items:
+        return interactions
+    return items.with_items(interactions, settings.items, settings)
 
 
 def prepare(interactions: Interactions, settings: Config) -> tuple:
@@ -260,7 +263,8 @@ def item_features(interactions: Interactions, items, settings: Config, progress=
 def fresh(given: dict) -> Config:
     """The configuration of a new run; the shop has defaults of its own."""
     defaults = shop.OPTIONS if given.get("data", "shop") == "shop" else {}
-    if given.get("pictures") or given.get("features"):
+    has_items = given.get("items") and given.get("alexnet")  # whose pictures it is to look at
+    if given.get("pictures") or given.get("features") or has_items:
         defaults = {**defaults, "start": "pictures"}
     settings = config.from_dict(defaults | given)
     for name in ("pictures", "features"):
@@ -295,6 +299,8 @@ def _present(folder, settings: Config) -> Config:
     """The `settings` of the run `folder`, provided that the data that they name are there."""
     file, column = data.file_and_column(settings.categories)
     missing = {f"--categories FILE:{column}": file} if file and not os.path.exists(file) else {}
+    if settings.items and not os.path.exists(settings.items):
+        missing["--items FILE"] = settings.items
     if settings.data != "shop" and not os.path.exists(settings.data):
         missing = {"--data PATH": settings.data} | missing
     if missing:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from macrid.data import shop_pictures
+from macrid.data.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Interactions:
     category_names  G names
     pictures        M paths or None each, or None
     truth           what stands behind the adoptions, known of the made shop only
+    catalogue       what a table of items says of these items (`macrid.data.items`), or None
+    unadopted       its rows of items that nobody has, or None
     matrix_columns  of the matrix that these were read from, whose column numbers the items are
     report          what was read ("columns", in words) and how much was dropped (counts)
     """
@@ -53,6 +56,8 @@ class Interactions:
     category_names: tuple[str, ...] = ()
     pictures: Sequence[Path | None] | None = None
     truth: Truth | None = None
+    catalogue: Catalogue | None = None
+    unadopted: Catalogue | None = None
     matrix_columns: int | None = None
     report: dict = field(default_factory=dict)
 
@@ -78,6 +83,27 @@ class Interactions:
             ", ".join(self.category_names[g] for g in rows.indices[start:end])
             for start, end in zip(rows.indptr, rows.indptr[1:])
         ]
+
+    def known_of(self, items: np.ndarray) -> Catalogue:
+        """What is known of some items (columns of X), as one `Catalogue`.
+
+        >>> interactions.known_of(split.items).paths[:2]
+        (('Home', 'Kitchen', 'Mugs'), ('Home', 'Bath'))
+        """
+        known = Catalogue(self.items) if self.catalogue is None else self.catalogue
+        if known.paths_of_item is None and self.categories is not None:
+            paths = tuple((name,) for name in self.category_names)
+            known = replace(known, paths=paths, paths_of_item=self.categories)
+        titles, pictures = self.titles, self.pictures
+        return replace(known, ids=self.items, titles=titles, pictures=pictures).rows(items)
+
+    def within(self, category: str) -> np.ndarray:
+        """(M,) bool: which items are of a category, by its name, or of a path at any level.
+
+        >>> interactions.within("Kitchen").sum(), interactions.within("Home > Kitchen").sum()
+        (310, 288)
+        """
+        return self.known_of(np.arange(len(self.items))).within(category)
 
     @property
     def has_pictures(self) -> bool:

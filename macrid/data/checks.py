@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -68,6 +69,9 @@ def describe(interactions: Interactions) -> list[str]:
         G = len(interactions.category_names)
         lines.append(f"{G} categories; {known:,} of {M:,} items have one or more")
 
+    if "items" in report:
+        lines.append(f"items: {report['items']}")
+
     min_rating = report.get("min_rating") or 0
     counts = [
         f"{report[key]:,} {text.format(min_rating=min_rating)}"
@@ -105,16 +109,7 @@ def with_remarks(interactions: Interactions, lines: list[str]) -> Interactions:
 
 def of_categories(names_of: dict[str, list[str]], items: np.ndarray) -> list[str]:
     """What looks odd about the categories {item: names} of a table, a line each."""
-    lines = []
-    by_spelling = ids.by_spelling(names_of)
-    unknown = [item for item in items.tolist() if item not in names_of]
-    otherwise = [item for item in unknown if ids.alike(item) in by_spelling]
-    if otherwise:
-        there = by_spelling[ids.alike(otherwise[0])]
-        lines.append(
-            f"warning: {len(otherwise):,} items have no category as they are written otherwise"
-            f" there, such as '{there}' for '{otherwise[0]}'; write both alike"
-        )
+    lines = otherwise_written(names_of, items, "category")
     different = {name for names in names_of.values() for name in names}
     for mark, what in ((", ", "commas"), (";", "';'"), ("/", "'/'"), (" ", "blanks")):
         parts = {part.strip() for name in different for part in name.split(mark)} - {""}
@@ -125,6 +120,29 @@ def of_categories(names_of: dict[str, list[str]], items: np.ndarray) -> list[str
             )
             break
     return lines
+
+
+def otherwise_written(known: Iterable[str], items: np.ndarray, what: str) -> list[str]:
+    """A line on the `items` that lack `what` as a table has them in another spelling."""
+    known = set(known)
+    by_spelling = ids.by_spelling(known)
+    unknown = [item for item in items.tolist() if item not in known]
+    otherwise = [item for item in unknown if ids.alike(item) in by_spelling]
+    if not otherwise:
+        return []
+    there = by_spelling[ids.alike(otherwise[0])]
+    return [
+        f"warning: {len(otherwise):,} items have no {what} as they are written otherwise there,"
+        f" such as '{there}' for '{otherwise[0]}'; write both alike"
+    ]
+
+
+def missing_pictures(paths: Iterable[Path | None]) -> list[str]:
+    """A line on the pictures that are not there."""
+    missing = [path for path in paths if path and not path.is_file()]
+    if not missing:
+        return []
+    return [f"warning: {len(missing):,} pictures are not there, such as {missing[0]}; left out"]
 
 
 def remarks(table: Table, min_rating: float | None = None) -> list[str]:

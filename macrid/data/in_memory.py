@@ -1,7 +1,7 @@
 """A table of user,item[,rating] in memory: ids become text, ratings become finite numbers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ def table_of_columns(
 
 def table_of_frame(frame: Any, columns: str | None = None, source: str = "the DataFrame") -> Table:
     """The table of a pandas DataFrame, a Table of PyArrow, dicts, or a dict of lists."""
-    names, column = _frame(frame)
+    names, column = columns_of(frame)
     if columns:
         taken = column_names.chosen(names, columns, source)
     else:
@@ -97,7 +97,7 @@ def table_of_frame(frame: Any, columns: str | None = None, source: str = "the Da
 
 def items_and(frame: Any, column: str, known: set[str], source: str) -> tuple[bool, list]:
     """Whether a column of a frame is one of RecBole's sequences, and its rows (item id, text)."""
-    names, values = _frame(frame)
+    names, values = columns_of(frame)
     items, fields = (values(column_names.place(names, name, source)) for name in (known, column))
     return column.endswith(":token_seq"), list(zip(map(ids.as_id, items), map(_as_field, fields)))
 
@@ -109,8 +109,13 @@ def _as_field(value):
     return ids.as_id(value)
 
 
-def _frame(frame):
-    """The names of a frame's columns, and a function from a column's number to its first values."""
+def columns_of(frame: Any) -> tuple[list[str], Callable]:
+    """The names of a frame's columns, and a function from a column's number to its first values.
+
+    >>> names, values = columns_of({"user": ["ann", "bob"], "item": ["tea", "jam"]})
+    >>> names, values(1), values(1, 1)
+    (['user', 'item'], ['tea', 'jam'], ['tea'])
+    """
     if isinstance(frame, list):
         names = list(dict.fromkeys(str(key) for row in frame for key in row))
         return names, lambda j, end=None: [row.get(names[j]) for row in frame[:end]]

@@ -11,6 +11,7 @@ from scipy import sparse
 from macrid.data.adoptions import Interactions
 from macrid.data.column_names import known as known_columns
 from macrid.data.in_memory import table_of_columns, table_of_frame
+from macrid.data.items import with_items
 from macrid.data.loading import categorised, from_pairs, from_table, load
 from macrid.data.matrix import checked
 from macrid.errors import UserError
@@ -18,14 +19,21 @@ from macrid.errors import UserError
 EXPECTED = "a path, Interactions, a SciPy matrix, a DataFrame, or a list of (user, item[, rating])"
 
 
-def interactions_of(source: Any, config) -> Interactions:
+def interactions_of(source: Any, config, items: Any = None) -> Interactions:
     """The interactions that a path, rows, a SciPy matrix or a pandas DataFrame hold.
 
     `config` says what counts as an adoption and who is dropped, by its options about the data.
+    `items` is a table of items, a path or a frame (default: that of `config`).
 
     >>> interactions_of([("ann", "tea"), ("ann", "jam")], Config(min_user_items=1)).users
     array(['ann'], dtype='<U3')
     """
+    interactions = _interactions(source, config)
+    items = (config.items or None) if items is None else items
+    return interactions if items is None else with_items(interactions, items, config)
+
+
+def _interactions(source, config):
     if isinstance(source, Interactions):
         return source
     if isinstance(source, (str, Path)):

@@ -1,0 +1,127 @@
+"""`Catalogue`: what a table says of items: titles, categories, brands, pictures, numbers."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from macrid.errors import UserError
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What a table says of n items.
+
+    ids            (n,) text
+    titles         (n,) text, '' where unknown, or None where the table has no such column
+    paths          the different paths of categories, such as ('Home', 'Kitchen', 'Mugs')
+    paths_of_item  (n, len(paths)) CSR 0/1: which of them an item has; or None
+    brands         (n,) text, '' where unknown, or None
+    pictures       n paths or None each, or None
+    numbers        {column: (n,) floats, NaN where unknown}, the price among them
+    source         where it comes from, for messages
+    columns_used   which columns were read and which were ignored, in words
+    """
+
+    ids: np.ndarray
+    titles: np.ndarray | None = None
+    paths: tuple[tuple[str, ...], ...] = ()
+    paths_of_item: sparse.csr_array | None = None
+    brands: np.ndarray | None = None
+    pictures: Sequence[Path | None] | None = None
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
+    source: str = "the table of items"
+    columns_used: str = ""
+
+    def rows(self, places: np.ndarray) -> "Catalogue":
+        """The same table with the rows `places`, empty rows where a place is -1.
+
+        >>> table.rows(np.array([1, -1])).ids
+        array(['jam', ''], dtype='<U3')
+        """
+        known = places >= 0
+        taken = np.where(known, places, 0)
+
+        def of(values, unknown):
+            return None if values is None else np.where(known, values[taken], unknown)
+
+        paths, pictures = self.paths_of_item, self.pictures
+        if paths is not None:
+            paths = sparse.csr_array(sparse.diags_array(known.astype(np.float32)) @ paths[taken])
+            paths.eliminate_zeros()
+        if pictures is not None:
+            pictures = [pictures[place] if place >= 0 else None for place in places.tolist()]
+        return replace(
+            self,
+            ids=of(self.ids, ""),
+            titles=of(self.titles, ""),
+            paths_of_item=paths,
+            brands=of(self.brands, ""),
+            pictures=pictures,
+            numbers={name: of(values, np.nan) for name, values in self.numbers.items()},
+        )
+
+    def categories(self, level: int = 0) -> list[list[str]]:
+        """The names of each item's categories at a level of their paths, 1 the uppermost.
+
+        Of a shorter path it is the last one. Level 0 is the first that tells items apart: the
+        uppermost, unless all share it. It is called by its name alone, or where two categories of
+        the level share one, by its path from the top.
+
+        >>> table.categories(), table.categories(2)
+        ([['Home'], ['Food']], [['Mugs'], ['Tea']])
+        """
+        if self.paths_of_item is None:
+            return [[] for _ in self.ids]
+        level = level or self.first_level()
+        cut = [path[:level] for path in self.paths]
+        parents: dict[str, set] = {}
+        for path in cut:
+            parents.setdefault(path[-1], set()).add(path)
+        names = [path[-1] if len(parents[path[-1]]) == 1 else " > ".join(path) for path in cut]
+        rows = self.paths_of_item
+        return [
+            list(dict.fromkeys(names[p] for p in rows.indices[start:end]))
+            for start, end in zip(rows.indptr, rows.indptr[1:])
+        ]
+
+    def first_level(self) -> int:
+        """The first level at which two paths differ, 1 where none do.
+
+        >>> table.first_level()
+        1
+        """
+        deepest = max(map(len, self.paths), default=1)
+        differ = (n for n in range(1, deepest) if len({path[:n] for path in self.paths}) > 1)
+        return next(differ, deepest if len(set(self.paths)) > 1 else 1)
+
+    def within(self, category: str) -> np.ndarray:
+        """(n,) bool: which items are of a category of any level, by its name or its path.
+
+        >>> table.within("Kitchen"), table.within("Home > Kitchen")
+        (array([ True, False]), array([ True, False]))
+        """
+        asked = path_of(category)
+        n = len(asked)
+        is_within = [
+            any(path[at : at + n] == asked for at in range(len(path) - n + 1))
+            for path in self.paths
+        ]
+        if not any(is_within) or self.paths_of_item is None:
+            known = sorted({name for path in self.paths for name in path}) or ["none"]
+            near = difflib.get_close_matches(category, known, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known[:8])}"
+            raise UserError(f"category '{category}' is unknown; {hint}")
+        return np.asarray(self.paths_of_item @ np.array(is_within, np.float32)) > 0
+
+
+def path_of(text: str) -> tuple[str, ...]:
+    """The names of a path of categories.
+
+    >>> path_of("Home > Kitchen>Mugs")
+    ('Home', 'Kitchen', 'Mugs')
+    """
+    return tuple(name for part in text.split(">") if (name := part.strip()))
