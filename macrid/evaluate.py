@@ -5,7 +5,7 @@ import sys
 from macrid import run_folder, terminal
 from macrid.errors import UserError, shown
 from macrid.evaluation.metrics import evaluate_ranking, summary
-from macrid.interpret import maps
+from macrid.interpret import knobs, maps, trajectory
 from macrid.model.scoring import ranker
 from macrid.run_folder import Run
 
@@ -55,6 +55,9 @@ def _metrics(run: Run, at: list[int]) -> list[str]:
 def _concepts(run: Run) -> list[str]:
     """Lines that say what each concept holds."""
     titles = list(map(shown, run.interactions.item_titles(run.split.items)))
+    space = trajectory.space(run.parameters, run.settings)
+    traits = knobs.traits(run.interactions, run.split)
+    is_telling = knobs.beyond_chance(space, traits)
     lines = []
     for concept in maps.learned(run).concepts:
         categories = [
@@ -65,6 +68,10 @@ def _concepts(run: Run) -> list[str]:
         lines.append("; ".join([f"{shown(concept.name)}  {size}", *categories]))
         for words, items in (("best known", concept.best_known), ("typical", concept.typical)):
             lines.append(f"  {words:10}  {'; '.join(titles[i] for i in items[:SHOWN])}")
+        named = knobs.names(space, concept.number, traits, is_telling[concept.number])
+        turns = [f"{j} turns {shown(name)}, {rho:+.2f}" for j, name, rho in named[:SHOWN]]
+        if turns:
+            lines.append(f"  {'coordinates':11} {'; '.join(turns)}")
     return lines
 
 

@@ -183,6 +183,7 @@ def _strips(run: Run, learned: Learned, pictures) -> list:
     interactions, items = run.interactions, run.split.items
     space = trajectory.space(run.parameters, run.settings)
     known_traits, paths = knobs.traits(interactions, run.split), knobs.pictures(run, pictures)
+    is_telling = knobs.beyond_chance(space, known_traits)
     titles, categories = interactions.item_titles(items), interactions.item_categories(items)
     entry = lambda i: (paths.get(int(i)), titles[i], categories[i])
     rows = []
@@ -191,7 +192,8 @@ def _strips(run: Run, learned: Learned, pictures) -> list:
             continue
         start = concept.best_known[0]
         examples = [textwrap.shorten(title, 32, placeholder="…") for title in concept.examples]
-        turnable = knobs.worth_turning(space, concept.number, known_traits, ROWS)
+        k = concept.number
+        turnable = knobs.worth_turning(space, k, known_traits, ROWS, is_telling=is_telling[k])
         for place, knob in enumerate(turnable):
             lines = [concept.name]
             if examples and place == 0:  # with a concept's first row

@@ -1,5 +1,6 @@
 """`python -m macrid.recommend`: the best items for users, by their own ids, from a trained run."""
 
+import argparse
 import csv
 import sys
 
@@ -18,6 +19,10 @@ def main(argv: list[str] | None = None) -> None:
     flags = _flags(argv)
     backend.keep_freed_memory()
     model = Recommender.load(flags.run, flags.backend)
+    if flags.titles and model.titles is None:
+        raise UserError(
+            f"{flags.run}: has no titles; train with --items FILE, or leave --titles out"
+        )
     concepts = dict(_factor(text) for text in flags.concept)
     if all(concepts.get(k, 1) == 0 for k in range(model.config.K)):
         raise UserError(
@@ -91,6 +96,11 @@ def _flags(argv):
     arguments.add_argument(
         "--include-seen", action="store_true", help="also items that the user has"
     )
+    arguments.add_argument(
+        "--titles",
+        action=argparse.BooleanOptionalAction,
+        help="a column of titles (default: where the run has some)",
+    )
     arguments.add_argument("--out", help="a CSV file (default: print)")
     terminal.add_backend_flag(arguments)
     arguments.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -110,7 +120,7 @@ def _write(file, model, users, flags, concepts, bar):
     writer = csv.writer(file, lineterminator="\n")
     exact = shown if file.isatty() else str  # a terminal would obey an id
     titles = None
-    if model.titles is not None:
+    if model.titles is not None and flags.titles is not False:
         titles = dict(zip(model.items.tolist(), model.titles.tolist()))
     for start in range(0, len(users), USERS_AT_A_TIME):
         names, ids_or_histories = zip(*users[start : start + USERS_AT_A_TIME])

@@ -59,7 +59,11 @@ def gather(run: Run, pictures=None, quiet: bool = True) -> tuple[dict, list]:
     learned, space = maps.learned(run), trajectory.space(run.parameters, run.settings)
     adopters = np.asarray(run.split.train.sum(axis=0)).ravel()
     known_traits = knobs.traits(run.interactions, run.split)
-    turnable = [knobs.worth_turning(space, k, known_traits, KNOBS) for k in range(run.settings.K)]
+    is_telling = knobs.beyond_chance(space, known_traits)
+    turnable = [
+        knobs.worth_turning(space, k, known_traits, KNOBS, is_telling=is_telling[k])
+        for k in range(run.settings.K)
+    ]
     users = _users(run, learned)
     starts = _starts(run, space, adopters, turnable, users, quiet)
     named = _named_items(learned, users, starts)
