@@ -81,7 +81,7 @@ class Config:
     )
     category_level: int = of_data(
         0,
-        "level of --items' categories, 1 the uppermost (default: the first that tells items apart)",
+        "level of --items' categories, 1 the uppermost (default: the first with K or more of them)",
         low=0,
         high=100,
     )

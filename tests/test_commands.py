@@ -464,3 +464,34 @@ def test_macrid_alone_lists_the_commands():
     names = [line.split()[2] for line in lines if line.startswith("python -m")]
     assert sorted(names) == [f"macrid.{name}" for name in COMMANDS]
     refused(subprocess.run([*alone, "train"], **options), "found 'train'")
+
+
+# A table of items
+
+
+def test_a_run_with_a_table_of_items(command, ratings, tmp_path):
+    table, run = tmp_path / "items.csv", tmp_path / "run"
+    lines = [f"{i},Thing {i},{'A > B' if i % 2 else 'A > C'},{i}.5" for i in range(200)]
+    table.write_text("\n".join(["item,title,category,price", *lines]))
+    words = ("--data", ratings, *QUICK, "--out", run)
+    done = command("train --items items.csv", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "have a row" in done.stdout and "categories of level 2" in done.stdout
+    table.rename(tmp_path / "moved.csv")
+    rows = command("recommend --titles --n 1", "--run", run).stdout.splitlines()
+    assert rows[0] == "user,item,rank,score,title"
+    assert all(row.split(",")[4] == f"Thing {row.split(',')[1]}" for row in rows[1:])
+    assert "title" not in command("recommend --no-titles --n 1", "--run", run).stdout
+    refused(command("evaluate", "--run", run), "items.csv: is not there", "--items FILE")
+    done = command("train --quiet --resume --items moved.csv", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Thing" in command("evaluate --concepts", "--run", run).stdout
+
+
+def test_titles_are_asked_of_a_run_without_any(command, run):
+    refused(command("recommend --titles", "--run", run), "has no titles; train with --items FILE")
+
+
+def test_the_shop_refuses_a_table_of_items(command, tmp_path):
+    done = command("train --items items.csv", "--out", tmp_path / "run")
+    refused(done, "items is given, but the shop has", "leave it out")

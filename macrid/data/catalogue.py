@@ -64,19 +64,17 @@ class Catalogue:
             numbers={name: of(values, np.nan) for name, values in self.numbers.items()},
         )
 
-    def categories(self, level: int = 0) -> list[list[str]]:
+    def categories(self, level: int) -> list[list[str]]:
         """The names of each item's categories at a level of their paths, 1 the uppermost.
 
-        Of a shorter path it is the last one. Level 0 is the first that tells items apart: the
-        uppermost, unless all share it. It is called by its name alone, or where two categories of
-        the level share one, by its path from the top.
+        Of a shorter path it is the last one. It is called by its name alone, or where two
+        categories of the level share one, by its path from the top.
 
-        >>> table.categories(), table.categories(2)
+        >>> table.categories(1), table.categories(2)
         ([['Home'], ['Food']], [['Mugs'], ['Tea']])
         """
         if self.paths_of_item is None:
             return [[] for _ in self.ids]
-        level = level or self.first_level()
         cut = [path[:level] for path in self.paths]
         parents: dict[str, set] = {}
         for path in cut:
@@ -88,15 +86,16 @@ class Catalogue:
             for start, end in zip(rows.indptr, rows.indptr[1:])
         ]
 
-    def first_level(self) -> int:
-        """The first level at which two paths differ, 1 where none do.
+    def level(self, fewest: int = 2) -> int:
+        """The uppermost level with at least so many categories, else the one with the most.
 
-        >>> table.first_level()
-        1
+        >>> table.level(), table.level(100)
+        (1, 2)
         """
         deepest = max(map(len, self.paths), default=1)
-        differ = (n for n in range(1, deepest) if len({path[:n] for path in self.paths}) > 1)
-        return next(differ, deepest if len(set(self.paths)) > 1 else 1)
+        counts = [len({path[:n] for path in self.paths}) for n in range(1, deepest + 1)]
+        enough = (n for n, count in enumerate(counts, 1) if count >= fewest)
+        return next(enough, counts.index(max(counts)) + 1)
 
     def within(self, category: str) -> np.ndarray:
         """(n,) bool: which items are of a category of any level, by its name or its path.

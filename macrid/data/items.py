@@ -81,11 +81,14 @@ def with_items(interactions: Interactions, source: Any, config) -> Interactions:
                 f"{option} is {value}, but {table.source} has a column of its own"
                 f" ({table.columns_used}); leave out {option}, or the {column} there"
             )
-    return described(interactions, table, config.category_level)
+    return _described(interactions, table, config.category_level, config.K)
 
 
-def described(interactions: Interactions, table: Catalogue, level: int = 0) -> Interactions:
-    """The same interactions with what a table says of their items, as `with_items` makes them."""
+def _described(interactions, table, level, fewest):
+    """The same interactions with what a table says of their items.
+
+    Categories are taken at a `level`, or if that is 0, at the first with as many as `fewest`.
+    """
     items = interactions.items
     place_of = {name: place for place, name in enumerate(table.ids.tolist())}
     places = np.array([place_of.get(name, -1) for name in items.tolist()])
@@ -105,6 +108,9 @@ def described(interactions: Interactions, table: Catalogue, level: int = 0) -> I
     report = [f"{table.columns_used}; {(places >= 0).sum():,} of {len(items):,} items have a row"]
     if len(others):
         report.append(f"{len(others):,} rows are of items without adoptions")
+    level = level or of_items.level(fewest)
+    if any(len(path) > 1 for path in table.paths):
+        report.append(f"categories of level {level}")
     changes["report"] = interactions.report | {"items": "; ".join(report)}
     interactions = replace(interactions, **changes)
     if of_items.paths_of_item is not None:
