@@ -161,7 +161,10 @@ def two_worlds():
     return split(data.from_pairs(*zip(*rows)), "holdout", 0)
 
 
-@pytest.fixture(params=["stand-in"] if NO_GPU else ["stand-in", "cupy"])
+ON_CUPY = [] if NO_GPU else [pytest.param("cupy", marks=pytest.mark.device)]
+
+
+@pytest.fixture(params=["stand-in", *ON_CUPY])
 def xp(request, monkeypatch):
     """The stand-in and, where there is a GPU, CuPy itself."""
     return standin(monkeypatch) if request.param == "stand-in" else backend.load("cupy")

@@ -26,6 +26,7 @@ from macrid.model.objective import rows_of_step
 from macrid.training import adam, batch, checkpoint, fit
 
 
+@pytest.mark.device
 def test_cupy_itself_was_tested():
     """One visible skip for all that only a GPU can show."""
     if NO_GPU:

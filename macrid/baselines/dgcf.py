@@ -30,6 +30,7 @@ What the paper leaves open, or the authors' code has otherwise:
 """
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -493,8 +494,8 @@ def _join(parameters):
 def _sum(w, x, graph):
     """`edge_sum` as one sparse product."""
     copies = graph.copies
-    A = type(copies)((w.reshape(-1), copies.indices, copies.indptr), shape=copies.shape)
-    A.has_canonical_format = True  # to look would wait for the device
+    A = copy(copies)  # CuPy waits for the device where one is made of its parts
+    A.data = w.reshape(-1)
     return (A @ x.reshape(-1, x.shape[-1])).reshape(graph.K, -1, x.shape[-1])
 
 

@@ -162,11 +162,10 @@ def kl_divergence(mu, b, sigma0):
 
 def _adopted(X):
     """The sorted items that occur in X, and X over these columns alone."""
-    items, columns = np.unique(X.indices, return_inverse=True)
-    compact = type(X)(
-        (X.data, columns.reshape(-1).astype(X.indices.dtype), X.indptr),
-        shape=(X.shape[0], len(items)),
-    )
+    occurs = np.bincount(X.indices, minlength=X.shape[1]) > 0
+    items = np.flatnonzero(occurs)
+    columns = (np.cumsum(occurs, dtype=X.indices.dtype) - 1)[X.indices]
+    compact = type(X)((X.data, columns, X.indptr), shape=(X.shape[0], len(items)))
     return items, compact
 
 

@@ -8,6 +8,7 @@ wait for the device.
 """
 
 import builtins  # any and bool below are CuPy's
+import time
 import types
 
 import numpy
@@ -261,8 +262,30 @@ class _Device:
     id = 0
 
 
+class _Event:
+    """A mark in the device's queue."""
+
+    def record(self):
+        self.time = time.perf_counter()
+
+
+class _MemoryPool:
+    def total_bytes(self):
+        return 0
+
+    def free_all_blocks(self):
+        pass
+
+
+def get_default_memory_pool():
+    """What CuPy keeps of freed memory."""
+    return _MemoryPool()
+
+
 cuda = types.SimpleNamespace(
     Device=_Device,
+    Event=_Event,
+    get_elapsed_time=lambda begin, end: 1000 * (end.time - begin.time),
     Stream=types.SimpleNamespace(null=types.SimpleNamespace(synchronize=lambda: None)),
     runtime=types.SimpleNamespace(
         CUDARuntimeError=_CUDARuntimeError,

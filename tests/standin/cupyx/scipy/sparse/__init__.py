@@ -16,7 +16,15 @@ class _Matrix:
         self._host, self.shape, self.dtype = host, host.shape, host.dtype
         self.has_canonical_format = False
 
-    data = property(lambda self: cupy.ndarray(self._host.data))
+    @property
+    def data(self):
+        return cupy.ndarray(self._host.data)
+
+    @data.setter
+    def data(self, values):
+        host = self._host
+        self._host = sparse.csr_matrix((values._host, host.indices, host.indptr), shape=host.shape)
+
     indices = property(lambda self: cupy.ndarray(self._host.indices))
     indptr = property(lambda self: cupy.ndarray(self._host.indptr))
 
@@ -31,17 +39,18 @@ class _Matrix:
             raise TypeError(f"expected a device array, found {type(other)}")
         if not self.has_canonical_format:
             cupy._read()  # sum_duplicates looks
-        return cupy.ndarray(numpy.asarray(self._host @ other._host))
+        return cupy.ndarray(numpy.asfortranarray(self._host @ other._host))  # as cuSPARSE gives it
 
 
 class csr_matrix(_Matrix):
-    """CSR, made from a SciPy matrix or from device arrays (data, indices, indptr), which does not
-    wait for the device.
+    """CSR, made from a SciPy matrix or from device arrays (data, indices, indptr), for which CuPy
+    14 reads the ends of indptr back.
     """
 
     def __init__(self, matrix, shape=None):
         if isinstance(matrix, tuple):
             if not all(isinstance(part, cupy.ndarray) for part in matrix):
-                raise ValueError("invalid input format")
+                raise ValueError("data, indices, and indptr must be 1-D cupy arrays")
+            cupy._read()
             matrix = sparse.csr_matrix(tuple(part._host for part in matrix), shape=shape)
         super().__init__(matrix)
