@@ -23,6 +23,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["macrid", "macrid.*"]),
     package_data={"macrid": ["py.typed", "templates/*"]},
+    entry_points={"console_scripts": ["macrid = macrid.__main__:script"]},
     install_requires=[
         "numpy>=2.0",
         "scipy>=1.13",

@@ -28,6 +28,8 @@ call from arrays to the loss terms and all gradients.
 from macrid import early  # noqa: F401  # first: the others take their time
 
 # isort: split
+import logging
+
 from macrid.config import Config
 from macrid.data import Interactions, load
 from macrid.errors import UserError
@@ -35,3 +37,5 @@ from macrid.recommender import Recommender
 
 __all__ = ["Config", "Interactions", "Recommender", "UserError", "load"]
 __version__ = "0.1.0"
+
+logging.getLogger("macrid").addHandler(logging.NullHandler())  # silent until a program asks

@@ -1,8 +1,10 @@
-"""`python -m macrid`: the commands that there are, a line each."""
+"""The command `macrid`, which `python -m macrid` is too: `macrid train ...`, a line for each."""
 
 import ast
+import importlib
 import re
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 
 from macrid import __version__, terminal
@@ -10,24 +12,38 @@ from macrid.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print a command a line: what the docstring of its file begins with."""
-    words = sys.argv[1:] if argv is None else argv
-    if words == ["--version"]:
+    """Call the command that the first word names, with the others; without one, list them."""
+    name, *words = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    commands = _commands()
+    if name == "--version":
         terminal.say()(f"macrid {__version__}")
-        return
-    if words and not {"-h", "--help"} & set(words):
-        raise UserError(
-            f"python -m macrid takes no arguments but --version, found '{words[0]}'; a command is"
-            " called such as python -m macrid.train"
-        )
+    elif name in ("-h", "--help"):
+        lines = [f"{command:12}{does}" for command, does in commands.items()]
+        terminal.say()("usage: macrid COMMAND ..., or python -m macrid.COMMAND ...", "", *lines)
+        terminal.say()("\nEach has --help with an example; macrid --version says which this is.")
+    elif name in commands:
+        importlib.import_module(f"macrid.{name}").main(words)
+    else:
+        near = get_close_matches(name, commands, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(commands)}"
+        raise UserError(f"macrid has no command '{name}'; {hint}")
+
+
+def script() -> int:
+    """What the console script `macrid` runs; its exit status."""
+    return terminal.run(main)
+
+
+def _commands():
+    """{name: what it does} of each command: what the docstring of its file begins with."""
+    commands = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         paragraph = docstring.partition("\n\n")[0].replace("\n", " ")
-        command = re.match(r"`(python -m macrid\.\w+)[^`]*`: (.*)", paragraph)
-        if command:
-            print(f"{command[1]:30}{command[2]}")
-    print("\nEach has --help with an example.")
+        if command := re.match(r"`python -m macrid\.(\w+)[^`]*`: (.*)", paragraph):
+            commands[command[1]] = command[2].rstrip(".")
+    return commands
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(main))
+    sys.exit(script())

@@ -15,12 +15,13 @@ def status(number: int) -> int:
 
 
 def is_command() -> bool:
-    """Is this process `python -m macrid...` amid its imports, or one of our scripts?"""
+    """Is this process `python -m macrid...` amid its imports, `macrid`, or one of our scripts?"""
     called = sys.argv[0] if sys.argv else ""
     is_module = called == "-m" and any(
         f"{word}.".startswith("macrid.") for word in sys.orig_argv[2:]
     )
-    return is_module or os.path.dirname(os.path.abspath(called)).endswith("data_scripts")
+    folder, name = os.path.split(os.path.abspath(called))
+    return is_module or name in ("macrid", "macrid.exe") or folder.endswith("data_scripts")
 
 
 def watch() -> None:

@@ -5,8 +5,9 @@ model = Recommender(K=4).fit("ratings.csv")
 items, scores = model.recommend(["alice", "bob"], n=10)
 """
 
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,9 @@ from macrid.model import semantics
 from macrid.model.objective import compared
 from macrid.model.ops import normalise
 from macrid.run_folder import Run
-from macrid.training import checkpoint, fit
+from macrid.training import checkpoint, fit, log
+
+logger = logging.getLogger(__name__)
 
 USERS_AT_A_TIME = 2000
 FILE = "model.npz"
@@ -87,9 +90,9 @@ class Recommender:
     matrix_columns: int | None
     _lookup: Lookup
 
-    def __init__(self, config: configs.Config | None = None, items: Any = None, **options):
-        if items is None or isinstance(items, (str, Path)):
-            options |= {} if items is None else {"items": str(items)}
+    def __init__(self, config: configs.Config | None = None, items: Any = "", **options):
+        if isinstance(items, (str, Path)):
+            options |= {"items": str(items)} if items else {}
             items = None
         self._given_items = items  # a table in memory, which no option can name
         self.config = (config or configs.Config(data="memory")).replace(**options)
@@ -127,7 +130,33 @@ class Recommender:
         """
         return backend.to_host(model.concepts(self.parameters, self.config))
 
-    def fit(self, interactions: Any, items: Any = None) -> "Recommender":
+    def get_params(self, deep: bool = True) -> dict:
+        """All options that `fit` trains with, by name, as scikit-learn asks for them.
+
+        >>> sklearn.base.clone(Recommender(K=4)).get_params()["K"]
+        4
+        """
+        table = {} if self._given_items is None else {"items": self._given_items}
+        return asdict(self._requested) | table
+
+    def set_params(self, **options) -> "Recommender":
+        """Change options that the next `fit` trains with, and return self.
+
+        >>> Recommender(K=4).set_params(K=8)
+        <Recommender(K=8): not trained>
+        """
+        asked_for = Recommender(**{**self.get_params(), **options})
+        self._requested, self._given_items = asked_for._requested, asked_for._given_items
+        if "items" not in vars(self):
+            self.config = self._requested
+        return self
+
+    def fit(
+        self,
+        interactions: Any,
+        items: Any = None,
+        on_epoch: Callable[[int, dict], Any] | None = None,
+    ) -> "Recommender":
         """Train on `interactions` and return self.
 
         They are a path (CSV, TSV, MovieLens folder), `macrid.Interactions`, a list of (user, item)
@@ -141,11 +170,17 @@ class Recommender:
         `items` is a table of items, a path, a DataFrame or a dict of columns (default: that which
         the Recommender was made with): titles, categories and more, see `macrid.data.items`.
 
+        `on_epoch(epoch, figures)` is called after each epoch, figures a dict of the mean loss terms
+        and of the metrics of validation users; what it returns is of no matter, and StopIteration
+        ends the training: the best epoch so far is kept. The same numbers are logged, a line an
+        epoch, for whom `logging.basicConfig(level="INFO")` asks.
+
         >>> model = Recommender(K=2).fit("ratings.csv", items="products.csv")
         >>> model.metrics["ndcg@100"]["mean"]
         0.3413
         """
-        if self.config.start == "pictures":
+        config = self._requested
+        if config.start == "pictures":
             remedy = (
                 "train with python -m macrid.train --pictures or --features and take"
                 " Recommender.load(folder), or choose start 'adoptions'"
@@ -153,15 +188,16 @@ class Recommender:
             raise UserError(
                 f"start is 'pictures', which a Recommender cannot do by itself; {remedy}"
             )
-        config = self._requested
         items = self._given_items if items is None else items
         adoptions = interactions_of(interactions, config, items)
         split = splits.split(adoptions, config.split, config.split_seed)
         targets = semantics.targets(adoptions, split, config)
-        state = fit.fit(split, config, targets)
+        report = checks.describe(adoptions)
+        logger.info("\n".join(report))
+        state = fit.fit(split, config, targets, on_epoch=partial(_after_epoch, config, on_epoch))
         trained = from_run(Run(config, adoptions, split, state))
-        vars(self).update(vars(trained), _requested=config)
-        self.report = checks.describe(adoptions)
+        vars(self).update(vars(trained), _requested=config, _given_items=self._given_items)
+        self.report = report
         ranker = model.ranker(self.parameters, self.config)
         self.metrics = metrics.summary(metrics.evaluate_ranking(ranker, split.test))
         return self
@@ -374,6 +410,19 @@ class Recommender:
         logits = mu[0].astype(float) @ unit(host["H"][i : i + 1])[0][0] / self.config.tau  # (K,)
         parts = self.concepts[i] * np.exp(logits - logits.max())
         return parts / parts.sum()
+
+
+def _after_epoch(config, on_epoch, state):
+    """Log an epoch and call a hook of `fit`; True where the hook ends the training."""
+    log.epoch(state, config)
+    epoch, figures = state.epoch, {**state.history[-1]}
+    figures.pop("epoch")
+    try:
+        if on_epoch:
+            on_epoch(epoch, figures)
+    except StopIteration:
+        return True
+    return False
 
 
 def from_run(run: Run) -> Recommender:

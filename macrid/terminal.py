@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import logging
 import os
 import re
 import shlex
@@ -133,6 +134,24 @@ def command(*words: object) -> str:
 def bar(quiet: bool, iterable=None, **options) -> tqdm:
     """A progress bar that goes when done; silent if `quiet`, or where no terminal reads it."""
     return tqdm(iterable, disable=True if quiet else None, leave=False, **options)
+
+
+@contextmanager
+def log_lines(quiet: bool):
+    """Within it, what is logged goes to standard error, unless a terminal reads the bar there."""
+    if quiet or sys.stderr.isatty():
+        yield
+        return
+    logger = logging.getLogger("macrid")
+    before, handler = logger.level, logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def run(main: Callable, argv: list[str] | None = None) -> int:

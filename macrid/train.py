@@ -13,7 +13,7 @@ from macrid.evaluation.metrics import evaluate, evaluate_ranking, summary
 from macrid.interpret import truth
 from macrid.model import scoring
 from macrid.run_folder import Run
-from macrid.training import checkpoint, fit, parallel
+from macrid.training import checkpoint, fit, log, parallel
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -117,13 +117,14 @@ def train(
 
     # train, and save after each epoch
     steps = -(-split.train.shape[0] // (settings.batch_size * team.size))
-    with Progress(settings, steps, state, quiet) as progress:
+    with Progress(settings, steps, state, quiet) as progress, terminal.log_lines(quiet):
 
         def after_epoch(state):
             if team.rank == 0:
                 checkpoint.save(path, state, settings, split)
                 files.save_lines(folder / "history.jsonl", state.history)
                 progress.epoch(state)
+                log.epoch(state, settings)
 
         state = fit.fit(split, settings, targets, state, progress.step, after_epoch, team)
     if team.rank:

@@ -62,7 +62,8 @@ def main(argv=None):
     # the trials
     bar = terminal.bar(flags.quiet, total=flags.trials, unit="trial", dynamic_ncols=True)
     try:
-        search.run(study, train, flags.trials, settings.seed, bar, say, publish)
+        first = {name: getattr(settings, name) for name in searched}
+        search.run(study, train, flags.trials, settings.seed, bar, say, publish, first)
     except KeyboardInterrupt:
         done = len(search.rows(study))
         raise KeyboardInterrupt(

@@ -2,10 +2,13 @@
 
 import csv
 import os
+import subprocess
+import sys
 import uuid
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from scipy import sparse
 
 from macrid import Recommender, UserError, data, model
@@ -554,6 +557,75 @@ def test_a_second_fit_starts_from_the_options_that_were_asked_for(rng):
     assert model.config.K == 1, "concepts less than 1 bit apart are dropped"
     first = model.parameters["H"].copy()
     np.testing.assert_array_equal(model.fit(X).parameters["H"], first)
+
+
+def test_scikit_learn_can_clone_it_and_set_its_options(trained):
+    from sklearn.base import clone
+    from sklearn.utils import estimator_checks
+
+    for recommender in (Recommender(K=4, beta=1), trained):
+        for name in (
+            "check_parameters_default_constructible",
+            "check_get_params_invariance",
+            "check_no_attributes_set_in_init",
+        ):
+            getattr(estimator_checks, name)("Recommender", recommender)
+        copy = clone(recommender)
+        assert copy.get_params() == recommender.get_params() and not hasattr(copy, "items")
+    table = {"item": ["i0", "i1"], "title": ["Tea", "Jam"]}
+    named = clone(Recommender(**OPTIONS, items=table)).set_params(max_epochs=1).fit(rows())
+    assert named.get_params()["items"] == table
+    assert "Tea" in named.titles and "Tea" in clone(named).fit(rows()).titles
+    assert Recommender(K=4, beta=1).get_params()["beta"] == 1
+    assert Recommender(Config(K=3)).set_params(d=7).get_params().items() >= {"K": 3, "d": 7}.items()
+    with pytest.raises(UserError, match="unknown option 'k'; known are K, "):
+        Recommender().set_params(k=3)
+
+
+def test_options_that_are_set_are_those_of_the_next_fit(rng):
+    X, model = matrix_model(rng, K=4)
+    before = model.recommend("0")
+    model.set_params(K=2, max_epochs=1)
+    assert model.config.K == 4 and model.get_params()["K"] == 2
+    np.testing.assert_array_equal(model.recommend("0"), before)
+    assert model.fit(X).config.K == 2 == len(model.parameters["m"])
+
+
+def test_a_hook_sees_each_epoch_and_may_end_the_training(caplog):
+    caplog.set_level("INFO", logger="macrid")
+    epochs, options = [], {**OPTIONS, "max_epochs": 6, "patience": 6}
+
+    def hook(epoch, figures):
+        epochs.append((epoch, figures))
+        return True  # as the update of a progress bar does
+
+    whole = Recommender(**options).fit(rows(), on_epoch=hook)
+    assert [epoch for epoch, _ in epochs] == [1, 2, 3, 4, 5, 6]
+    assert epochs[0][1].keys() >= {"loss", "kl", "validation_ndcg@100"}
+    logged = [record.getMessage() for record in caplog.records]
+    assert whole.report == logged[0].splitlines()
+    assert [line.split("  ")[0] for line in logged[1:]] == [f"epoch {n}/6" for n in range(1, 7)]
+
+    def stop(epoch, figures):
+        if epoch == 2:
+            raise StopIteration
+
+    short, two = Recommender(**options), Recommender(**{**options, "max_epochs": 2})
+    short.fit(rows(), on_epoch=stop), two.fit(rows())
+    np.testing.assert_array_equal(short.parameters["H"], two.parameters["H"])
+    assert not np.array_equal(short.parameters["H"], whole.parameters["H"])
+
+
+def test_a_program_that_asks_for_no_logs_sees_none(tmp_path):
+    code = "from macrid import Recommender; Recommender(d=4, max_epochs=2).fit('ratings.csv')"
+    (tmp_path / "ratings.csv").write_text("\n".join(map(",".join, rows())))
+    words = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    silent = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (silent.returncode, silent.stdout, silent.stderr) == (0, "", "")
+    words[2] = f"import logging; logging.basicConfig(level='INFO'); {code}"
+    told = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert told.stderr.count("INFO:macrid.") == 3 and "epoch 2/2" in told.stderr
 
 
 def test_what_is_not_trained_has_no_items_and_a_bool_is_no_number(rng):

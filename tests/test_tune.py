@@ -3,6 +3,7 @@ never learns of test users.
 """
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -85,10 +86,18 @@ def test_every_trial_lies_in_the_papers_space(searched):
     assert 0 < widths < 13 and len({row["sigma0"] for row in rows}) == 13
 
 
+def test_the_first_trial_is_that_of_no_search(searched, command, ratings, tmp_path):
+    first, second = trials(searched)[:2]
+    defaults = config.Config()
+    for name in set(search.SPACE) - set(search.OF_LAYERS):
+        assert float(first[name]) == getattr(defaults, name) != float(second[name])
+    assert command("train", "--data", ratings, *QUICK, "--out", tmp_path / "run").returncode == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["validation"]["ndcg@100"]["mean"] == float(first["validation_ndcg@100"])
+
+
 def test_train_takes_the_best_as_it_is(command, ratings, searched, tmp_path):
     """And comes to the very figure that was found."""
-    import json
-
     best = max(trials(searched), key=lambda row: float(row["validation_ndcg@100"]))
     trained = command(
         "train", "--config", searched / "best.toml", "--out", tmp_path / "run", "--quiet"

@@ -3,8 +3,9 @@ r"""The search for options of section 4.1.3: TPE (Bergstra et al., 2011) on vali
 A study is a list of trials in a database. Any number of processes may work on one study: each asks
 it for a trial, trains, and tells it the best validation NDCG@100. A trial counts when it ended
 (complete, pruned, or failed with a reason) or is at work; one that was interrupted does not, and is
-made up for. The t-th trial that counts draws from a generator seeded by (seed, t), so that one
-process, stopped and called again, finds what it would have found undisturbed.
+made up for. The first tries the options as they are without a search. The t-th trial that counts
+draws from a generator seeded by (seed, t), so that one process, stopped and called again, finds
+what it would have found undisturbed.
 """
 
 import csv
@@ -212,13 +213,23 @@ def draw(trial, searched: list[str], M: int) -> dict:
     return values
 
 
-def run(study, train: Callable, goal: int, seed: int, bar, say=print, publish=lambda: None) -> None:
+def run(
+    study,
+    train: Callable,
+    goal: int,
+    seed: int,
+    bar,
+    say=print,
+    publish=lambda: None,
+    first: dict | None = None,
+) -> None:
     """Add trials to a study until `goal` of them count.
 
     train     called as `train(trial, on_step, on_epoch)`; returns the final `fit.State`
     bar       a progress bar of `goal` trials
     say       prints a line for each new best trial
     publish   called after each trial, to write the files
+    first     the values that the first trial takes, of the options that are searched
     """
     optuna = load_optuna()
     with bar, _interrupts_put_off() as check_interrupt:
@@ -232,6 +243,8 @@ def run(study, train: Callable, goal: int, seed: int, bar, say=print, publish=la
             if place >= goal:
                 raise Surplus
             study.sampler = _sampler(seed, place)
+            if place == 0 and first:
+                study.sampler = optuna.samplers.PartialFixedSampler(first, study.sampler)
 
             # train, and stop where other trials were better by this epoch
             def on_epoch(state):

@@ -80,7 +80,7 @@ def fit(
     targets    (M, K) teach the concepts, or None
     state      an earlier one to go on from
     on_step    called as `on_step(epoch, terms, beta)` after a step, for a progress bar
-    on_epoch   called as `on_epoch(state)` after an epoch, to save
+    on_epoch   called as `on_epoch(state)` after an epoch, to save; True ends the training
     team       the processes that train together, each with batches of `config.batch_size`
 
     The arrays of the state are those of `config.backend`; what a step uses is brought there before
@@ -134,8 +134,8 @@ def fit(
 
         # section 4.1.4, and whoever looks on
         targets = adaptive.shrink(state, config, targets)
-        if on_epoch:
-            on_epoch(state)
+        if on_epoch and on_epoch(state):
+            break
     if config.linear_path:
         state.best, state.path = linear_path.add(state.best, split, config)
     return state

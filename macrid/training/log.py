@@ -1,0 +1,17 @@
+"""What training says of itself as it goes on, by Python's `logging`: a line an epoch."""
+
+import logging
+
+logger = logging.getLogger(__name__)
+
+
+def epoch(state, config) -> None:
+    """Log the last epoch of a `fit.State`: its loss terms, and how the validation users fare."""
+    record = state.history[-1]
+    line = "epoch {epoch}/{last}  loss {loss:.2f}  -ln p {log_p:.2f}  KL {kl:.2f}"
+    line += "  cat {categorical:.3f}  beta {beta:.3f}"
+    if "validation_ndcg@100" in record:
+        line += "  validation NDCG@100 {validation_ndcg@100:.4f}  best {best:.4f} (epoch {of})"
+    more = {"last": config.max_epochs, "log_p": -record["reconstruction"]}
+    more |= {"best": state.best_score, "of": state.best_epoch}
+    logger.info(line.format(**record, **more))
