@@ -21,7 +21,7 @@ LONGEST_TEXT = 10_000  # characters of an option, such as a path
 def option(about, default, text, low=None, high=None, choices=None, may_change=False, no_path=None):
     """A field that carries its own facts.
 
-    about       what it is about: "data", "split", "model", "training" or "machine"
+    about       what it is about: "data", "split", "model", "training", "machine" or earlier "runs"
     text        the sentence that `--help` shows
     low, high   the values that make sense, bounds included; `choices`, all of them
     may_change  may it change when a run is resumed?
@@ -32,8 +32,8 @@ def option(about, default, text, low=None, high=None, choices=None, may_change=F
     return dataclasses.field(default=default, metadata=facts)
 
 
-of_data, of_split, of_model, of_training, of_machine = (
-    partial(option, about) for about in ("data", "split", "model", "training", "machine")
+of_data, of_split, of_model, of_training, of_machine, of_runs = (
+    partial(option, about) for about in ("data", "split", "model", "training", "machine", "runs")
 )
 
 
@@ -104,7 +104,9 @@ class Config:
         no_path="random",
     )
     split: str = of_split(
-        "holdout", "'holdout', 'kfold:F/N' or 'authors' (the paper's published procedure)"
+        "holdout",
+        "'holdout', 'kfold:F/N', 'authors' (the paper's published procedure), or 'all': no one is"
+        " held out",
     )
     split_seed: int = of_split(
         98765,
@@ -219,10 +221,28 @@ class Config:
         "tf32: tensor cores (GPU); float64 is for checking",
         choices=("float32", "tf32", "float64"),
     )
+    warm_start: str = of_runs(
+        "",
+        "an earlier run to begin from, and to take other options from (docs/nightly.md)",
+        may_change=True,
+        no_path="",
+    )
+    final: str = of_runs(
+        "",
+        "a finished run: train with its options on all users, for the epochs that its validation"
+        " chose",
+        may_change=True,
+        no_path="",
+    )
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        if self.split == "all" and self.linear_path and not self.final:
+            raise UserError(
+                "linear_path is chosen by validation users, but split is 'all'; give final, a run"
+                " that has chosen it (--final RUN)"
+            )
 
     @property
     def cosine(self) -> bool:

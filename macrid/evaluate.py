@@ -45,6 +45,11 @@ def main(argv: list[str] | None = None) -> None:
 def _metrics(run: Run, at: list[int]) -> list[str]:
     """A table of NDCG and recall at some cutoffs, of validation and test users."""
     cutoffs = [(k, kind) for kind in ("ndcg", "recall") for k in sorted(set(at))]
+    if run.settings.split == "all":
+        whose = f"those of {run.settings.final}" if run.settings.final else "those of one that does"
+        raise UserError(
+            f"this run holds no one out, so there are no figures of it; look at {whose}"
+        )
     rank = ranker(run.parameters, run.settings)
     parts = {"validation": run.split.validation, "test": run.split.test}
     return terminal.metric_table(

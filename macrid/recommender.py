@@ -31,6 +31,7 @@ from macrid.model.objective import compared
 from macrid.model.ops import normalise
 from macrid.run_folder import Run
 from macrid.training import checkpoint, fit, log
+from macrid.training import warm_start as warm_starts
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ class Recommender:
     histories     (N, M) CSR: what each user has
     config        the options, with as many concepts as `adaptive_K` left
     parameters    the arrays of the model
-    metrics       of the held-out test users, with standard errors; `figures` is an older name of it
+    metrics       of the held-out test users, with standard errors, or None where there are none;
+                  `figures` is an older name of it
     report        lines that say what `fit` read and what it dropped, None after `load`
 
     >>> Recommender(K=4, seed=1)
@@ -156,6 +158,7 @@ class Recommender:
         interactions: Any,
         items: Any = None,
         on_epoch: Callable[[int, dict], Any] | None = None,
+        warm_start: "Recommender | None" = None,
     ) -> "Recommender":
         """Train on `interactions` and return self.
 
@@ -174,6 +177,9 @@ class Recommender:
         and of the metrics of validation users; what it returns is of no matter, and StopIteration
         ends the training: the best epoch so far is kept. The same numbers are logged, a line an
         epoch, for whom `logging.basicConfig(level="INFO")` asks.
+
+        `warm_start` is an earlier model to begin from, on newer data: items that it knows keep what
+        they learned. The option of that name is the path of one.
 
         >>> model = Recommender(K=2).fit("ratings.csv", items="products.csv")
         >>> model.metrics["ndcg@100"]["mean"]
@@ -194,12 +200,21 @@ class Recommender:
         targets = semantics.targets(adoptions, split, config)
         report = checks.describe(adoptions)
         logger.info("\n".join(report))
-        state = fit.fit(split, config, targets, on_epoch=partial(_after_epoch, config, on_epoch))
+        state = fit.start(split, config, None, targets)
+        if warm_start is None and config.warm_start:
+            warm_start = Recommender.load(config.warm_start, "numpy")
+        if warm_start is not None:
+            parameters, known = backend.to_host(warm_start.parameters), warm_start.items
+            now = adoptions.items[split.items]
+            logger.info(warm_starts.warm(state, now, parameters, known, config))
+        state = fit.fit(
+            split, config, targets, state, on_epoch=partial(_after_epoch, config, on_epoch)
+        )
         trained = from_run(Run(config, adoptions, split, state))
         vars(self).update(vars(trained), _requested=config, _given_items=self._given_items)
         self.report = report
         ranker = model.ranker(self.parameters, self.config)
-        self.metrics = metrics.summary(metrics.evaluate_ranking(ranker, split.test))
+        self.metrics = metrics.summary(metrics.evaluate_ranking(ranker, split.test)) or None
         return self
 
     def item_titles(self, items: Any) -> np.ndarray:

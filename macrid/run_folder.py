@@ -29,6 +29,7 @@ FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz", "mode
 OF_USERS = {str: metrics.FORM}
 OF_DIMENSIONS = dict.fromkeys(("mu", "z", "h", "users_ceiling", "items_ceiling"), float)
 METRICS = {  # of metrics.json, at least
+    "final?": {"epochs": int, "users": int, "goes_by": str},
     "validation?": OF_USERS,
     "test?": OF_USERS,
     "baselines?": {str: OF_USERS},
@@ -78,6 +79,9 @@ def choose(path, given: dict, resume: bool, overwrite: bool) -> Config:
     """
     folder = Path(path)
     files.check_folder(folder)
+    for name in option_names(about="runs"):
+        if given.get(name) and os.path.realpath(given[name]) == os.path.realpath(folder):
+            raise UserError(f"{folder}: is {name} and --out at once; give another --out")
     if not (folder / "config.json").is_file():
         if resume:
             raise UserError(
@@ -274,6 +278,48 @@ def fresh(given: dict) -> Config:
                 f" {name}"
             )
     return settings
+
+
+def inherited(given: dict) -> dict:
+    """The options `given`, before those of the run that `final` or `warm_start` names.
+
+    A final run trains with that run's options, on all users, for the epochs that its validation
+    chose. A warm start takes them too, with as many concepts as were left; after a final run, users
+    are held out again. A file of `Recommender.save` brings no options.
+    """
+    if given.get("final"):
+        folder = Path(given["final"])
+        settings = load_config(folder)
+        if settings.final or settings.split == "all":
+            remedy = f"give the run that it goes by, {settings.final}" if settings.final else ""
+            raise UserError(f"{folder}: held no one out itself; {remedy or 'give one that did'}")
+        if not (folder / "metrics.json").is_file():
+            again = f"python -m macrid.train --resume --out {shlex.quote(str(folder))}"
+            raise UserError(f"{folder}: is no finished run; continue it first: {again}")
+        if given.get("split", "all") != "all":
+            raise UserError(
+                f"final trains on all users, but split is '{given['split']}'; leave one of them out"
+            )
+        epochs, _, _ = checkpoint.choices(folder / "checkpoint.npz")
+        return asdict(settings) | {"split": "all", "max_epochs": epochs} | given
+    folder = Path(given.get("warm_start") or ".")
+    if not given.get("warm_start") or not folder.is_dir():
+        return given
+    settings = load_config(folder)
+    _, K, _ = checkpoint.choices(folder / "checkpoint.npz")
+    options = asdict(settings) | {"K": K}
+    own = (*option_names(about="runs"), *(("split", "max_epochs") if settings.final else ()))
+    return {name: value for name, value in options.items() if name not in own} | given
+
+
+def path_of_final(settings: Config) -> dict:
+    """What the `linear_path` of the run that `final` names chose; {} where none is asked for."""
+    if not (settings.final and settings.linear_path):
+        return {}
+    _, _, chosen = checkpoint.choices(Path(settings.final) / "checkpoint.npz")
+    if not chosen:
+        raise UserError(f"{settings.final}: has no linear path to go by; leave --linear-path out")
+    return chosen
 
 
 def _alexnet(settings: Config):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from macrid import backend, files, run_folder, terminal
+from macrid.config import option_names
 from macrid.data import checks
 from macrid.errors import UserError
 from macrid.experiments import search
@@ -20,7 +21,8 @@ def main(argv=None):
     optuna = search.load_optuna()
     backend.keep_freed_memory()
     say = terminal.say(flags.quiet)
-    given = terminal.options(flags)
+    of_runs = option_names(about="runs")  # a search begins anew each time
+    given = {name: value for name, value in terminal.options(flags).items() if name not in of_runs}
     searched = _searched(given)
     if flags.trials < 1:
         raise UserError(f"--trials is {flags.trials}, expected at least 1")
@@ -33,6 +35,8 @@ def main(argv=None):
     backend.load(settings.backend, settings.precision)
     interactions = run_folder.load_data(settings)
     split, _ = run_folder.prepare(interactions, settings)
+    if not len(split.validation.users):
+        raise UserError("split is 'all', but a search needs validation users; leave it out")
     lines = [f"          {line}" for line in checks.describe(interactions)]
     say(f"data      {settings.data}", *lines)
     say(
@@ -122,7 +126,7 @@ def _parser():
     add("--figure", action="store_true", help=text)
     add("--config", help="a TOML file of options that are held; flags go before it")
     add("--quiet", action="store_true", help="print nothing but errors")
-    terminal.add_config_flags(arguments)
+    terminal.add_config_flags(arguments, option_names(about="runs"))
     return arguments
 
 

@@ -53,7 +53,7 @@ class Split:
 
 
 def split(interactions: Interactions, how: str, seed: int) -> Split:
-    """Split by `how`: 'holdout', 'kfold:F/N' (fold F of N over all users) or 'authors'.
+    """Split by `how`: 'holdout', 'kfold:F/N' (fold F of N over all users), 'authors' or 'all'.
 
     >>> split(interactions, "kfold:0/10", seed=0).test.fold_in.shape
     (200, 1500)
@@ -62,10 +62,12 @@ def split(interactions: Interactions, how: str, seed: int) -> Split:
         return holdout(interactions, seed)
     if how == "authors":
         return authors(interactions)
+    if how == "all":
+        return everyone(interactions)
     match = re.fullmatch(r"kfold:(\d{1,9})/(\d{1,9})", how)
     if not match:
         raise UserError(
-            f"split is '{how}', expected holdout, kfold:F/N (such as kfold:0/10) or authors"
+            f"split is '{how}', expected holdout, kfold:F/N (such as kfold:0/10), authors or all"
         )
     fold, folds = int(match[1]), int(match[2])
     if folds < 3 or fold >= folds:
@@ -114,6 +116,15 @@ def authors(interactions: Interactions) -> Split:
     )
 
 
+def everyone(interactions: Interactions) -> Split:
+    """All users train and no one is held out: for a model that is put to use, without a figure."""
+    users = np.arange(interactions.X.shape[0])
+    items, column = _numbered(interactions.X)
+    train = _sorted_csr(_rows(interactions.X, users, column), len(items))
+    no_one = _hide([], len(items), users[:0], None)
+    return Split(train, users, items, no_one, no_one, {"validation": 0, "test": 0})
+
+
 def _assemble(interactions, train_users, validation_users, test_users, validation_rng, test_rng):
     """The `Split` of these users; the generators draw what is hidden."""
     X = interactions.X
@@ -123,24 +134,14 @@ def _assemble(interactions, train_users, validation_users, test_users, validatio
             " least 10 are needed; lower min_user_items or min_rating, or bring more data"
         )
 
-    # number the items that some training user adopted, in order of first appearance
-    adopted = X[train_users].indices
-    _, first = np.unique(adopted, return_index=True)
-    items = adopted[np.sort(first)]
-    column = np.full(X.shape[1], -1)
-    column[items] = np.arange(len(items))
-
-    def rows(users):
-        """Each user's items as columns of this split in the file's order, -1 for no column."""
-        return [column[X.indices[X.indptr[u] : X.indptr[u + 1]]] for u in users]
-
-    train = _sorted_csr(rows(train_users), len(items))
+    items, column = _numbered(X[train_users])
+    train = _sorted_csr(_rows(X, train_users, column), len(items))
     held, unseen = {}, {}
     for name, users, rng in (
         ("validation", validation_users, validation_rng),
         ("test", test_users, test_rng),
     ):
-        all_rows = rows(users)
+        all_rows = _rows(X, users, column)
         unseen[name] = int(sum((row < 0).sum() for row in all_rows))
         held[name] = _hide([row[row >= 0] for row in all_rows], len(items), users, rng)
     for name, part in held.items():
@@ -150,6 +151,20 @@ def _assemble(interactions, train_users, validation_users, test_users, validatio
                 " bring more data"
             )
     return Split(train, train_users, items, held["validation"], held["test"], unseen)
+
+
+def _numbered(X):
+    """The items that some user of X has, by first appearance, and the number of each, or -1."""
+    _, first = np.unique(X.indices, return_index=True)
+    items = X.indices[np.sort(first)]
+    column = np.full(X.shape[1], -1)
+    column[items] = np.arange(len(items))
+    return items, column
+
+
+def _rows(X, users, column):
+    """Each user's items as numbers, in the file's order, -1 for those that have none."""
+    return [column[X.indices[X.indptr[u] : X.indptr[u + 1]]] for u in users]
 
 
 def _hide(rows, M, users, rng):

@@ -76,7 +76,8 @@ def evaluate_ranking(
 ) -> PerUser:
     """As `evaluate`, where the system ranks by itself.
 
-    `rank(fold_in, k)` gives the k best items (b, k), best first, without the fold-in items.
+    `rank(fold_in, k)` gives the k best items (b, k), best first, without the fold-in items. Of a
+    part without users there are no metrics, {}.
     """
     most = max(k for k, _ in cutoffs)
     batches = []
@@ -84,7 +85,8 @@ def evaluate_ranking(
         users = slice(start, start + USERS_AT_A_TIME)
         ranked = to_host(rank(part.fold_in[users], most))
         batches.append(per_user(ranked, part.held_out[users], cutoffs))
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    names = batches[0] if batches else ()
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in names}
 
 
 def summary(metrics: Mapping[str, np.ndarray]) -> dict[str, dict]:

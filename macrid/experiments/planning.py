@@ -10,11 +10,12 @@ from macrid.experiments import systems
 from macrid.experiments.systems import System
 
 FOLDS = 5
-DECIDED = (
+DECIDED = (  # options that a row or the request decides, not the full model
     "seed",
     "split",
     "start",
-)  # options that a row or the request decides, not the full model
+    *option_names(about="runs"),
+)
 
 
 @dataclass(frozen=True)

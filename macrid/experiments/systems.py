@@ -290,6 +290,7 @@ def option_names(system: System) -> set[str]:
     """The options that a row takes: fields of `Config`, or the keywords of a baseline's `fit`."""
     if system.score is score_model:
         of_the_table = {*configs.option_names(about="data"), "split", "split_seed", "seed"}
+        of_the_table |= {*configs.option_names(about="runs")}
         return set(configs.option_names()) - of_the_table
     return _fit_defaults(system).keys() - {"seed", "xp", "on_epoch"}
 

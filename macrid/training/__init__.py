@@ -4,6 +4,7 @@ batch         the users of a step, and all of its noise
 adam          one step of Adam, in place
 fit           the loop: start, epochs, the best parameters, when to stop
 log           a line an epoch, by Python's `logging`
+warm_start    a start from an earlier model
 adaptive      section 4.1.4: concepts that spread over the items alike are dropped
 linear_path   a ridge regression added to the trained logits
 ridge         that regression, which is a baseline too

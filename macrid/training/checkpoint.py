@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from macrid import backend, files, npz
-from macrid.config import Config, option_names
+from macrid.config import Config, from_dict, option_names
 from macrid.data.splits import Split
 from macrid.errors import UserError
 from macrid.model.objective import parameter_shapes
@@ -32,7 +32,8 @@ FORM = {
     "path?": {str: float},
     "seen?": {str: str},
 }
-RECORD = {"epoch": int, "loss": float, "validation_ndcg@100": float, "dropped?": list}
+RECORD = {"epoch": int, "loss": float, "validation_ndcg@100?": float, "dropped?": list}
+PATH = {"lambda": float, "weight": float}
 LARGEST = 1e9  # of a parameter: its square, summed over dimensions, is far from overflow
 
 
@@ -61,6 +62,24 @@ def load(path, config: Config, split: Split, seen: Mapping[str, str] | None = No
     parts = {part: _part(arrays, part) for part in ("parameters", "best", "mean", "square")}
     moments = {name: (parts["mean"][name], parts["square"][name]) for name in parts["mean"]}
     return State(parts["parameters"], moments, parts["best"], **counters)
+
+
+def choices(path) -> tuple[int, int, dict]:
+    """What a run's validation chose, by its checkpoint.
+
+    The best epoch, how many concepts there were then, and what `linear_path` chose, {} without it.
+    """
+
+    def check(arrays, description):
+        files.check_form(description, FORM)
+        if chosen := description.get("path"):
+            files.check_form(chosen, PATH)
+        _check_history(description, from_dict(description["config"], str(path)).K)
+
+    _, description = npz.load(path, check=check)
+    K, best_epoch = description["config"]["K"], description["best_epoch"]
+    K_best = adaptive.left(K, description["history"], best_epoch)
+    return best_epoch, K_best, description.get("path", {})
 
 
 def _check(path, config, split, seen, arrays, description):

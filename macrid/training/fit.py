@@ -68,7 +68,8 @@ def start(split: Split, config, features=None, targets=None) -> State:
         )
         parameters["H"][:] = H
         parameters["m"][:] = m if targets is None else semantics.order_by_targets(H, m, targets)
-    return State(parameters, adam.start(parameters), _copied(parameters))
+    best = {name: p.copy() for name, p in parameters.items()}
+    return State(parameters, adam.start(parameters), best)
 
 
 @np.errstate(all="ignore")  # what leaves the range is looked for in time
@@ -128,16 +129,17 @@ def fit(
         scored = team.evaluate(lambda part: evaluate_ranking(ranked, part), split.validation)
         validation = {f"validation_{name}": s["mean"] for name, s in summary(scored).items()}
         state.history.append({"epoch": state.epoch, **means, "beta": beta, **validation})
-        if validation["validation_ndcg@100"] > state.best_score:
-            state.best_score, state.best_epoch = validation["validation_ndcg@100"], state.epoch
-            state.best = _copied(state.parameters)
+        score = validation.get("validation_ndcg@100", 0.0)
+        if score > state.best_score or not validation:  # no one is held out: the last is the best
+            state.best_score, state.best_epoch = score, state.epoch
+            state.best = {name: p.copy() for name, p in state.parameters.items()}
 
         # section 4.1.4, and whoever looks on
         targets = adaptive.shrink(state, config, targets)
         if on_epoch and on_epoch(state):
             break
     if config.linear_path:
-        state.best, state.path = linear_path.add(state.best, split, config)
+        state.best, state.path = linear_path.add(state.best, split, config, state.path)
     return state
 
 
@@ -155,10 +157,6 @@ def annealed_beta(step: int, config) -> float:
     if not config.anneal_steps:
         return config.beta
     return config.beta * min(1.0, step / config.anneal_steps)
-
-
-def _copied(parameters: dict) -> dict:
-    return {name: p.copy() for name, p in parameters.items()}
 
 
 def _check_finite(loss, state, config, parameters=()):

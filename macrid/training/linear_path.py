@@ -20,7 +20,7 @@ USERS_FOR_SPREAD = 500
 TIMES = (1, 2, 4, 8, 16)
 
 
-def add(parameters: dict, split: Split, config) -> tuple[dict, dict]:
+def add(parameters: dict, split: Split, config, earlier: dict | None = None) -> tuple[dict, dict]:
     r"""Trained parameters with "L" (M, r), and what validation users chose.
 
     {"lambda", "gamma", "weight"}:
@@ -33,12 +33,15 @@ def add(parameters: dict, split: Split, config) -> tuple[dict, dict]:
 
     The weight is `linear_path`, or 2, 4, 8 or 16 times that where validation users are served
     better, which protects against a poor model. It is never less: training was stopped where the
-    model looked best for them, better than it is.
+    model looked best for them, better than it is. Where no one is held out, lambda and weight are
+    those that an `earlier` run chose, and training users tell the spread.
     """
     concepts_alone = {name: p for name, p in parameters.items() if name != "L"}
     xp = array_module(concepts_alone["H"])
-    ridge = Ridge.fit(split.train, split.validation, xp=xp)
-    X = split.validation.fold_in[:USERS_FOR_SPREAD]
+    chosen = None if len(split.validation.users) else earlier
+    regularisation = chosen and chosen["lambda"]
+    ridge = Ridge.fit(split.train, split.validation, regularisation=regularisation, xp=xp)
+    X = (split.train if chosen else split.validation.fold_in)[:USERS_FOR_SPREAD]
     spread_of_model = _spread(log_predict(concepts_alone, X, config))
     equal = spread_of_model / _spread(ridge.scores(X))  # gamma at weight 1
 
@@ -50,9 +53,10 @@ def add(parameters: dict, split: Split, config) -> tuple[dict, dict]:
         metrics = evaluate_ranking(ranker(with_path(weight), config), split.validation)
         return summary(metrics)["ndcg@100"]["mean"]
 
-    weight = max((config.linear_path * times for times in TIMES), key=validation_ndcg)
-    chosen = {"lambda": ridge.regularisation, "gamma": weight * equal, "weight": weight}
-    return with_path(weight), chosen
+    weights = [config.linear_path * times for times in TIMES]
+    weight = chosen["weight"] if chosen else max(weights, key=validation_ndcg)
+    of_path = {"lambda": ridge.regularisation, "gamma": weight * equal, "weight": weight}
+    return with_path(weight), of_path
 
 
 def _spread(scores) -> float:
