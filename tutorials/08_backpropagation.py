@@ -11,22 +11,30 @@
 # %% [markdown]
 # # 8. Backpropagation by hand
 #
+# [← 07](07_semantics.ipynb) · [all notebooks](README.md) · [09 →](09_training.ipynb) ·
+# [this one, to fill in yourself](blank/08_backpropagation.ipynb). It takes some 8 CPU seconds.
+#
+# ![Algorithm 1 as a graph: you are here](images/08_backpropagation.svg)
+#
 # *After this notebook you can write the gradient of every line of Algorithm 1 without a framework,
 # and find a wrong one in minutes: twelve bugs are planted for you.*
 #
 # You need the chain rule for vectors, NumPy, and what the symbols mean
-# ([notebook 1](01_story.ipynb), or the [glossary](glossary.md)). About 30 minutes, the hunt not
-# counted.
+# ([notebook 1](01_story.ipynb), or the [glossary](glossary.md)). About 40 minutes with the five
+# functions that are yours to write; the hunt is not counted.
 
 # %%
 import bugs
-import matplotlib.pyplot as plt
 import numpy as np
-from lesson import COLOURS, GREY, INK, figure_style, show
+import shopper
+from lesson import figure_style, progress, show
+from plots import backpropagation as plots
 from scipy import sparse
 
 from macrid import Config, model
-from macrid.model import decoder, encoder, gradcheck, objective, ops, prototypes
+from macrid.data import shop, splits
+from macrid.model import decoder, encoder, gradcheck, gradtrace, objective, ops, plain, prototypes
+from macrid.training import adam
 from macrid.training.batch import draw_noise
 
 figure_style()
@@ -71,6 +79,7 @@ def jacobian(f, x, h=1e-6):
     return np.stack(columns, axis=1)
 
 
+# %%
 x, dy = rng.standard_normal(4), rng.standard_normal(4)
 y, pullback = ops.tanh(x)
 J = jacobian(ops.tanh, x)
@@ -114,15 +123,50 @@ assert np.allclose(dx[0], jacobian(both, x).T @ dw[0], atol=1e-8)
 # = \frac{\bar{\mathbf y} - \mathbf y\, (\mathbf y \cdot \bar{\mathbf y})}{\|\mathbf x\|} .$$
 #
 # In words: the part of the push along $\mathbf y$ is taken out, because a longer vector has the
-# same direction.
+# same direction. Write it. (The checker compares with central differences; how it works, and what
+# it cannot see, is section 5.)
+
 
 # %%
-show(ops.normalise)
-y, pullback = ops.normalise(x)
+# your turn
+def unit_length(x):
+    """y = x / ||x|| along the last axis."""
+    length = np.linalg.norm(x, axis=-1, keepdims=True)
+    y = x / length
+
+    def pullback(dy):
+        return ...
+
+    return y, pullback
+
+
+# %%
+# solution
+def unit_length(x):
+    """y = x / ||x|| along the last axis."""
+    length = np.linalg.norm(x, axis=-1, keepdims=True)
+    y = x / length
+
+    def pullback(dy):
+        return (dy - y * (y * dy).sum(axis=-1, keepdims=True)) / length
+
+    return y, pullback
+
+
+# %%
+gradcheck.check_op(unit_length, {"x": rng.standard_normal((3, 5))}, rng)
+y, pullback = unit_length(x)
 by_formula = (np.eye(4) - np.outer(y, y)) / np.linalg.norm(x)
-assert np.allclose(jacobian(ops.normalise, x), by_formula, atol=1e-8)
-assert np.allclose(pullback(dy), (dy - y * (y @ dy)) / np.linalg.norm(x))
+assert np.allclose(jacobian(unit_length, x), by_formula, atol=1e-8)
+assert np.allclose(pullback(dy), by_formula.T @ dy)
 assert np.allclose(pullback(y), 0), "a push along y itself moves nothing"
+
+# %% [markdown]
+# So it stands in `plain.py`, the whole model on one page, and so in the fast code, which spares a
+# temporary array and, as Algorithm 1 asks, does not divide by zero:
+
+# %%
+show(plain.unit, ops.normalise)
 
 # %% [markdown]
 # **Softmax.** $y_k = e^{s_k} / \sum_l e^{s_l}$. Since $\ln y_k = s_k - \ln \sum_l e^{s_l}$, we have
@@ -154,22 +198,85 @@ assert np.allclose(pullback(dy), y * (dy - y @ dy))
 # $$\bar{\mathbf t}_i = x_i c_i \bar{\mathbf n},
 # \qquad \bar c_i = x_i \, (\mathbf t_i \cdot \bar{\mathbf n}) + 2 x_i c_i \, \bar q .$$
 #
-# With several users their contributions add up; $\mathbf t_i$ also collects those of all concepts.
-# (In the code $r = \sqrt q$ and `ds` $= \bar q$; an $r$ of zero, a user without items, is held at
-# $10^{-8}$ and passes nothing on.)
+# Write the second.
+
 
 # %%
-show(encoder.aggregate)
-X = sparse.csr_array(np.array([[1, 0, 1, 1.0]]))
-C, T, dA = rng.uniform(0.2, 1, (4, 1)), rng.standard_normal((4, 5)), rng.standard_normal((1, 1, 5))
-A, pullback = encoder.aggregate(X, C, T)
-xi, ci = X.toarray()[0], C[:, 0]
-q = xi @ ci**2
-n_bar, q_bar = dA[0, 0] / q**0.5, -(dA[0, 0] @ A[0, 0]) / (2 * q)
-dC, dT = pullback(dA)
-assert np.allclose(A[0, 0], (xi * ci) @ T / q**0.5)
-assert np.allclose(dT, np.outer(xi * ci, n_bar))
-assert np.allclose(dC[:, 0], xi * (T @ n_bar) + 2 * xi * ci * q_bar)
+# your turn
+def aggregate_dc(x, c, t, dA):
+    """The cotangent of c (M,), for A = sum_i x_i c_i t_i / sqrt(sum_i x_i c_i^2); t (M, d)."""
+    q = x @ c**2
+    dn = ...  # (d,), through the product
+    dq = ...  # a number
+    return ...  # (M,): c_i stands in both sums
+
+
+# %%
+# solution
+def aggregate_dc(x, c, t, dA):
+    """The cotangent of c (M,), for A = sum_i x_i c_i t_i / sqrt(sum_i x_i c_i^2); t (M, d)."""
+    q = x @ c**2
+    dn = dA / q**0.5  # (d,), through the product
+    dq = -0.5 * (dA @ ((x * c) @ t)) / q**1.5  # a number
+    return x * (t @ dn) + 2 * x * c * dq  # (M,): c_i stands in both sums
+
+
+# %%
+x_u, c, t, push = np.array([1, 0, 1, 1.0]), *(rng.uniform(0.2, 1, n) for n in (4, (4, 5), 5))
+value = lambda c: push @ ((x_u * c) @ t / (x_u @ c**2) ** 0.5)
+by_hand = {"c": aggregate_dc(x_u, c, t, push)}
+gradcheck.check(value, {"c": c}, by_hand)
+gradcheck.negative_control(value, {"c": c}, by_hand)
+A, pullback = encoder.aggregate(sparse.csr_array(x_u[None]), c[:, None], t)  # macrid's
+dC, dT = pullback(push[None, None])
+assert np.allclose(A[0, 0], (x_u * c) @ t / (x_u @ c**2) ** 0.5)
+assert np.allclose(dC[:, 0], by_hand["c"])
+assert np.allclose(dT, np.outer(x_u * c, push / (x_u @ c**2) ** 0.5))
+
+# %% [markdown]
+# With several users their contributions add up; $\mathbf t_i$ also collects those of all concepts.
+# `plain.py` does it with `unit` (the shares $x_{u,i} c_{i,k}$ of a user's items, made unit length)
+# and a dense array of users by items. In the fast code $r = \sqrt q$ and `ds` $= \bar q$; an $r$ of
+# zero, a user without items, is held at $10^{-8}$ and passes nothing on.
+
+# %%
+show(plain.encoder, encoder.aggregate)
+
+# %% [markdown]
+# **The decoder's sum.** Let $P_{u,i}$ be what (7) makes of item $i$, before it is divided by
+# $Z_u = \sum_i P_{u,i}$, and $n_u$ the number of the user's items. Her loss is
+# $-\sum_i x_{u,i} (\ln P_{u,i} - \ln Z_u)$. In it $P_{u,i}$ stands twice: in its own logarithm
+# and, as $\partial Z_u / \partial P_{u,i} = 1$, in the $\ln Z_u$ of each of her $n_u$ items. So
+# for the mean over $B$ users
+#
+# $$\bar P_{u,i} = \frac1B \Big( \frac{n_u}{Z_u} - \frac{x_{u,i}}{P_{u,i}} \Big) .$$
+#
+# A number for each user, the same for all items, and a part that is zero but at her own items: the
+# whole speed of the fast code rests on this line ([notebook 3](03_reconstruction.ipynb)).
+
+
+# %%
+# your turn
+def decoder_dP(P, x):
+    """The cotangent of P (B, M), for loss = -1/B sum_ui x_ui (ln P_ui - ln sum_l P_ul)."""
+    return ...
+
+
+# %%
+# solution
+def decoder_dP(P, x):
+    """The cotangent of P (B, M), for loss = -1/B sum_ui x_ui (ln P_ui - ln sum_l P_ul)."""
+    n, Z = x.sum(axis=1, keepdims=True), P.sum(axis=1, keepdims=True)  # (B, 1) each
+    return (n / Z - x / P) / len(P)
+
+
+# %%
+P, x_of = rng.uniform(0.5, 2, (3, 7)), (rng.random((3, 7)) < 0.4) * 1.0
+loss_of_P = lambda P: -(x_of * (np.log(P) - np.log(P.sum(axis=1, keepdims=True)))).sum() / 3
+gradcheck.check(loss_of_P, {"P": P}, {"P": decoder_dP(P, x_of)})
+gradcheck.negative_control(loss_of_P, {"P": P}, {"P": decoder_dP(P, x_of)})
+along_P = (decoder_dP(P, x_of) * P).sum(axis=1)  # if all P of a user grow alike, no p changes
+assert np.allclose(along_P, 0)
 
 # %% [markdown]
 # ## 3. Fan-out is a sum
@@ -191,6 +298,7 @@ C, _ = ops.softmax(rng.standard_normal((7, 2)))
 push = rng.standard_normal((7, 2))  # whatever wants something of the logits s
 
 
+# %%
 def two_uses(H):
     unit, pull_H = ops.normalise(H)
     s, pull_s = prototypes.concept_logits(unit, m, 0.1)  # use 1
@@ -204,6 +312,7 @@ def two_uses(H):
     return (s * push).sum() + value, pullback
 
 
+# %%
 numerical = gradcheck.numerical_gradient(lambda H: two_uses(H)[0], H)
 whole, first, second = two_uses(H)[1](1.0)
 assert np.allclose(whole, numerical, atol=1e-6) and np.allclose(first + second, whole)
@@ -214,67 +323,21 @@ for alone in (first, second):
 # ## 4. The whole graph
 #
 # Lines 31 to 34 of Algorithm 1 as a graph. Orange is used twice, so its cotangent is a sum.
+# Before you look: which four arrays are used twice?
 
 # %%
-PLACES = {  # name: (x, y, label)
-    "m": (0, 3.1, "m\n(K, d)"),
-    "H": (0, 2.1, "H\n(M, d)"),
-    "T": (0, 1.0, "T\n(M, d)"),
-    "f": (0, 0, "W, b\nof f_nn"),
-    "logits": (1.7, 3.1, "logits\n(M, K)"),
-    "C": (3.1, 2.6, "C\n(M, K)"),
-    "A": (3.9, 1.0, "A\n(B, K, d)"),
-    "mu": (5.4, 0.5, "μ, b\n(B, K, d)"),
-    "z": (6.7, 1.3, "z\n(B, K, d)"),
-    "kl": (7.2, 0, "KL"),
-    "rec": (8.1, 2.1, "ln p"),
-    "cat": (5.6, 3.4, "cross-\nentropy"),
-    "loss": (9.6, 2.6, "loss"),
-}
-EDGES = [
-    ("m", "logits", "14"),
-    ("H", "logits", "14"),
-    ("logits", "C", "15"),
-    ("logits", "cat", "34"),
-    ("C", "A", "19"),
-    ("T", "A", "19"),
-    ("A", "mu", "19–21"),
-    ("f", "mu", "19"),
-    ("mu", "z", "25"),
-    ("mu", "kl", "26"),
-    ("z", "rec", "28, 29"),
-    ("H", "rec", "28"),
-    ("C", "rec", "28"),
-    ("rec", "loss", "34"),
-    ("kl", "loss", "34"),
-    ("cat", "loss", "34"),
-]
-twice = {name for name in PLACES if sum(a == name for a, _, _ in EDGES) > 1}
-figure, axis = plt.subplots(figsize=(11, 4.6))
-boxes = {}
-for name, (xa, ya, label) in PLACES.items():
-    colour = "#fbe3b0" if name in twice else "#eeeeee"
-    edge = COLOURS[1] if name in twice else GREY
-    look = {"ha": "center", "va": "center", "color": INK, "fontsize": 10}
-    look["bbox"] = {"boxstyle": "round,pad=0.35", "fc": colour, "ec": edge}
-    boxes[name] = axis.text(xa, ya, label, **look).get_bbox_patch()
-for a, c, line in EDGES:
-    (xa, ya, _), (xc, yc, _) = PLACES[a], PLACES[c]
-    arrow = {"arrowstyle": "-|>", "color": GREY, "lw": 1.4, "shrinkA": 2, "shrinkB": 2}
-    arrow |= {"patchA": boxes[a], "patchB": boxes[c]}
-    axis.annotate("", (xc, yc), (xa, ya), arrowprops=arrow)
-    look = {"fontsize": 8, "color": COLOURS[0], "ha": "center", "va": "center"}
-    look["bbox"] = {"fc": "white", "ec": "none", "pad": 0.6}
-    axis.text(0.52 * xa + 0.48 * xc, 0.52 * ya + 0.48 * yc, line, **look)
-along = "forward along the arrows, backward against them (blue: its lines)"
-axis.set(xlim=(-0.6, 10.1), ylim=(-0.5, 3.9), title=f"Algorithm 1 as a graph: {along}")
-axis.axis("off")
-plt.show()
-assert twice == {"H", "logits", "C", "mu"}
+plots.graph()
+assert plots.TWICE == {"H", "logits", "C", "mu"}
 
 # %% [markdown]
-# The code is the graph. `elbo` calls the ops from left to right and keeps their pullbacks; its own
-# pullback calls them from right to left. Look for the four sums: `added(...)` for
+# `plain.py` is the graph: its `loss_and_gradients` calls the functions from left to right and keeps
+# their pullbacks, then calls the pullbacks from right to left.
+
+# %%
+show(plain.loss_and_gradients)
+
+# %% [markdown]
+# The fast code is the same graph, with options. Look for the four sums: `added(...)` for
 # $(\boldsymbol\mu, \mathbf b)$, `dC_encoder + dC_decoder`, the categorical term's `dlogits + ...`,
 # and `dH_prototypes + dH_decoder`. Three things in it are for other notebooks and do nothing here:
 # `noise.candidates` and `noise.weight` (a sampled softmax, [12](12_scale.ipynb)), `noise.kept`
@@ -288,13 +351,13 @@ show(objective.elbo, objective.added)
 # | forward (line) | $\bar{\phantom{x}}$ of the inputs from that of the output | derived in |
 # |---|---|---|
 # | $s = \mathbf h \cdot \mathbf m / \tau$ of unit rows (14) | $\bar H = \bar s\, m / \tau,\ \bar m = \bar s^T H / \tau$ | as `linear`; the factor $1/\tau$ stays |
-# | $(s + g) / T_G$ with $T_G$ the `gumbel_temperature`, then softmax (15) | $\bar s = \overline{\text{logits}} / T_G$; softmax above | here |
+# | $(s + g) / \tau_\mathrm{g}$ with $\tau_\mathrm{g}$ the `gumbel_temperature`, then softmax (15) | $\bar s = \overline{\text{logits}} / \tau_\mathrm{g}$; softmax above | here |
 # | $\mathbf A$ (19) | above | here |
 # | $f_\mathrm{nn}$: linear, tanh, dropout mask (19) | $\bar x = \bar y W^T,\ \bar W = x^T \bar y,\ \bar b = \sum \bar y$; $\bar y (1 - y^2)$; $\bar y\, \cdot$ mask | here |
 # | $\boldsymbol\mu = \mathbf a / \lVert \mathbf a \rVert$ (20) | unit length, above | here |
 # | $\mathbf z = \boldsymbol\mu + \boldsymbol\epsilon \circ \boldsymbol\sigma$ (21, 25) | $\bar{\boldsymbol\mu} = \bar{\mathbf z},\ \bar{\mathbf b} = -\tfrac12 \bar{\mathbf z} \circ \boldsymbol\epsilon \circ \boldsymbol\sigma$ | [6](06_encoder.ipynb) |
 # | KL (26) | $\bar{\boldsymbol\mu} = \boldsymbol\mu / \sigma_0^2,\ \bar{\mathbf b} = \tfrac12 (1 - e^{-\mathbf b})$, both times $\beta / B$ | [4](04_kl.ipynb) |
-# | $-\ln p$ (28, 29) | $\bar P_{u,i} = n_u / Z_u - x_{u,i} / P_{u,i}$, times $1 / B$ | [3](03_reconstruction.ipynb) |
+# | $-\ln p$ (28, 29) | $\bar P_{u,i} = n_u / Z_u - x_{u,i} / P_{u,i}$, times $1 / B$ | here, and [3](03_reconstruction.ipynb) |
 # | cross-entropy (34) | $\bar{\text{logits}}_i = \mathbf c_i - \hat{\mathbf c}_i$, times $w_c$ over the number of known items | [7](07_semantics.ipynb) |
 #
 # The factors in the last rows come from the loss: line 34 with its sign turned (we minimise;
@@ -303,6 +366,34 @@ show(objective.elbo, objective.added)
 #
 # $$\text{loss} = - \frac1B \sum_u \sum_{i: x_{u,i} = 1} \ln p_{u,i} +
 # \beta\, \frac1B \sum_u D_{\mathrm{KL},u} + w_c \cdot \text{Cross-Entropy} .$$
+#
+# **In numbers.** The one shopper whom these notebooks follow (eight products, three of them hers,
+# two concepts of two dimensions), and every cotangent of her loss, from the loss back: $z$,
+# $\boldsymbol\mu$, $\mathbf b$ and $\mathbf A$ by concept, $\mathbf C$, $s$ and $\mathbf h$ by
+# product. A `d` before a name is the bar over it.
+
+# %%
+her = shopper.follow()
+given = shopper.X, shopper.noise, shopper.config, shopper.config.beta, shopper.targets
+back = gradtrace.cotangents(shopper.parameters, *given)
+of = {symbol: value for (_, symbol, side), value in back.items() if side == "given"}
+shopper.write(z=her.z, dz=of["z"][0], mu=her.mu, dmu=of["mu"][0])
+shopper.write(b=her.b, db=of["b"][0], A=her.A, dA=of["A"][0])
+shopper.write(C=her.C, dC=of["C"], ds=of["s"], dH=back["normalise H", "H", "taken"])
+
+# %%
+terms, gradients = model.loss_and_gradients(shopper.parameters, *given)
+assert np.isclose(terms["loss"], her.loss)
+assert np.allclose(gradients["H"], back["normalise H", "H", "taken"])
+dP = decoder_dP(her.P[None], shopper.x)[0]  # yours
+from_decoder, from_encoder = back["log_likelihood", "C", "taken"], back["aggregate", "C", "taken"]
+assert np.allclose(from_decoder, (dP * her.E).T), "P_i = sum_k c_ik E_ki, so dc_ik = dP_i E_ki"
+assert np.allclose(of["C"], from_decoder + from_encoder), "C is used twice"
+
+# %% [markdown]
+# A product that she took (starred) has a negative $\bar{\mathbf C}$ in its own concept: more of it
+# would lower the loss. For the others it is positive or nearly zero: they take from her $Z$. And
+# every row of $\bar s$ sums to zero, as only differences of logits count.
 #
 # A tiny model for what follows: three users (one without items), two concepts, five dimensions,
 # seven items. All sizes differ on purpose: a transposed matrix cannot hide. One item has no
@@ -322,6 +413,8 @@ config = Config(
 X = np.zeros((3, 7))
 X[0, [0, 2, 5]] = X[2, [1, 2, 3, 6]] = 1
 X = sparse.csr_array(X)
+
+# %%
 rng = np.random.default_rng(7)
 parameters = model.initial_parameters(7, config, rng)
 for name, p in parameters.items():
@@ -364,7 +457,8 @@ print({name: gradient.shape for name, gradient in gradients.items()})
 # $p = \mathrm{softmax}(\mathbf s)_1$: $f' = p - 1$, $f'' = p (1 - p)$, $f''' = p (1 - p)(1 - 2p)$.
 
 # %%
-s, one_hot, e1 = np.array([0.3, -0.5, 1.1, 0.2]), np.array([1.0, 0, 0, 0]), np.array([1.0, 0, 0, 0])
+s, one_hot = np.array([0.3, -0.5, 1.1, 0.2]), np.array([1.0, 0, 0, 0])
+e1 = one_hot  # the direction in which the logits move
 p = ops.softmax(s)[0][0]
 slope, bend, third = p - 1, p * (1 - p), p * (1 - p) * (1 - 2 * p)
 
@@ -380,6 +474,10 @@ assert np.isclose((f(h) - f(0.0)) / h - slope, h / 2 * bend, rtol=1e-2), "one-si
 assert np.isclose(f(1j * h, complex).imag / h - slope, -(h**2) / 6 * third, rtol=1e-3)
 assert abs(f(1e-100j, complex).imag / 1e-100 - slope) < 1e-15
 
+# %% [markdown]
+# Predict before you look: on double-logarithmic axes, what are the slopes of the errors for large
+# $h$, one-sided and central? And for small $h$?
+
 # %%
 steps = 10.0 ** np.arange(-15, 0.25, 0.25)
 single = np.float32
@@ -389,26 +487,16 @@ methods = {
     "central, float64": [(f(h) - f(-h)) / (2 * h) for h in steps],
     "complex step": [f(1j * h, complex).imag / h for h in steps],
 }
-errors = {
-    name: np.maximum(np.abs(np.array(values) - slope), 1e-17) for name, values in methods.items()
+away = lambda values: np.maximum(np.abs(np.array(values) - slope), 1e-17)
+errors = {name: away(values) for name, values in methods.items()}
+laws = {
+    "h f'' / 2": steps / 2 * bend,
+    "h² |f'''| / 6": steps**2 / 6 * abs(third),
+    "ε |f| / h": 1.1e-16 * f(0.0) / steps,
 }
-figure, axis = plt.subplots(figsize=(10.5, 4.6))
-for place, (name, error) in enumerate(errors.items()):
-    axis.loglog(steps, error, color=COLOURS[place], marker="os^D"[place], ms=4, lw=1.2, label=name)
-axis.loglog(steps, steps / 2 * bend, color=INK, ls="-.", lw=1, label="h f'' / 2")
-axis.loglog(steps, steps**2 / 6 * abs(third), color=INK, ls=":", label="h² |f'''| / 6")
-axis.loglog(steps, 1.1e-16 * f(0.0) / steps, color=INK, ls="--", lw=1, label="ε |f| / h")
-axis.axvline(gradcheck.STEP, color=GREY, lw=1)
-axis.text(gradcheck.STEP * 1.2, 4, "the checker's step", color=INK, fontsize=9)
-axis.set(
-    xlabel="step h",
-    ylabel="absolute error of the derivative",
-    ylim=(5e-18, 30),
-    title="too large a step: truncation; too small: rounding (an error of 0 is drawn at 1e-17)",
-)
-axis.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
-plt.show()
+plots.steps(steps, errors, laws)
 
+# %%
 best_step = (3 * 1.1e-16 * f(0.0) / abs(third)) ** (1 / 3)
 assert gradcheck.STEP / 3 < best_step < 3 * gradcheck.STEP
 at = int(np.argmin(np.abs(steps - gradcheck.STEP)))
@@ -421,10 +509,40 @@ assert errors["complex step"][: at + 1].max() < 1e-10
 # The left branch jitters because rounding is erratic; the right branches are straight because
 # truncation is not. In single precision some five digits are the best that can be had, and at
 # another step: **check in float64.** The complex step needs code that is complex all the way, which
-# `log_likelihood` is not, so the checker uses central differences with $h = 10^{-5}$.
+# `log_likelihood` is not, so the checker uses central differences with $h = 10^{-5}$. Its heart is
+# yours to write:
+
 
 # %%
-show(gradcheck.numerical_gradient, gradcheck.check, gradcheck.check_op, gradcheck.negative_control)
+# your turn
+def numerical_gradient(f, x, step=1e-5):
+    """Central differences of the scalar function f at x: an array of x's shape."""
+    gradient = np.empty_like(x)
+    for j in np.ndindex(x.shape):
+        gradient[j] = np.nan  # move coordinate j of a copy of x, up and down
+    return gradient
+
+
+# %%
+# solution
+def numerical_gradient(f, x, step=1e-5):
+    """Central differences of the scalar function f at x: an array of x's shape."""
+    gradient = np.empty_like(x)
+    for j in np.ndindex(x.shape):
+        above, below = x.copy(), x.copy()
+        above[j] += step
+        below[j] -= step
+        gradient[j] = (f(above) - f(below)) / (2 * step)
+    return gradient
+
+
+# %%
+cube, at = (lambda x: (x**3).sum()), rng.standard_normal((2, 3))
+before = at.copy()
+assert np.allclose(numerical_gradient(cube, at), 3 * at**2, atol=1e-8)
+assert not np.allclose(numerical_gradient(cube, at), 3.003 * at**2, atol=1e-4), "it can fail"
+assert (at == before).all(), "x itself is left alone"
+show(gradcheck.check, gradcheck.compare, gradcheck.check_op, gradcheck.negative_control)
 
 # %% [markdown]
 # Six habits are in these few lines.
@@ -438,14 +556,39 @@ show(gradcheck.numerical_gradient, gradcheck.check, gradcheck.check_op, gradchec
 #    `softmax` is zero, and a lost factor or a wrong sign of zero is zero.
 # 5. **The negative control.** A check that cannot fail proves nothing: the same check must fail for
 #    $1.001$ times the gradient.
-# 6. **Twice.** A pullback that spoils its closure is right the first time.
+# 6. **Twice.** A pullback that spoils its closure is right the first time. (And copy the first
+#    answer: the spoiled array may *be* the answer, and would be compared with itself.)
 #
+# And four things that it cannot see:
+#
+# * *A kink.* At the tip of $|x|$ central differences give 0, and no slope is right. The model has
+#   one, $\max(\|\mathbf x\|, 10^{-8})$: a vector of no length cannot be checked.
+# * *What is small beside the largest entry.* In an array whose largest entry is $10^8$, an entry of
+#   1 may be wrong altogether.
+# * *What is below the floor.* If the true gradient is below $10^{-3}$ everywhere, its errors are
+#   taken relative to that.
+# * *A value that is wrong itself.* More of that with bug L.
+
+# %%
+zero, ones = {"x": np.array([0.0])}, {"x": np.ones(2)}
+tip = lambda x: np.abs(x).sum()
+for guess in (-1.0, 0.5, 1.0):
+    error = gradcheck.check(tip, zero, {"x": np.array([guess])}, tolerance=np.inf)["x"]
+    assert error > 0.1, "no slope is right at a kink"
+steep = np.array([1e8, 1.0])
+two_for_one, three_times = {"x": np.array([1e8, 2.0])}, {"x": np.full(2, 3e-10)}
+errors = gradcheck.check(lambda x: (steep * x).sum(), ones, two_for_one)  # it does not complain,
+errors |= gradcheck.check(lambda x: 1e-10 * x.sum(), ones, three_times)  # and not here
+assert max(errors.values()) < gradcheck.TOLERANCE
+
+# %% [markdown]
 # A whole model, every coordinate:
 
 # %%
 loss = lambda **changed: model.elbo(changed, X, noise, config, BETA, targets)[0]["loss"]
 worst = gradcheck.check(loss, parameters, gradients)
 gradcheck.negative_control(loss, parameters, gradients)
+gradtrace.check_objective(parameters, X, noise, config, BETA, targets)  # and all between
 print({name: f"{error:.0e}" for name, error in worst.items()})
 assert max(worst.values()) < 1e-7
 
@@ -493,7 +636,7 @@ def complaint(names):
 
 with bugs.planted("A"):
     print({name: f"{error:.0e}" for name, error in verdicts().items()})
-    print("\n" + complaint(["m"]))
+    print(f"\n{complaint(['m'])}")
     assert "0.1 times the right one" in complaint(["m"])
 assert complaint(parameters) == "nothing to complain of", "the bug is gone again"
 
@@ -507,33 +650,20 @@ assert complaint(parameters) == "nothing to complain of", "the bug is gone again
 #
 # That is the general rule. On the way back every cotangent is right up to the bug and wrong beyond
 # it: **the wrong parameters are those upstream of the first wrong cotangent.** (Not of the bug's
-# *op*: an op of two arguments may return one cotangent right and the other wrong.) Here they are
-# for all twelve.
+# *op*: an op of two arguments may return one cotangent right and the other wrong.)
+#
+# Predict: bug D leaves one path out of the sum for $H$. Which of $m$, $H$, $T$, $W$, $b$ will be
+# wrong? And F, a bug in the KL term? Here they are for all twelve.
 
 # %%
 names = ["m", "H", "T", "W0", "b0", "W1", "b1"]
 table = {}
-for letter in bugs.BUGS:
+for letter in progress(bugs.BUGS, "bugs"):
     with bugs.planted(letter):
         errors_of = verdicts()
-    table[letter] = [errors_of[name] for name in names]
-table = {letter: np.array(row) for letter, row in table.items()}
-
-figure, axis = plt.subplots(figsize=(7.5, 5.6))
+    table[letter] = np.array([errors_of[name] for name in names])
+plots.errors_of_bugs(table, names)
 wrong = np.array([row > gradcheck.TOLERANCE for row in table.values()])
-axis.imshow(wrong, cmap=plt.matplotlib.colors.ListedColormap(["#d6e9f5", "#f3b48a"]), aspect="auto")
-for row, errors_of in enumerate(table.values()):
-    for column, error in enumerate(errors_of):
-        text = f"{error:.0e}" if error < 1e-6 else f"{error:.2g}"
-        look = {"ha": "center", "va": "center", "fontsize": 9, "color": INK}
-        look["weight"] = "bold" if wrong[row, column] else "normal"
-        axis.text(column, row, text, **look)
-axis.set_xticks(range(7), names)
-axis.set_yticks(range(12), table)
-axis.set(xlabel="parameter", ylabel="planted bug")
-axis.set(title="relative error of each gradient (orange: wrong)")
-axis.spines[:].set_visible(False)
-plt.show()
 assert wrong[:10].any(axis=1).all(), "A to J are found"
 assert not wrong[10:].any(), "K and L are not. They are bugs all the same"
 
@@ -555,6 +685,8 @@ arguments = {
     encoder.sample: {"mu": mu, "b": b, "epsilon": epsilon, "sigma0": 0.3},
     encoder.kl_divergence: {"mu": mu, "b": b, "sigma0": 0.3},
 }
+
+# %%
 with_gradient = {
     ops.mask: ["x"],
     prototypes.concept_logits: ["H", "m"],
@@ -564,17 +696,22 @@ with_gradient = {
 }
 
 
+# %%
+def fails(op, values, names):
+    """Does an op fail its own check?"""
+    try:
+        gradcheck.check_op(op, values, np.random.default_rng(0), names)
+    except AssertionError:
+        return True
+    return False
+
+
 def guilty(letter):
     """The ops that fail their own check with the bug in place."""
-    failing = []
     with bugs.planted(letter) as changed:
-        for op, values in arguments.items():
-            current = changed if op.__name__ == changed.__name__ else op
-            try:
-                gradcheck.check_op(current, values, np.random.default_rng(0), with_gradient.get(op))
-            except AssertionError:
-                failing.append(op.__name__)
-    return failing
+        now = {op: changed if op.__name__ == changed.__name__ else op for op in arguments}
+        failing = [op for op in arguments if fails(now[op], arguments[op], with_gradient.get(op))]
+    return [op.__name__ for op in failing]
 
 
 assert guilty("A") == ["concept_logits"]
@@ -583,12 +720,112 @@ assert sum(len(guilty(letter)) == 1 for letter in bugs.BUGS) == 9, (
 )
 
 # %% [markdown]
+# **A checker that points.** By its parameters a model says *that* it is wrong, not where. But the
+# detective's rule can be followed by a machine. Every op on the way back is *handed* the cotangents
+# of what it gave and *hands on* those of what it took. Each is a derivative of the loss, so central
+# differences can tell it: add a little to that array, in that op alone, and watch the loss.
+# `gradtrace.check_objective` does so from the loss back and names the first wrong one. If an op
+# hands on something wrong though all that it was handed is right, it is the op. If what it is
+# handed is wrong though every part of it is right, it is the sum, or a weight of line 34.
+
+# %%
+show(gradtrace.check_objective)
+
+
+def traced(letter):
+    """What the checker that points says of the model with a bug in it."""
+    with bugs.planted(letter):
+        try:
+            gradtrace.check_objective(parameters, X, noise, config, BETA, targets)
+        except AssertionError as error:
+            return str(error)
+    return "every cotangent is the derivative of the loss"
+
+
+of_A = traced("A")
+print(of_A)
+assert of_A.startswith("Line 14 of Algorithm 1, concept_logits") and "which is tau" in of_A
+assert traced("L").startswith("every cotangent"), "L needs another finder"
+
+# %% [markdown]
+# ## 7. The last line
+#
+# Line 35 of Algorithm 1 uses the gradient: "update $\theta$", with Adam. For every coordinate two
+# running averages, of the gradient and of its square, both corrected for having started at 0
+# ([notebook 9](09_training.ipynb) says why). With $g$ the gradient plus $l_2$ times $\theta$, at
+# step $t = 1, 2, \dots$:
+#
+# $$\text{mean} \leftarrow .9\, \text{mean} + .1\, g,
+# \qquad \text{square} \leftarrow .999\, \text{square} + .001\, g^2, \qquad
+# \theta \leftarrow \theta - \text{lr} \cdot
+# \frac{\text{mean} / (1 - .9^t)}{\sqrt{\text{square} / (1 - .999^t)} + 10^{-8}} .$$
+#
+# Write it for `plain.py`, in place.
+
+
+# %%
+# your turn
+def my_adam(p, gradients, moments, step):
+    """One step of Adam, in place; steps count from 1. plain.L2 and plain.LEARNING_RATE apply."""
+    for name, (mean, square) in moments.items():
+        g = gradients[name] + plain.L2 * p[name]
+        ...  # change mean, square and p[name], in place: +=, -=
+
+
+# %%
+# solution
+def my_adam(p, gradients, moments, step):
+    """One step of Adam, in place; steps count from 1. plain.L2 and plain.LEARNING_RATE apply."""
+    for name, (mean, square) in moments.items():
+        g = gradients[name] + plain.L2 * p[name]
+        mean += 0.1 * (g - mean)
+        square += 0.001 * (g**2 - square)
+        root = np.sqrt(square / (1 - 0.999**step)) + 1e-8
+        p[name] -= plain.LEARNING_RATE * mean / (1 - 0.9**step) / root
+
+
+# %%
+settings = Config(precision="float64", learning_rate=plain.LEARNING_RATE, l2=plain.L2)
+mine, theirs = {"w": np.ones(4)}, {"w": np.ones(4)}
+my_moments, their_moments = {"w": (np.zeros(4), np.zeros(4))}, adam.start(theirs)
+for step in range(1, 6):
+    g = {"w": rng.standard_normal(4)}
+    my_adam(mine, g, my_moments, step)
+    adam.update(theirs, g, their_moments, step, settings)
+    assert np.allclose(mine["w"], theirs["w"], rtol=1e-10) and not np.allclose(mine["w"], 1)
+
+# %% [markdown]
+# And now your functions in their place: `plain.py`, the page of the whole model, with your unit
+# length and your Adam, for three epochs on the shop. Does it learn as with its own?
+
+# %%
+interactions = shop.make()
+parts = splits.split(interactions, "holdout", seed=98765)
+X_shop, category = parts.train.toarray(), np.array(interactions.item_categories(parts.items))
+targets_shop = (category[:, None] == np.array(shop.CATEGORIES)).astype(X_shop.dtype)
+
+
+def three_epochs(unit, adam):
+    """The mean loss of each, by the page with these functions in it."""
+    own = plain.unit, plain.adam
+    plain.unit, plain.adam = unit, adam
+    training = plain.training(X_shop, targets_shop, np.random.default_rng(0))
+    losses = [next(training)[2] for _ in progress(range(3), "epochs")]
+    plain.unit, plain.adam = own
+    return losses
+
+
+its_losses, my_losses = three_epochs(plain.unit, plain.adam), three_epochs(unit_length, my_adam)
+print("mean loss of three epochs:", "  ".join(f"{loss:.2f}" for loss in my_losses))
+assert np.allclose(my_losses, its_losses, rtol=1e-3) and my_losses[2] < my_losses[0] - 5
+
+# %% [markdown]
 # ## Exercises: find them
 #
 # Use the table, the graph of section 4, `guilty(letter)`, and `complaint(names)` inside
-# `with bugs.planted(letter):`. Guess first, then unfold.
+# `with bugs.planted(letter):`. Guess first; `traced(letter)` tells whether you were right.
 #
-# **1.** B, C and F, J spoil everything. What tells them apart?
+# **1.** B, C, F and J spoil everything. What tells them apart?
 #
 # <details><summary>Solution</summary>
 #
@@ -642,9 +879,9 @@ assert sum(len(guilty(letter)) == 1 for letter in bugs.BUGS) == 9, (
 #
 # <details><summary>Solution</summary>
 #
-# * **K**: `guilty("K")` is `["softmax"]`, and the message of `check_op` is that the pullback
-#   changed its gradient when called again. It **writes into its own closure** (`out=y`). Training
-#   calls each pullback once and never notices, until someone adds a second loss.
+# * **K**: `guilty("K")` is `["softmax"]`; `check_op` and `traced("K")` say that a cotangent changes
+#   when the pullback is called again. It **writes into its own closure** (`out=y`). Training calls
+#   each pullback once and never notices, until someone adds a second loss.
 # * **L**: nobody is guilty. Value and pullback agree perfectly, and both are wrong:
 #   $\sigma = \sigma_0 e^{+b/2}$, while the KL term believes in $e^{-b/2}$. **A gradient check
 #   proves consistency, not truth.** What finds it is a check of the *value*: the moments of many
@@ -665,6 +902,7 @@ assert sum(len(guilty(letter)) == 1 for letter in bugs.BUGS) == 9, (
 # | fan-out | `macrid.model.objective.added` | same: fails without a path, as bug D does |
 # | unit length, softmax, linear, tanh, mask | `macrid.model.ops` | `model/test_ops.py::test_elementwise_and_rowwise_ops`, `test_linear`, `test_mask` |
 # | (9), backward | `macrid.model.encoder.aggregate` | `model/test_encoder.py::test_aggregate` |
-# | the checker | `macrid.model.gradcheck` | `model/test_gradcheck.py::test_names_a_wrong_pullback` |
+# | the checker | `macrid.model.gradcheck` | `model/test_gradcheck.py::test_names_a_wrong_pullback`, `test_what_it_cannot_see` |
+# | the checker that points, and the twelve bugs | `macrid.model.gradtrace.check_objective` | `test_bugs.py::test_the_trace_finds_it_and_says_where`, `test_l_is_consistent_and_found_by_its_value_alone` |
 #
 # Next: [9. Training](09_training.ipynb).

@@ -128,6 +128,17 @@ def check_objective(parameters, X, noise, config, beta, targets=None):
     return errors | check(value, parameters, gradients, what="every op is right, but")
 
 
+def cotangents(parameters, X, noise, config, beta, targets=None):
+    """Every cotangent of `objective.elbo`, from the loss back: {(op, symbol, side): array}.
+
+    Arguments as in `check_objective`. The side is "given" for what an op gave, whose cotangent it
+    is handed (all uses of it added up), and "taken" for what it took, whose cotangent it hands on.
+    """
+    handed: dict = {}
+    _tapped({}, handed)(parameters, X, noise, config, beta, targets)[1](1.0)
+    return handed
+
+
 def _tapped(shifts, handed):
     """A copy of `objective.elbo` whose ops add shifts[place] to what they take and give, and note
     the cotangents, in order, in `handed`. A place is (op, symbol, "given" or "taken").
