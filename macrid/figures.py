@@ -22,7 +22,8 @@ ROWS = 2  # strips a concept
 STRIPS = (
     "Framed: where it starts, the concept's best known item. To its right: the items"
     " retrieved while one dimension is turned from end to end and the others are held"
-    " (section 3.5, equation 12). In brackets, the mean rank correlation of the named trait"
+    " (section 3.5, equation 12). Above each item, what it was turned for (or its coordinate, where"
+    " nothing known changes). In brackets, the mean rank correlation of the named trait"
     " with the step, over walks from 12 random items of the concept that had no part in"
     " choosing the dimension."
 )
@@ -191,17 +192,17 @@ def _strips(run: Run, learned: Learned, pictures) -> list:
         if concept.count < 2:
             continue
         start = concept.best_known[0]
-        examples = [textwrap.shorten(title, 32, placeholder="…") for title in concept.examples]
+        such = "; ".join(textwrap.shorten(title, 30, placeholder="…") for title in concept.examples)
+        of_concept = f"{concept.name}, such as {such}" if such else concept.name
         k = concept.number
-        turnable = knobs.worth_turning(space, k, known_traits, ROWS, is_telling=is_telling[k])
-        for place, knob in enumerate(turnable):
-            lines = [concept.name]
-            if examples and place == 0:  # with a concept's first row
-                lines = [f"{concept.name}, such as", *examples]
-            lines.append(f"dimension {knob.dimension}" + ", high to low" * knob.backwards)
-            lines += [f"{low} → {high} ({rho:.2f})" for rho, low, high in knob.meanings[:1]]
+        for knob in knobs.worth_turning(space, k, known_traits, ROWS, is_telling=is_telling[k]):
+            label = f"{of_concept}: dimension {knob.dimension}" + ", high to low" * knob.backwards
+            label += "".join(
+                f", {low} → {high} ({rho:.2f})" for rho, low, high in knob.meanings[:1]
+            )
             retrieved, _ = knobs.turn(space, space.H[start], knob, STEPS)
-            rows.append(("\n".join(lines), entry(start), [entry(i) for i in retrieved]))
+            of = lambda i: (*entry(i), knob.said_of(space, i))
+            rows.append((label, of(start), [of(i) for i in retrieved]))
     return rows
 
 

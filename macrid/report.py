@@ -21,6 +21,7 @@ KNOBS, STEPS = 4, 8  # dimensions a concept, items a turn
 SOME, RECOMMENDED = 16, 12  # items that a user has, that are recommended to her
 SHAPES = 4  # that the page can draw: disc, triangle, square, diamond
 PICTURE_BYTES = 11_000_000  # of all thumbnails in base64; their size is chosen to fit
+HEADLINE = "ndcg@100"
 LARGEST, SIDES = 160, (160, 128, 112, 96, 80, 72, 64, 56, 48, 40, 32)  # the longer side, pixels
 
 
@@ -36,13 +37,18 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument(
         "--pictures", help="a folder of pictures named <item id>.jpg (default: as the run has them)"
     )
+    arguments.add_argument(
+        "--anonymous",
+        action="store_true",
+        help="to show to others: users have numbers for ids, and the data's name is left out",
+    )
     terminal.add_quiet_flag(arguments)
     flags = arguments.parse_args(argv)
     files.check_file(flags.out)
     is_finished = (Path(flags.run) / "metrics.json").is_file()
     metrics = run_folder.load_metrics(flags.run) if is_finished else {}
     run = run_folder.load(flags.run)
-    data, cards = gather(run, flags.pictures, flags.quiet)
+    data, cards = gather(run, flags.pictures, flags.quiet, flags.anonymous)
     text = render(data, cards, metrics, run.settings)
     with files.replacing(flags.out, "w") as file:
         file.write(text)
@@ -50,11 +56,14 @@ def main(argv: list[str] | None = None) -> None:
     say(f"saved     {flags.out} ({len(text.encode()) / 1e6:.1f} MB)")
 
 
-def gather(run: Run, pictures=None, quiet: bool = True) -> tuple[dict, list]:
+def gather(
+    run: Run, pictures=None, quiet: bool = True, anonymous: bool = False
+) -> tuple[dict, list]:
     r"""What the page shows: data for its script, as plain JSON values, and cards.
 
     A card is a (`maps.Concept`, warnings). Items are named by their row in H everywhere;
-    `data["items"]` says what they are. `pictures` is a folder, by default the run's.
+    `data["items"]` says what they are. `pictures` is a folder, by default the run's. Where it is
+    `anonymous`, users are called by numbers, and the data have no name.
     """
     learned, space = maps.learned(run), trajectory.space(run.parameters, run.settings)
     adopters = np.asarray(run.split.train.sum(axis=0)).ravel()
@@ -64,7 +73,7 @@ def gather(run: Run, pictures=None, quiet: bool = True) -> tuple[dict, list]:
         knobs.worth_turning(space, k, known_traits, KNOBS, is_telling=is_telling[k])
         for k in range(run.settings.K)
     ]
-    users = _users(run, learned)
+    users = _users(run, learned, anonymous)
     starts = _starts(run, space, adopters, turnable, users, quiet)
     named = _named_items(learned, users, starts)
     rows = _shown_items(named, adopters)
@@ -85,10 +94,29 @@ def gather(run: Run, pictures=None, quiet: bool = True) -> tuple[dict, list]:
         "items": {**_items(run, learned, rows, adopters), "picture": thumbnail},
         "category_names": list(run.interactions.category_names),
         "starts": starts,
+        "first": _first(starts),
         "users": users,
         "concepts": concepts,
+        "taught_by": _taught_by(run),
+        "name": "" if anonymous else Path(run.settings.data).name,
     }
     return data, list(zip(learned.concepts, macro.troubles(learned.m, learned.C)))
+
+
+def _taught_by(run):
+    """What training saw, in words."""
+    settings, teachers = run.settings, ["who chose what"]
+    if settings.category_weight > 0 and run.interactions.categories is not None:
+        teachers.append("the items' known categories")
+    if settings.start == "pictures":
+        teachers.append("the items' pictures, where it begins")
+    return teachers
+
+
+def _first(starts):
+    """The place of the start that a reader sees first: where a knob works best."""
+    worth = [start["worth"] if start["item"] >= 0 else -1.0 for start in starts]
+    return int(np.argmax(worth)) if starts else -1
 
 
 def _named_items(learned, users, starts):
@@ -151,7 +179,7 @@ def _shown_users(run):
     return np.flatnonzero(np.diff(run.split.test.fold_in.indptr))[:USERS]
 
 
-def _users(run, learned):
+def _users(run, learned, anonymous):
     """Test users: what they look for, some of what they have, and what is recommended to them.
 
     confidence   of their components, as shares
@@ -163,14 +191,14 @@ def _users(run, learned):
     ranked = to_host(model.rank(run.parameters, X, run.settings, n)[0])
     confidence = macro.confidence(X, learned.C)
     certainty = learned.C.max(axis=1)  # of each item's concept
-    users = []
+    users, names = [], run.interactions.users
     for place, u in enumerate(shown):
         hidden = set(test.held_out[[u]].indices.tolist())
         has = X[[place]].indices
         recommended = [(i, i in hidden) for i in ranked[place].tolist() if i not in has]
         users.append(
             {
-                "id": str(run.interactions.users[test.users[u]]),
+                "id": f"user {place + 1}" if anonymous else str(names[test.users[u]]),
                 "count": len(has),
                 "hidden": len(hidden),
                 "confidence": np.round(confidence[place] / confidence[place].sum(), 3).tolist(),
@@ -201,11 +229,46 @@ def _starts(run, space, adopters, turnable, users, quiet):
     turned = []
     for h, start in terminal.bar(quiet, starts, desc="turning"):
         concept = int((space.m @ h).argmax())
-        walks = (knobs.turn(space, h, knob, STEPS) for knob in turnable[concept])
-        turns = [{"items": items, "at": at} for items, at in walks]
-        if any(turn["items"] for turn in turns):
-            turned.append(start | {"concept": concept, "turns": turns})
+        turns = [_turn(space, h, knob) for knob in turnable[concept]]
+        worth = np.array([_worth(*pair) for pair in zip(turnable[concept], turns)])
+        order = [j for j in np.argsort(-worth, kind="stable").tolist() if turns[j]["items"]]
+        if order:
+            about = {
+                "concept": concept,
+                "turns": turns,
+                "order": order,
+                "worth": float(worth[order[0]]),
+            }
+            turned.append(start | about)
     return turned
+
+
+def _turn(space, h, knob):
+    """The items that come when a knob is turned from h, and what it turns at each step.
+
+    at      the place of h among the items
+    values  what the knob turns, of each item, in words; `coordinates`, the dimension itself
+    rho     how steadily the trait grows along them
+    """
+    items, at = knobs.turn(space, h, knob, STEPS)
+    return {
+        "items": items,
+        "at": at,
+        "values": [knob.said_of(space, i) for i in items],
+        "coordinates": np.round(space.H[items, knob.dimension], 2).tolist(),
+        "rho": round(knobs.steadiness(knob, items), 2),
+    }
+
+
+def _worth(knob, turn):
+    """How steadily a knob turns something: on average and from here.
+
+    Popularity goes with everything a little: it comes after what else there is.
+    """
+    if knob.trait is None or not turn["items"]:
+        return 0.0
+    worth = knob.meanings[0][0] * turn["rho"]
+    return round(worth * (0.1 if knob.trait.name == "popularity" else 1.0), 3)
 
 
 def thumbnails(paths: list, named) -> list[str]:
@@ -272,12 +335,19 @@ def render(data: dict, cards: list, metrics: dict, settings: Config) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    best, difference = None, None  # the best baseline, and by how much this model is better
+    if metrics.get("baselines"):
+        best = max(metrics["baselines"], key=lambda name: _headline(metrics["baselines"][name]))
+        difference = metrics.get("differences", {}).get(best, {}).get(HEADLINE)
     script, styles = (loader.get_source(pages, f"report.{kind}")[0] for kind in ("js", "css"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return pages.get_template("report.html.j2").render(
         data=data,
         cards=cards,
         metrics=metrics,
+        headline=metrics.get("test", {}).get(HEADLINE),
+        best=best,
+        difference=difference,
         settings=settings,
         script=script,
         styles=styles,
@@ -285,6 +355,11 @@ def render(data: dict, cards: list, metrics: dict, settings: Config) -> str:
         steps=STEPS,
         colours=len(drawing.COLOURS),
     )
+
+
+def _headline(of_system):
+    """What systems are compared by: their mean of HEADLINE, or of what there is."""
+    return (of_system.get(HEADLINE) or next(iter(of_system.values())))["mean"]
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ METRICS = {  # of metrics.json, at least
     "validation?": OF_USERS,
     "test?": OF_USERS,
     "baselines?": {str: OF_USERS},
+    "differences?": {str: OF_USERS},
     "macro?": {"accuracy": float},
     "independence?": OF_DIMENSIONS,
     "independence_stderr?": {str: float},

@@ -9,7 +9,7 @@ from macrid.baselines import EASE, Popularity
 from macrid.config import Config
 from macrid.data import checks
 from macrid.errors import UserError
-from macrid.evaluation.metrics import evaluate, evaluate_ranking, summary
+from macrid.evaluation.metrics import evaluate, evaluate_ranking, paired, summary
 from macrid.interpret import truth
 from macrid.model import scoring
 from macrid.run_folder import Run
@@ -203,6 +203,7 @@ def _evaluated(run, xp):
             for name, baseline in (("EASE", EASE), ("popularity", Popularity))
         }
         results["baselines"] = {name: summary(metrics) for name, metrics in baselines.items()}
+        results["differences"] = {name: paired(test, other) for name, other in baselines.items()}
         lines += [*terminal.system_table({"macrid": test, **baselines}, "macrid"), ""]
     results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)

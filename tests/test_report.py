@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from helpers import refused
 from scipy import sparse
+from scipy.stats import spearmanr
 
 from macrid import report, run_folder
-from macrid.interpret import drawing, maps
+from macrid.interpret import drawing, knobs, maps
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 NO_BROWSER = not (BROWSER and DRIVER)
@@ -140,10 +141,11 @@ def test_the_slider_changes_the_items(browser, made):
 
     opened(browser, made)
     data = content(made)
-    start = data["starts"][0]
+    start = data["starts"][data["first"]]
+    first, second = (start["turns"][j] for j in start["order"][:2])
     titles = dict(zip(data["items"]["row"], data["items"]["title"]))
-    path = [titles[row] for row in start["turns"][0]["items"]]
-    assert len(path) > 2 and current(browser) == path[start["turns"][0]["at"]]
+    path = [titles[row] for row in first["items"]]
+    assert len(path) > 2 and current(browser) == path[first["at"]]
     slider = browser.find_element("id", "slider")
     slider.send_keys(Keys.HOME)
     seen = [current(browser)]
@@ -153,16 +155,13 @@ def test_the_slider_changes_the_items(browser, made):
         assert seen[-1] in slider.get_attribute("aria-valuetext")
     assert seen == path
     browser.find_elements("css selector", "#strip button")[1].click()
-    assert (
-        current(browser) == path[1]
-        and browser.find_elements("css selector", "#strip [aria-pressed=true]")[0].text == path[1]
-    )
+    pressed = browser.find_elements("css selector", "#strip [aria-pressed=true]")[0].text
+    assert current(browser) == path[1] and pressed.split("\n") == [path[1], first["values"][1]]
     radios = browser.find_elements("css selector", "#knobs input")
     radios[0].send_keys(Keys.ARROW_RIGHT)  # the next dimension, by keyboard
     assert radios[1].is_selected()
-    assert [tile.text for tile in browser.find_elements("css selector", "#strip button")] == [
-        titles[row] for row in start["turns"][1]["items"]
-    ]
+    tiles = [tile.text for tile in browser.find_elements("css selector", "#strip button")]
+    assert [text.split("\n")[0] for text in tiles] == [titles[row] for row in second["items"]]
 
 
 @with_browser
@@ -234,11 +233,18 @@ def test_hostile_titles_stay_text(browser, hostile):
 @with_browser
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_a_narrow_screen_has_no_sideways_scroll(browser, made, width):
+    from selenium.webdriver.common.keys import Keys
+
     size = {"width": width, "height": 700, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         opened(browser, made)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        folded = browser.find_elements("css selector", ".card:not([open])")
+        assert len(folded) == (6 if width < 640 else 0), "a phone's page folds its concepts"
+        if folded:
+            folded[0].find_element("tag name", "summary").send_keys(Keys.ENTER)
+            assert "Most typical" in folded[0].text
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -261,8 +267,95 @@ def test_without_pictures_categories_or_figures(browser, tmp_path, command):
     assert browser.find_element("css selector", ".card .blank").text.startswith("i"), (
         "an item without a picture is a card with its title"
     )
+    assert "taught by who chose what alone." in browser.find_element("tag name", "header").text
     heading = browser.find_element("css selector", ".card h3").text
     assert heading.startswith("concept 0 such as i") and heading.count("; ") == 2
+
+
+def test_the_page_says_what_taught_the_model(run, shop_run):
+    def said(run):
+        return report.render(*report.gather(run), {}, run.settings)
+
+    assert "It was taught by who chose what and the items&#39; known categories." in said(run)
+    settings = run.settings.replace(category_weight=0.0)
+    assert "It was taught by who chose what alone." in said(replace(run, settings=settings))
+    settings = run.settings.replace(start="pictures", alexnet="random")
+    words = "what, the items&#39; known categories and the items&#39; pictures, where it begins."
+    assert words in said(replace(run, settings=settings))
+
+
+def test_the_headline_is_the_paired_difference_that_the_terminal_prints(made, shop_run):
+    metrics = run_folder.load_metrics(shop_run)
+    best = max(
+        metrics["baselines"], key=lambda name: metrics["baselines"][name]["ndcg@100"]["mean"]
+    )
+    difference = metrics["differences"][best]["ndcg@100"]
+    test, other = (of["ndcg@100"]["mean"] for of in (metrics["test"], metrics["baselines"][best]))
+    assert difference["mean"] == pytest.approx(test - other) and difference["stderr"] > 0
+    header = made.read_text(encoding="utf-8").split("</header>")[0]
+    shown = f"{difference['mean']:+.3f}".replace("-", "−")
+    assert f"<strong>{shown} <small>± {difference['stderr']:.3f}</small></strong>" in header
+    assert f"against {best}" in header
+
+
+def test_without_differences_an_older_run_shows_the_means(run, shop_run):
+    metrics = run_folder.load_metrics(shop_run)
+    del metrics["differences"]
+    text = report.render(*report.gather(run), metrics, run.settings).split("</header>")[0]
+    assert "user by user" not in text and ",\n  EASE " in text
+
+
+def test_an_anonymous_page_has_no_ids_and_no_paths(command, call, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"ann{u}@x.org,i{i}\n" for u in range(60) for i in rng.choice(40, 12, replace=False)]
+    (tmp_path / "secret.csv").write_text("user,item\n" + "".join(rows))
+    options = ("--K", 2, "--d", 4, "--max-epochs", 1, "--quiet", "--out", tmp_path / "run")
+    assert command("train", "--data", tmp_path / "secret.csv", *options).returncode == 0
+    pages = []
+    for flags in ([], ["--anonymous"]):
+        done = call("report --run", tmp_path / "run", "--out", tmp_path / "page.html", *flags)
+        assert done.returncode == 0, done.stderr
+        pages.append((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "@x.org" in pages[0] and "Data secret.csv" in pages[0]
+    for secret in ("@x.org", "secret", str(tmp_path)):
+        assert secret not in pages[1], secret
+    assert str(tmp_path) not in pages[0]
+    assert [user["id"] for user in content(tmp_path / "page.html")["users"]][:2] == [
+        "user 1",
+        "user 2",
+    ]
+
+
+def test_knobs_are_offered_by_how_steadily_they_turn_something(run, made):
+    data = content(made)
+    known = {trait.name: trait for trait in knobs.traits(run.interactions, run.split)}
+    for start in data["starts"]:
+        of_concept = data["concepts"][start["concept"]]["knobs"]
+        worth = []
+        for j in start["order"]:
+            turn, meanings = start["turns"][j], of_concept[j]["meanings"]
+            assert len(turn["items"]) == len(turn["values"]) == len(turn["coordinates"]) > 0
+            assert turn["coordinates"] in (
+                sorted(turn["coordinates"]),
+                sorted(turn["coordinates"])[::-1],
+            )
+            name = turn["values"][0].rsplit(" ", 1)[0]
+            if meanings:
+                values = known[name].values[turn["items"]]
+                assert turn["values"] == [known[name].of(i) for i in turn["items"]]
+                assert turn["rho"] == pytest.approx(
+                    spearmanr(range(len(values)), values)[0], abs=0.01
+                )
+            weight = 0.1 if name == "popularity" else 1.0
+            worth.append(weight * meanings[0][0] * turn["rho"] if meanings else 0.0)
+        assert worth == sorted(worth, reverse=True) or np.ptp(worth) < 0.002
+    first = data["starts"][data["first"]]
+    assert first["worth"] == max(start["worth"] for start in data["starts"] if start["item"] >= 0)
+
+
+def test_typical_items_come_before_best_known_ones(made):
+    card = made.read_text(encoding="utf-8").split('<details class="card"')[1]
+    assert card.index("Most typical") < card.index("Best known")
 
 
 def test_what_the_page_says_of_an_item_is_true(run, made):
@@ -309,8 +402,6 @@ def test_page_figure_and_terminal_call_a_concept_the_same(run, made, shop_run, c
 
 
 def test_thumbnails_shrink_to_their_budget_and_skip_what_is_broken(run, tmp_path, monkeypatch):
-    from macrid.interpret import knobs
-
     paths = list(knobs.pictures(run).values())[:60]
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "half.png").write_bytes(paths[0].read_bytes()[:300])

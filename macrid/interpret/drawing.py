@@ -429,26 +429,38 @@ def _trials(axis, name, rows, best):
 def strips(rows: list, steps: int, caption: str) -> "Figure":
     r"""Figures 6 to 8: a row for each turned dimension, its items from one end to the other.
 
-    rows: a list of (label, start, items), an item being (picture or None, title, category); a
-    picture is a path.
+    rows: a list of (label, start, items), an item being (picture or None, title, category, what is
+    turned, in words); a picture is a path.
     """
-    pictured = any(picture for _, start, items in rows for picture, _, _ in (start, *items))
-    figure = _figure(1.35 * (steps + 2.4), (1.45 if pictured else 1.0) * len(rows) + 1.3)
-    axes = figure.subplots(len(rows), steps + 1, squeeze=False)
-    for row, (label, start, items) in zip(axes, rows):
-        for axis in row[1 + len(items) :]:
-            axis.axis("off")
-        for axis, (picture, title, category) in zip(row, (start, *items)):
-            if show_item(axis, picture, title, category):
-                axis.set_title("\n".join(wrapped(title, 20, 2)), fontsize=7, color=INK, pad=2)
-            elif pictured:
-                axis.set_box_aspect(1)
-        lines = "\n".join(map(plain, label.split("\n")))
-        row[0].set_ylabel(lines, rotation=0, ha="right", va="center", fontsize=8, color=INK)
-        for spine in row[0].spines.values():
-            spine.set(visible=True, color=INK, linewidth=1.2)
-    _caption(figure, caption)
+    pictured = any(entry[0] for _, start, items in rows for entry in (start, *items))
+    height, foot = 2.3 if pictured else 1.9, 0.9
+    figure = _figure(1.3 * (steps + 1.1), height * len(rows) + foot)
+    heights = [*[height] * len(rows), foot]
+    *parts, below = figure.subfigures(len(rows) + 1, 1, height_ratios=heights)
+    for part, row in zip(parts, rows):
+        _one_strip(part, steps, pictured, *row)
+    _caption(below, caption)
     return figure
+
+
+def _one_strip(figure, steps, pictured, label, start, items):
+    """A row of `strips`: where it starts, framed, and at its right what is retrieved."""
+    heading = {"x": 0.01, "ha": "left", "fontsize": 11, "fontweight": "bold", "color": INK}
+    figure.suptitle("\n".join(wrapped(label, 100, 2)), **heading)
+    widths = {"width_ratios": [1, 0.12, *[1] * steps]}
+    first, gap, *others = figure.subplots(1, steps + 2, gridspec_kw=widths)
+    for axis in (gap, *others[len(items) :]):
+        axis.axis("off")
+    for axis, (picture, title, category, value) in zip((first, *others), (start, *items)):
+        name = []
+        if show_item(axis, picture, title, category, 14):
+            name = wrapped(title, 15, 2)
+        elif pictured:
+            axis.set_box_aspect(1)
+        axis.set_title(plain(value), fontsize=9.5, color=INK, pad=3)
+        axis.set_xlabel("\n".join(name), fontsize=9.5, color=INK, labelpad=2)
+    for spine in first.spines.values():
+        spine.set(visible=True, color=INK, linewidth=1.8)
 
 
 def strip(entries: list, j: int) -> "Figure":
@@ -592,7 +604,7 @@ def _figure(width, height):
 
 def _caption(figure, *paragraphs):
     """Text below a figure, as wide as it is."""
-    width = int(figure.get_figwidth() * 13.5)
+    width = int(figure.bbox.width / figure.dpi * 13.5)
     lines = [line for text in paragraphs for line in wrapped(text, width, 99)]
     figure.supxlabel("\n".join(lines), fontsize=9, color=INK, x=0.01, ha="left")
 

@@ -38,6 +38,19 @@ class Trait:
     high: str
     values: np.ndarray
 
+    def of(self, i: int) -> str:
+        """What is known of item i, in words.
+
+        >>> Trait("price", "cheap", "dear", np.array([2.5, np.nan])).of(0)
+        'price 2.5'
+        """
+        value = self.values[i]
+        if not np.isfinite(value):
+            return f"{self.name} unknown"
+        if self.low == f"less {self.name}":  # a category
+            return self.name if value else f"not {self.name}"
+        return f"{self.name} {round(float(value), 2):g}"
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -46,11 +59,21 @@ class Knob:
     meanings   what changes along the retrieved items, the trait it was chosen for first, as (|mean
                rank correlation with the step|, words at the one end, at the other)
     backwards  the first end is the dimension's high one, so that the trait grows
+    trait      what it was chosen for, or None
     """
 
     dimension: int
     meanings: list
     backwards: bool
+    trait: Trait | None = None
+
+    def said_of(self, space: Space, i: int) -> str:
+        """What this knob turns, of item i: its trait, else its coordinate.
+
+        >>> knob.said_of(space, 5)
+        'hue 0.71'
+        """
+        return self.trait.of(i) if self.trait else f"{space.H[i, self.dimension]:+.2f}"
 
 
 def traits(interactions: Interactions, split: Split) -> list[Trait]:
@@ -242,6 +265,18 @@ def turn(space: Space, h, knob: Knob, steps: int) -> tuple[list[int], int]:
     return (items[::-1], max(0, len(items) - 1 - place)) if knob.backwards else (items, place)
 
 
+def steadiness(knob: Knob, items: list[int]) -> float:
+    """How steadily the knob's trait grows along the items of one turn, from 1 to -1.
+
+    Spearman's rank correlation with the step; 0 where too little is known.
+    """
+    if knob.trait is None:
+        return 0.0
+    values = knob.trait.values[items]
+    known = values[np.isfinite(values)]
+    return float(trajectory.step_correlation(known[:, None])[0]) if len(known) > 2 else 0.0
+
+
 def pictures(run: Run, folder=None) -> dict[int, Path]:
     """{row of H: path} of the training items that have a picture.
 
@@ -295,4 +330,4 @@ def _knob(j, rho, known_traits, first):
         trait = known_traits[t]
         ends = (trait.low, trait.high) if rho[t] > 0 else (trait.high, trait.low)
         meanings.append((round(float(abs(rho[t])), 2), *ends))
-    return Knob(j, meanings, backwards)
+    return Knob(j, meanings, backwards, known_traits[first])

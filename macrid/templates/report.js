@@ -57,6 +57,7 @@ document.querySelectorAll(".card").forEach((card, k) => {
   card.style.borderTopColor = concepts[k].colour;
   sign(card.querySelector(".dot"), concepts[k]);
 });
+if (matchMedia("(max-width: 40rem)").matches) document.querySelectorAll(".card").forEach((card) => { card.open = false; });
 document.body.classList.toggle("pictured", items.picture.some(Boolean));
 for (const slot of document.querySelectorAll("[data-item]")) slot.replaceWith(tile(Number(slot.dataset.item)));
 
@@ -74,44 +75,44 @@ people.label = "A user's taste";
 starts.forEach((start, s) => { if (start.user >= 0) people.append(option(s, users[start.user].id + " in " + concepts[start.component].name)); });
 if (people.children.length) byId("start").append(people);
 
-function describe(turned) {
+function describe(turned, here = "") {
   if (!turned.meanings.length) return { low: "lower", high: "higher", text: "coordinate " + turned.dimension, note: "Nothing that is known of the items was seen to change with it." };
   const [rho, low, high] = turned.meanings[0];
   const also = turned.meanings.slice(1).map(([r, l, h]) => "; also " + l + " to " + h + " (" + r.toFixed(2) + ")").join("");
-  return { low, high, text: low + " – " + high, note: "From " + low + " to " + high + ": rank correlation " + rho.toFixed(2) + " on average" + also + "." };
+  return { low, high, text: low + " – " + high, note: "From " + low + " to " + high + ": rank correlation " + rho.toFixed(2) + " on average" + here + also + "." };
 }
+
+const signed = (x) => (x < 0 ? "\u2212" : "") + Math.abs(x).toFixed(2);
 
 function begin(s) {
   knob.start = starts[s];
   byId("start").value = s;
   const box = byId("knobs");
   box.replaceChildren(box.querySelector("legend"));
-  let first = -1;
-  concepts[knob.start.concept].knobs.forEach((turned, j) => {
-    if (!knob.start.turns[j].items.length) return;
-    if (first < 0) first = j;
+  const { knobs } = concepts[knob.start.concept], { order } = knob.start;
+  for (const j of order) {
     const label = make("label");
     const radio = make("input");
-    Object.assign(radio, { type: "radio", name: "knob", value: j, checked: j === first });
+    Object.assign(radio, { type: "radio", name: "knob", value: j, checked: j === order[0] });
     radio.addEventListener("change", () => turn(j));
-    label.append(radio, " " + describe(turned).text);
+    label.append(radio, " " + describe(knobs[j]).text);
     box.append(label);
-  });
-  turn(first);
+  }
+  turn(order[0]);
 }
 
 function turn(j) {
   knob.dimension = j;
-  const turned = concepts[knob.start.concept].knobs[j];
-  const words = describe(turned);
+  const turned = concepts[knob.start.concept].knobs[j], path = knob.start.turns[j];
+  const words = describe(turned, ", " + signed(path.rho) + " from this start");
   byId("low").textContent = words.low;
   byId("high").textContent = words.high;
   byId("knob-label").textContent = "Coordinate " + turned.dimension + " in " + concepts[knob.start.concept].name + ". " + words.note;
-  const path = knob.start.turns[j];
   byId("slider").max = path.items.length - 1;
   byId("strip").replaceChildren(...path.items.map((row, t) => {
     const button = tile(row, "button");
     button.type = "button";
+    button.append(make("span", "value", path.values[t]));
     button.addEventListener("click", () => step(t));
     return button;
   }));
@@ -124,10 +125,11 @@ function step(t) {
   const path = knob.start.turns[knob.dimension];
   const i = place.get(path.items[t]);
   slider.value = t;
-  slider.setAttribute("aria-valuetext", "step " + (t + 1) + " of " + path.items.length + ": " + items.title[i]);
+  slider.setAttribute("aria-valuetext", "step " + (t + 1) + " of " + path.items.length + ": " + items.title[i] + ", " + path.values[t]);
   const text = make("div");
   const where = path.items[t] === knob.start.item ? "this is where you started" : t === path.at ? "the starting point lies here" : t < path.at ? "turned down" : "turned up";
-  text.append(make("strong", "", items.title[i]), ...facts(i).map((line) => make("div", "", line)), make("div", "quiet", "Step " + (t + 1) + " of " + path.items.length + ", " + where));
+  text.append(make("strong", "", items.title[i]), ...facts(i).map((line) => make("div", "", line)),
+    make("div", "value", path.values[t] + "; coordinate " + signed(path.coordinates[t])), make("div", "quiet", "Step " + (t + 1) + " of " + path.items.length + ", " + where));
   const from = make("div");
   from.id = "from";
   from.append(make("span", "quiet", "Start"), knob.start.item >= 0 ? tile(knob.start.item) : make("p", "", users[knob.start.user].id + ", taste in " + concepts[knob.start.component].name));
@@ -330,5 +332,5 @@ byId("user").addEventListener("change", (event) => meet(Number(event.target.valu
 
 legend();
 if (users.length) meet(0);
-if (starts.length) begin(0);
+if (starts.length) begin(data.first);
 draw();

@@ -51,15 +51,18 @@ def test_an_item_without_a_picture_is_a_card_of_words(tmp_path):
         (tmp_path / "broken.jpg", "i2", ""),
         (tmp_path / "good.png", "i3", "mug"),
     ]
-    axes = drawing.strips([("concept 0", items[0], items)], 3, "").axes
+    items = [(*item, "price 5") for item in items]
+    figure = drawing.strips([("concept 0", items[0], items)], 3, "")
+    axes = [axis for axis in figure.axes if axis.axison]
     words = lambda axis: [text.get_text() for text in axis.texts if text.get_text()]
     assert [len(axis.images) for axis in axes] == [0, 0, 0, 1]
     assert (
         words(axes[0])
         == words(axes[1])
-        == ["A \\$5 title, which\nis long enough for\nseveral lines", "Drama, War"]
+        == ["A \\$5 title,\nwhich is long\nenough for\nseveral lines", "Drama, War"]
     )
-    assert words(axes[2]) == ["i2"] and not words(axes[3]) and axes[3].get_title() == "i3"
+    assert words(axes[2]) == ["i2"] and not words(axes[3]) and axes[3].get_xlabel() == "i3"
+    assert {axis.get_title() for axis in axes} == {"price 5"}, "what is turned stands above"
 
 
 def legend_of(names):
@@ -106,7 +109,7 @@ def test_titles_and_series_too(name):
     assert len(curve.legends[0].get_texts()) == 5
     for figure in (
         curve,
-        drawing.strips([(name, card, [card])], 2, name),
+        drawing.strips([(name, (*card, name), [(*card, name)])], 2, name),
         drawing.strip([(*card, 0.1, True), (*card, 0.2, False)], 3),
     ):
         drawing.write(io.BytesIO(), "svg", figure)

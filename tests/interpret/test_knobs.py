@@ -113,3 +113,18 @@ def test_traits_of_a_table_of_items(rng):
     assert set(found) == {"popularity", "price", "Mole", "Linnea", "Mugs", "Bath"}
     np.testing.assert_array_equal(found["price"].values, parts.items)
     assert (found["price"].low, found["Mole"].high) == ("low price", "more Mole")
+
+
+def test_a_knob_says_what_it_turns_and_how_steadily():
+    category = knobs.Trait("Drama", "less Drama", "more Drama", np.array([0.0, 1, 0]))
+    price = knobs.Trait("price", "low price", "high price", np.array([2.5, np.nan, 1234.567]))
+    assert [category.of(i) for i in (0, 1)] == ["not Drama", "Drama"]
+    assert [price.of(i) for i in range(3)] == ["price 2.5", "price unknown", "price 1234.57"]
+    year = knobs.Trait("year", "older", "newer", np.array([1990.0, 1991, np.nan, 1994, 1992]))
+    knob = knobs.Knob(0, [(0.5, "older", "newer")], False, year)
+    assert knobs.steadiness(knob, [0, 1, 2, 3]) == pytest.approx(1)
+    assert knobs.steadiness(knob, [3, 4, 1, 0]) == pytest.approx(-1)
+    assert knobs.steadiness(knob, [0, 2, 3]) == knobs.steadiness(knobs.Knob(0, [], False), [0]) == 0
+    space = trajectory.Space(np.array([[-0.5]]), np.ones((1, 1)), 0.1, True, np.zeros(1, int))
+    assert knobs.Knob(0, [], False).said_of(space, 0) == "-0.50"
+    assert knob.said_of(space, 3) == "year 1994"
