@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
-from helpers import NO_GPU, ROOT, Tiny, standin
+from helpers import BROWSER, DRIVER, NO_GPU, ROOT, Tiny, standin
 
 from macrid import backend, data, files, terminal
 from macrid.data.splits import split
@@ -168,3 +168,18 @@ ON_CUPY = [] if NO_GPU else [pytest.param("cupy", marks=pytest.mark.device)]
 def xp(request, monkeypatch):
     """The stand-in and, where there is a GPU, CuPy itself."""
     return standin(monkeypatch) if request.param == "stand-in" else backend.load("cupy")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window, driven by Selenium."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in ("--no-sandbox", "--headless=new", "--disable-gpu", "--window-size=1200,900"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()

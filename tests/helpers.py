@@ -2,11 +2,13 @@
 
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy import sparse
 
 from macrid import backend, files
@@ -123,6 +125,14 @@ def no_gpu():
 
 
 NO_GPU = no_gpu()
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+NO_BROWSER = not (BROWSER and DRIVER)
+
+
+def with_browser(test):
+    """The test takes a real browser: it is a long one, and is skipped where there is none."""
+    there = pytest.mark.skipif(NO_BROWSER, reason="chromium and chromedriver are not installed")
+    return pytest.mark.long(there(test))
 
 
 def close(device, host, tolerance=1e-10):

@@ -4,27 +4,16 @@ keeps data as text.
 
 import json
 import re
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import refused
+from helpers import refused, with_browser
 from scipy import sparse
 from scipy.stats import spearmanr
 
 from macrid import report, run_folder
 from macrid.interpret import drawing, knobs, maps
-
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-NO_BROWSER = not (BROWSER and DRIVER)
-
-
-def with_browser(test):
-    """The test takes a real browser: it is a long one, and is skipped where there is none."""
-    there = pytest.mark.skipif(NO_BROWSER, reason="chromium and chromedriver are not installed")
-    return pytest.mark.long(there(test))
-
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -87,20 +76,6 @@ def content(path):
             re.S,
         )[1]
     )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in ("--no-sandbox", "--headless=new", "--disable-gpu", "--window-size=1200,900"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 def opened(browser, path):
