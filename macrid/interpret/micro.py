@@ -6,7 +6,8 @@ import numpy as np
 
 from macrid.interpret.macro import match
 
-BINS = 20
+BINS = 20  # at most, on either side of a table of two columns ...
+CELL = 10  # ... and fewer where a cell of it would hold fewer samples than this
 
 
 def independence(Z) -> float:
@@ -30,15 +31,24 @@ def independence_ceiling(n: int) -> float:
     return 1 - math.exp(math.lgamma((n - 1) / 2) - math.lgamma(n / 2)) / math.sqrt(math.pi)
 
 
-def mutual_information_gap(Z, factors, bins: int = BINS) -> float:
+def mutual_information_gap(Z, factors, bins: int | None = None) -> float:
     r"""MIG (Chen et al., 2018): the mean over factors of (I(z_first; v) - I(z_second; v)) / H(v).
 
     z_first and z_second are the two dimensions that know most of factor v. Dimensions and factors
-    are cut into `bins` bins of equal counts. Z (n, d), factors (n, J) -> float in [0, 1]. It is
-    biased upwards in small samples by about the same amount in both terms, so the gap is not.
+    are cut into `bins` bins of equal counts. Z (n, d), factors (n, J) -> float in [0, 1].
+
+    Independent columns share about (bins - 1)^2 / (2 n) nats in a sample of n, where a column and
+    itself share no more than they should: so a perfect code loses that share of its score, and with
+    20 bins and 250 samples it reads .7. Left out, bins are as many, up to 20, as leave ten samples
+    to a cell of their square: a bias of .05 nats at most, 5 bins for 250 samples.
+
+    >>> v = np.random.default_rng(0).random((250, 3))
+    >>> [round(mutual_information_gap(v, v, bins), 1) for bins in (20, None)]
+    [0.7, 1.0]
     """
     from sklearn.metrics import mutual_info_score
 
+    bins = bins or max(2, min(BINS, int((len(Z) / CELL) ** 0.5)))
     codes, values = _binned(Z, bins), _binned(factors, bins)
     gaps = []
     for v in values.T:

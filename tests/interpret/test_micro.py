@@ -31,6 +31,19 @@ def test_perfect_codes(factors, rng):
     assert min(scores.values()) > 0.97
 
 
+@pytest.mark.parametrize("n", [160, 250, 500, 2000])
+def test_a_perfect_code_has_a_gap_near_1_and_independent_columns_none_in_small_samples_too(n, rng):
+    """As many samples as a concept of the shop has items: with 20 bins the first would read .7 and
+    independent columns would share .8 nats.
+    """
+    v = rng.random((n, 5))
+    Z = np.column_stack([v, rng.random((n, 5))])  # a dimension each, and five that know nothing
+    assert micro.mutual_information_gap(Z, v) > 0.9
+    assert micro.mutual_information_gap(rng.random((n, 10)), v) < 0.04
+    if n < 300:
+        assert micro.mutual_information_gap(Z, v, bins=20) < 0.8, "what it was"
+
+
 def test_random_codes(factors, rng):
     Z = rng.standard_normal((2000, 4))
     assert micro.mutual_information_gap(Z, factors) < 0.02
