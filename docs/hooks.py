@@ -21,7 +21,7 @@ HEADING = r"^#+ .*\$.*$"
 ASIDE = r"FORMULA(\d+)ASIDE"  # stands for a formula
 VARIANT = r'<(m[in]) mathvariant="(bold|bold-italic|double-struck|script)">([^<]+)</\1>'
 TUTORIAL = r"\]\(\.\./tutorials/(\w+)\.(?:md|ipynb)((?:#[^)]*)?)\)"
-LINK_OUT_OF_DOCS = r"\[([^\]]+)\]\(\.\./([a-z]+/\w*\.md)\)"
+LINK_OUT_OF_DOCS = r"\[([^\]]+)\]\(\.\./([a-z]+/[\w/]*\.(?:md|py))\)"
 
 
 class Examples(Extension, Preprocessor):

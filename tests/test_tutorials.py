@@ -3,7 +3,6 @@ the code now is. Pixels are not compared.
 """
 
 import ast
-import importlib
 import inspect
 import pkgutil
 import re
@@ -211,23 +210,28 @@ def test_the_functions_and_tests_that_its_table_names_exist(path):
             assert re.search(rf"^def {test}\(", source, re.MULTILINE), f"{path.name}: {test}"
 
 
-def test_the_index_has_each_equation_once_and_names_what_exists():
-    rows = [line for line in INDEX.splitlines() if re.match(r"\| \(\d+\) \|", line)]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows]
-    assert [row[0] for row in rows] == [f"({n})" for n in range(1, 13)]
-    for equation, notebook, functions, tests in rows:
-        for link in re.findall(r"\]\(([^)]+)\)", notebook) or ["nothing"]:
-            assert (TUTORIALS / link).is_file(), f"{equation}: {link} is not there"
-        names = re.findall(r"`([\w.]+)`", functions)
+def test_each_equation_has_a_notebook_a_function_and_a_test_that_exist():
+    """The table of docs/equations.md: (1) to (12), and what has no number."""
+    text = (HERE.parent / "docs" / "equations.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| ")][1:]  # without its head
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    numbered = [f"({n})" for n in range(1, 13)]
+    unnumbered = ["line 15", "line 29", "line 35", "4.1.4", "4.4.1"]
+    assert [row[0] for row in rows] == numbered + unnumbered
+    for equation, _, notebooks, functions, tests in rows:
+        links = re.findall(r"\]\(\.\./tutorials/(\w+)\.ipynb\)", notebooks)
+        assert links and {path.stem for path in SOURCES} >= set(links), equation
+        names = re.findall(r"\[`([\w.]+)`\]\(api/\w+\.md#([\w.]+)\)", functions)
         assert names, equation
-        for name in names:
-            module, function = name.rsplit(".", 1)
-            assert callable(getattr(importlib.import_module(f"macrid.{module}"), function)), name
-        places = re.findall(r"`([\w/]+\.py)::(\w+)`", tests)
+        for name, anchor in names:
+            assert name == anchor and callable(pkgutil.resolve_name(name)), equation
+        places = re.findall(r"\[`(\w+)`\]\(\.\./tests/([\w/]+\.py)\)", tests)
         assert places, equation
-        for file, test in places:
+        for test, file in places:
             source = (HERE / file).read_text(encoding="utf-8")
             assert re.search(rf"^def {test}\(", source, re.MULTILINE), f"{file}::{test}"
+    for equation in numbered:
+        assert rf"\qquad {equation}" in text, f"{equation} is written out"
 
 
 def test_the_links_of_index_and_glossary_lead_somewhere():

@@ -11,6 +11,11 @@
 # %% [markdown]
 # # 12. Scale: a GPU, and millions of items
 #
+# [← 11](11_control.ipynb) · [all notebooks](README.md) ·
+# [this one, to fill in yourself](blank/12_scale.ipynb). It takes some 24 CPU seconds.
+#
+# ![Algorithm 1 as a graph: you are here](images/12_scale.svg)
+#
 # *After this notebook you know what has to change in the code to run on a GPU (almost nothing),
 # what a training step costs and why, and how catalogues of millions are trained and ranked without
 # touching all of them.*
@@ -18,7 +23,8 @@
 # You need NumPy, and what the decoder computes:
 # $E_{u,k,i} = \exp(\mathrm{COSINE}(\mathbf z_u^{(k)}, \mathbf h_i) / \tau)$ for all $B$ users of a
 # batch, $K$ concepts and $M$ items ([notebook 1](01_story.ipynb); its gradient is in
-# [notebook 3](03_reconstruction.ipynb)). About 20 minutes.
+# [notebook 3](03_reconstruction.ipynb)). About 25 minutes with the two functions that are yours to
+# write.
 #
 # No time is measured here: times belong to machines. What is counted, multiplications and bytes, is
 # the same everywhere; where a measured *ratio* is quoted, it comes from the
@@ -32,21 +38,22 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-from lesson import COLOURS, GREY, INK, figure_style, show
+from lesson import figure_style, progress, show
+from plots import scale as plots
 from scipy import sparse
 
 from macrid import Config, backend, model, run_folder
 from macrid.data import shop
 from macrid.evaluation import metrics
-from macrid.model import candidates, decoder, ops
+from macrid.model import candidates, decoder, encoder, ops
 from macrid.model.objective import rows_of_step
 from macrid.training import adam, batch, fit
 
 figure_style()
 
 
+# %%
 def users(B, M, n, rng):
     """A batch of B users with n items each."""
     columns = np.concatenate([np.sort(rng.choice(M, n, replace=False)) for _ in range(B)])
@@ -82,6 +89,7 @@ except Exception:
         del sys.modules[name]
     xp = backend.load("cupy")
 
+# %%
 config = Config(K=3, d=6, hidden_layers=1, hidden_units=5, precision="float64", init_deviation=0.5)
 rng = np.random.default_rng(0)
 X = users(8, 40, 5, rng)
@@ -97,6 +105,8 @@ assert all(backend.array_module(gradient) is xp for gradient in gradients_there.
 for name, gradient in backend.to_host(gradients_there).items():
     assert np.allclose(gradient, gradients[name], rtol=1e-10, atol=1e-12)
 assert np.isclose(float(terms_there["loss"]), terms["loss"])
+
+# %%
 try:
     np.tanh(there["H"]) if xp.__version__ == "stand-in" else there["H"] + parameters["H"]
     refused = False
@@ -127,8 +137,9 @@ print("the second backend here:", second)
 # \;+\; \underbrace{3\, M d K}_{\text{prototypes: } s, \bar h, \bar m}
 # \;+\; \underbrace{3\, B K d \cdot 2d}_{f_\mathrm{nn} \text{ without a hidden layer}} .$$
 #
-# (The encoder's product with $X$ is sparse, $B n d K$ three times; Adam touches $2 M d$ numbers.)
-# Do not believe it, count. This array notes every matrix product that it takes part in:
+# (The encoder's products with $X$ are sparse, $2\, B n d K + 2\, B n K$: twice and not three times,
+# as $X$ has no gradient. Adam touches $2 M d$ numbers.) Do not believe it, count. This array notes
+# every matrix product that it takes part in:
 
 
 # %%
@@ -151,6 +162,7 @@ class Counted(np.ndarray):
         return result.view(Counted) if isinstance(result, np.ndarray) else result
 
 
+# %%
 def counted(B, M, K, d, n=5):
     """Multiplications in the dense matrix products of one step."""
     settings = Config(K=K, d=d, hidden_layers=0, precision="float32")
@@ -166,6 +178,7 @@ def counted(B, M, K, d, n=5):
     return Counted.total
 
 
+# %%
 for B, M, K, d in ((20, 300, 3, 10), (7, 500, 2, 16), (32, 200, 4, 8)):
     formula = 3 * B * M * d * K + 3 * M * d * K + 3 * B * K * d * 2 * d
     count = counted(B, M, K, d)
@@ -175,34 +188,44 @@ for B, M, K, d in ((20, 300, 3, 10), (7, 500, 2, 16), (32, 200, 4, 8)):
     )
     assert count == formula
 
+
+# %%
+class Rows(sparse.csr_array):
+    """A sparse matrix that counts the multiplications of its products, and of its transpose's."""
+
+    total = 0
+
+    def __matmul__(self, other):
+        Rows.total += self.nnz * (other.shape[1] if other.ndim > 1 else 1)
+        return super().__matmul__(other)
+
+    @property
+    def T(self):
+        return Rows(super().transpose())
+
+
+B, M, K, d, n = 20, 300, 3, 10, 5
+drawn = np.random.default_rng(0)
+C, T = drawn.random((M, K)), drawn.standard_normal((M, d))
+A, pullback = encoder.aggregate(Rows(users(B, M, n, drawn)), C, T)
+pullback(np.ones_like(A))
+print(f"the encoder: {Rows.total:,} counted, 2 B n d K + 2 B n K = {2 * B * n * K * (d + 1):,}")
+assert Rows.total == 2 * B * n * d * K + 2 * B * n * K
+
 # %% [markdown]
 # To the last multiplication. The prototypes' share is $1 / B$ of the decoder's and
 # $f_\mathrm{nn}$'s $2d / M$: so with hundreds of users a batch and thousands of items the decoder
 # decides, and **three (B, d) by (d, M) products a concept** are the floor that no full softmax can
 # go below. The plain way needs more: `log_likelihood_plain` builds every array of equations (7) and
 # (8) in full. How near `macrid` comes to the floor, measured on two cores
-# ([numbers and spreads](../benchmarks/README.md)):
+# ([numbers and spreads](../benchmarks/README.md)). Predict: does a step come nearer to its floor or
+# move away as $d$ grows? As $K$ does?
 
 # %%
 text = Path("../benchmarks/README.md").read_text(encoding="utf-8")
 row = r"^\| step, (\w) \| ([\d,]+) \|[^|]+\|[^|]+\|[^|]+\| ([\d.]+) \| ([\d.]+) \|"
 rows = re.findall(row, text, re.MULTILINE)
-meaning = {"B": "users of a batch", "K": "concepts", "d": "dimensions", "M": "items"}
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), sharey=True)
-for axis, what in zip(axes, "BKdM"):
-    of_size = [[size.replace(",", ""), ratio, twin] for of, size, ratio, twin in rows if of == what]
-    sizes, ours, twin = np.array(of_size, float).T
-    axis.loglog(sizes, ours * twin, "s--", color=COLOURS[1], label="plain twin")
-    axis.loglog(sizes, ours, "o-", color=COLOURS[0], label="macrid")
-    axis.axhline(1, color=INK, lw=1)
-    axis.set(xlabel=f"{what}, {meaning[what]}", ylim=(0.8, 12))
-    axis.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], fontsize=8)
-    axis.minorticks_off()
-axes[0].set_yticks([1, 2, 4, 8], ["1: the floor", "2", "4", "8"])
-axes[0].set_ylabel("time of a step / bare products")
-axes[-1].legend()
-figure.suptitle("one size varied, the others at B = 256, K = 4, d = 100, M = 8,000", fontsize=10)
-plt.show()
+plots.ratios(rows)
 assert len(rows) == 20 and all(1 < float(ratio) < 4 for _, _, ratio, _ in rows)
 
 # %% [markdown]
@@ -221,50 +244,57 @@ assert len(rows) == 20 and all(1 < float(ratio) < 4 for _, _, ratio, _ in rows)
 show(decoder.exponents)
 
 
-def peak(what, M, B=100, K=4, d=16, n=20):
-    """The most memory, in MB, that NumPy takes during a step beyond parameters and moments."""
+def step_of(what, M, B=100, K=4, d=16, n=20):
+    """A function that makes one step with M items, its parameters and moments made before."""
     settings = Config(K=K, d=d, hidden_layers=0, candidates=1000 if what == "sampled" else 0)
     rng = np.random.default_rng(0)
     X = users(B, M, n, rng)
     parameters = model.initial_parameters(M, settings, rng)
     moments = adam.start(parameters)
-    tracemalloc.start()
-    if what == "plain":
-        z, _ = ops.normalise(rng.standard_normal((B, K, d)).astype(np.float32))
-        C = np.full((M, K), 1 / K, np.float32)
-        _, pullback = decoder.log_likelihood_plain(z, parameters["H"], C, X, 0.1)
-        pullback(1.0)
-    else:
+
+    def step():
         noise = batch.draw_noise(rng, X, settings)
         _, gradients = model.loss_and_gradients(parameters, X, noise, settings, 0.2)
         adam.update(parameters, gradients, moments, 1, settings, rows_of_step(noise))
+
+    return step
+
+
+# %%
+def plain_decoder(M, B=100, K=4, d=16, n=20):
+    """The same for the decoder's plain twin alone."""
+    rng = np.random.default_rng(0)
+    X, H = users(B, M, n, rng), rng.standard_normal((M, d)).astype(np.float32)
+    z, _ = ops.normalise(rng.standard_normal((B, K, d)).astype(np.float32))
+    C = np.full((M, K), 1 / K, np.float32)
+    return lambda: decoder.log_likelihood_plain(z, H, C, X, 0.1)[1](1.0)
+
+
+def peak(what, M):
+    """The most memory, in MB, that NumPy takes during a step beyond parameters and moments."""
+    step = plain_decoder(M) if what == "plain" else step_of(what, M)
+    tracemalloc.start()
+    step()
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return round(most / 1e6, 1)
 
 
+# %% [markdown]
+# Predict: which of the three grow with the catalogue?
+
+# %%
 peak("full", 1000)  # the first call also fills caches
 sizes = {
     "plain": (1000, 3000, 10_000, 30_000),
     "full": (1000, 3000, 10_000, 30_000, 100_000),
     "sampled": (1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000),
 }
-memory = {what: np.array([peak(what, M) for M in several]) for what, several in sizes.items()}
-figure, axis = plt.subplots(figsize=(8, 4))
-labels = {
-    "plain": "every array in full (decoder alone)",
-    "full": "full softmax, in tiles",
-    "sampled": "sampled softmax, 1,000 candidates",
+memory = {
+    what: np.array([peak(what, M) for M in progress(several, what)])
+    for what, several in sizes.items()
 }
-for place, (what, several) in enumerate(sizes.items()):
-    look = {"color": COLOURS[place], "marker": "so^"[place], "ls": ("--", "-", "-.")[place]}
-    axis.loglog(several, memory[what], label=labels[what], **look)
-five = 5 * 4e-6 * 100 * 4 * np.array(sizes["plain"])
-axis.loglog(sizes["plain"], five, color=GREY, ls=":", label="five (B, K, M) arrays")
-axis.set(xlabel="items in the catalogue, M", ylabel="peak memory of a step, MB")
-axis.set(title="beyond parameters and Adam's moments (B = 100, K = 4, d = 16)")
-axis.legend(fontsize=9)
-plt.show()
+plots.memory(sizes, memory)
 assert memory["plain"][-1] > 3 * memory["full"][3] and memory["plain"][-1] / memory["plain"][0] > 20
 assert memory["sampled"][-1] < 1.3 * memory["sampled"][2], "independent of the catalogue"
 
@@ -289,8 +319,40 @@ assert memory["sampled"][-1] < 1.3 * memory["sampled"][2], "independent of the c
 # $M / |\text{drawn}|$ times: 1 on average, like every item of the full sum, so the estimate is
 # right on average. And if every item is a candidate, all weights are 1 and nothing is approximated.
 
+
+# %%
+# your turn
+def estimate(P, own, drawn):
+    """An estimate of Z = sum_i P_i of P (M,), from the P of `own`, items that are always in, and of
+    `drawn`, items drawn uniformly; those of `drawn` that are in `own` count once, as own.
+    """
+    others = np.setdiff1d(drawn, own)
+    return ...
+
+
+# %%
+# solution
+def estimate(P, own, drawn):
+    """An estimate of Z = sum_i P_i of P (M,), from the P of `own`, items that are always in, and of
+    `drawn`, items drawn uniformly; those of `drawn` that are in `own` count once, as own.
+    """
+    others = np.setdiff1d(drawn, own)
+    return P[own].sum() + len(P) / len(drawn) * P[others].sum()
+
+
+# %%
+P, own, several = rng.exponential(size=40), np.array([1, 5, 8]), np.random.default_rng(3)
+estimates = [estimate(P, own, several.choice(40, 12, replace=False)) for _ in range(4000)]
+error = np.std(estimates) / 4000**0.5
+assert np.isclose(estimate(P, own, np.arange(40)), P.sum()), (
+    "every item drawn: nothing is estimated"
+)
+assert abs(np.mean(estimates) - P.sum()) < 4 * error, "right on average"
+assert abs(P[own].sum() - P.sum()) > 40 * error, "the own items alone would not do"
+
 # %%
 show(candidates.draw)
+whole = terms["loss"]
 for drawn in (40, 12):
     settings = config.replace(candidates=drawn)
     chosen, weights = candidates.draw(np.random.default_rng(1), X, settings)
@@ -299,9 +361,10 @@ for drawn in (40, 12):
     of_subset = {"gumbel": noise.gumbel[chosen], "candidates": chosen, "weight": weights}
     noise_of_subset = dataclasses.replace(noise, **of_subset)
     some = model.loss_and_gradients(parameters, X, noise_of_subset, settings, 0.2)[0]["loss"]
-    whole = terms["loss"]
     print(f"{len(chosen)} of 40 items as candidates: loss {some:.4f}, full softmax {whole:.4f}")
     assert drawn < 40 or np.isclose(some, whole)
+
+# %%
 total, several = np.zeros(40), np.random.default_rng(2)
 for _ in range(2000):
     chosen, weights = candidates.draw(several, X, settings)
@@ -335,10 +398,12 @@ made = run_folder.load_data(base)
 parts, targets = run_folder.prepare(made, base)
 features, _ = run_folder.item_features(made, parts.items, base)
 begun, results = fit.start(parts, base, features, targets), {}
-for drawn in (0, 300, 100):
+for drawn in progress((0, 300, 100), "trainings"):
     settings = base.replace(candidates=drawn)
     state = fit.fit(parts, settings, targets, copy.deepcopy(begun))
     results[drawn] = metrics.evaluate_ranking(model.ranker(state.best, settings), parts.test)
+
+# %%
 batches = [parts.train[start : start + 100] for start in range(0, parts.train.shape[0], 100)]
 brought = np.mean([len(np.unique(X.indices)) for X in batches])
 print(f"items that a batch of 100 users brings itself: {brought:,.0f} of {len(parts.items):,}")
@@ -353,9 +418,9 @@ for drawn, by_user in results.items():
     assert against["mean"] > -0.05
 
 # %% [markdown]
-# Neither differs by more than about one standard error. It is an easy test: a batch of 100 users
-# brings two thirds of the items itself, and only the rest is estimated. On MovieLens, over ten
-# folds, none of the settings tried differed significantly from the full softmax
+# Neither differs by more than about one standard error (one seed). It is an easy test: a batch of
+# 100 users brings two thirds of the items itself, and only the rest is estimated. On MovieLens,
+# over ten folds, none of the settings tried differed significantly from the full softmax
 # ([docs/large.md](../docs/large.md)). Measured: at $M = 50{,}000$ a step with 2,000 candidates
 # takes .087 of the full softmax's time, and from $M = 10^4$ to $M = 10^7$ it grows by a factor of
 # 1.3.
@@ -371,14 +436,35 @@ for drawn, by_user in results.items():
 # (An item outside the first $n$ of its own tile has $n$ better ones already.) So no $(B, M)$ array
 # is ever made.
 
-# %%
-show(model.rank)
-scores = rng.standard_normal(1000)
-top = lambda places, n: places[np.argsort(-scores[places])[:n]]
-first, second = np.arange(600), np.arange(600, 1000)
-best_of_both = np.concatenate([top(first, 20), top(second, 20)])
-assert (top(np.arange(1000), 20) == top(best_of_both, 20)).all()
 
+# %%
+# your turn
+def best_of_tiles(scores, n, size):
+    """The places of the n best of scores (M,), best first, from tiles of `size` of them."""
+    best = np.arange(0)  # places; never more than n
+    for start in range(0, len(scores), size):
+        tile = np.arange(start, min(start + size, len(scores)))
+        best = ...
+    return best
+
+
+# %%
+# solution
+def best_of_tiles(scores, n, size):
+    """The places of the n best of scores (M,), best first, from tiles of `size` of them."""
+    best = np.arange(0)  # places; never more than n
+    for start in range(0, len(scores), size):
+        tile = np.arange(start, min(start + size, len(scores)))
+        both = np.concatenate([best, tile])
+        best = both[np.argsort(-scores[both])[:n]]
+    return best
+
+
+# %%
+scores = rng.standard_normal(1000)
+for size in (1, 64, 1000):
+    assert (best_of_tiles(scores, 20, size) == np.argsort(-scores)[:20]).all()
+show(model.rank)
 _, whole = model.rank(state.best, parts.test.fold_in, settings, 20)
 _, tiles = model.rank(state.best, parts.test.fold_in, settings, 20, items_at_a_time=64)
 assert np.allclose(whole, tiles, rtol=1e-4, atol=1e-4), "the same scores, rounding apart"

@@ -162,6 +162,24 @@ def test_the_mean_kl_is_equation_4():
     assert abs(information + distance - value) < 1e-8, "equation (4)"
 
 
+def test_its_second_part_is_total_correlation_and_marginals():
+    """Three users of two numbers, on a grid: the distance of the heap q(z | C) from the prior is
+    its distance from independence plus that of each dimension from the prior; neither is nothing.
+    """
+    mu, sigma, sigma0 = np.array([[-0.5, -0.4], [0.6, 0.5], [0.1, 0.3]]), 0.3, 0.5
+    z, step = np.linspace(-4, 4, 401, retstep=True)
+    normal = lambda mean, deviation: (
+        np.exp(-0.5 * ((z - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi))
+    )
+    q = np.mean([np.outer(normal(a, sigma), normal(b, sigma)) for a, b in mu], axis=0)
+    first, second, p = q.sum(axis=1) * step, q.sum(axis=0) * step, normal(0, sigma0)
+    divergence = lambda q, p: (q * np.log(q / p)).sum() * step**q.ndim
+    whole, total_correlation = divergence(q, np.outer(p, p)), divergence(q, np.outer(first, second))
+    marginals = divergence(first, p) + divergence(second, p)
+    assert whole == pytest.approx(total_correlation + marginals, abs=1e-9), "equation (4)"
+    assert total_correlation > 0.02 and marginals > 0.02, "neither is the whole of it"
+
+
 def test_kl_of_a_unit_mean_is_never_below_its_constant(rng):
     """With ||mu_k|| = 1 the KL is at least K / (2 sigma0^2), reached at b = 0 (sigma = sigma0)."""
     (mu, _), _ = encoder.posterior(rng.standard_normal((4, 3, 10)))
