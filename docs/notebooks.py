@@ -20,6 +20,12 @@ LINK = r"\[([^\]]+)\]\(([^)#\s]+)(#[^)\s]*)?\)"
 FUNCTION = r"`((?:macrid\.)?(?:[a-z_]+\.){2}[A-Za-z]\w*)`"
 SOLUTION = "# solution"
 BADGE = "https://mybinder.org/badge_logo.svg"
+TOUCH = """<figure class="touch" data-touch="{name}">
+<img alt="" src="../figures/{name}.svg">
+</figure>
+<script src="../figures/touch.js"></script>
+<script src="../figures/{name}.js"></script>
+<script>touch.mountAll();</script>"""
 HOSTS = {"https://github.com/": "gh", "https://gitlab.com/": "gl"}
 
 
@@ -35,7 +41,7 @@ def on_files(files, config):
         files.append(File.generated(config, f"tutorials/{path.stem}.md", content=text))
         for name, content in pictures.items():
             files.append(File.generated(config, f"tutorials/{name}", content=content))
-    copied = ("[0-9]*.ipynb", "blank/*.ipynb", "images/*")
+    copied = ("[0-9]*.ipynb", "blank/*.ipynb", "images/*", "figures/*.js", "figures/*.svg")
     for path in sorted(path for pattern in copied for path in TUTORIALS.glob(pattern)):
         name = path.relative_to(ROOT).as_posix()
         files.append(File.generated(config, name, abs_src_path=str(path)))
@@ -67,6 +73,9 @@ def shown(output, stem, pictures):
         name = f"{stem}_{len(pictures)}.png"
         pictures[name] = base64.b64decode("".join(data["image/png"]))
         return f"![What the cell above draws]({name})"
+    touch = re.search(r'data-touch="(\w+)"', "".join(data.get("text/html", "")))
+    if touch:
+        return TOUCH.format(name=touch[1])
     if "text/html" in data:  # the source of a function of macrid
         return within("output", fenced("".join(data["text/plain"]), "python"))
     return within("output", fenced("".join(data.get("text/plain", "")), "text"))

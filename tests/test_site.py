@@ -17,6 +17,7 @@ from helpers import ROOT, with_browser
 pytest.importorskip("material", reason='the site needs: pip install ".[dev]"')
 pytestmark = pytest.mark.long
 
+TOUCH = r'data-touch="(\w+)"'  # a figure that one can touch
 NOTEBOOKS = sorted((ROOT / "tutorials").glob("[0-9]*.ipynb"))
 
 
@@ -73,7 +74,9 @@ def test_every_notebook_has_its_page_with_outputs_and_neighbours(site):
         drawn = sum("image/png" in output.get("data", {}) for output in outputs)
         text = (site / "tutorials" / path.stem / "index.html").read_text(encoding="utf-8")
         assert len(set(re.findall(rf'src="\.\./{path.stem}_\d+\.png"', text))) == drawn > 0
-        assert text.count('class="output"') == len(outputs) - drawn
+        alive = [name for output in outputs for name in re.findall(TOUCH, str(output))]
+        assert text.count('class="output"') == len(outputs) - drawn - len(alive)
+        assert re.findall(TOUCH, text) == alive and all(f"/{name}.js" in text for name in alive)
         assert text.count("<math") > 50 or place == 0  # the tour has no formulas
         assert not re.search(r"FORMULA\d|\$\$|\\mathbf", text)
         following = NOTEBOOKS[place + 1].stem if place + 1 < len(NOTEBOOKS) else "glossary"

@@ -28,6 +28,7 @@ from pathlib import Path
 import graph
 import jupytext
 import nbformat
+from figures import still
 from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
@@ -166,8 +167,17 @@ def listings(notebook):
     return [output for output in outputs if "text/html" in output.get("data", {})]
 
 
+def touched(notebook):
+    """The outputs that `touch` has made: (name of the figure, output)."""
+    for cell in code(notebook):
+        for output in cell.outputs:
+            html = output.get("data", {}).get("text/html", "")
+            for name in re.findall(r'data-touch="(\w+)"', html)[:1]:
+                yield name, output
+
+
 def reworded(path):
-    """The committed notebook of a .py file with the words and the listings of today."""
+    """The committed notebook of a .py file with the words, listings and live figures of today."""
     from IPython.core.formatters import DisplayFormatter
     from IPython.display import Code
 
@@ -181,6 +191,8 @@ def reworded(path):
         listing = Code(inspect.getsource(function), language="python")
         output.data = nbformat.from_dict(DisplayFormatter().format(listing)[0])
         tidy(output)
+    for name, output in touched(notebook):
+        output.data["text/html"] = still.html(name)
     return notebook
 
 

@@ -5,7 +5,8 @@ figures, `progress` tells that a long cell is at work.
 import inspect
 
 import matplotlib.pyplot as plt
-from IPython.display import Code, display
+from figures import still
+from IPython.display import HTML, Code, display
 from tqdm.auto import tqdm
 
 from macrid.interpret.drawing import COLOURS
@@ -17,6 +18,11 @@ def show(*functions):
     """Display the source of functions of macrid, as they are."""
     for function in functions:
         display(Code(inspect.getsource(function), language="python"))
+
+
+def touch(name):
+    """Display a figure of figures/ that one can touch, or where nothing runs, a still picture."""
+    display(HTML(still.html(name)))
 
 
 def progress(steps, what=""):
