@@ -44,9 +44,11 @@ setup(
             "mpich>=4.3",
             "selenium>=4.20",
             "optuna>=4.0",
+            "faiss-cpu>=1.9",
             *NOTEBOOKS,
         ],
         "tune": ["optuna>=4.0"],
+        "index": ["faiss-cpu>=1.9"],  # examples/index.py
         "tutorials": ["jupyterlab>=4.0", *NOTEBOOKS],
         "dev": [
             "ruff>=0.6",

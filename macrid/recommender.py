@@ -311,6 +311,29 @@ class Recommender:
         items = [str(name) for name in self.items[history[order]]]
         return Explanation(str(self.items[i]), self._shares(X, i), items, effects[order])
 
+    def item_vectors(self) -> np.ndarray:
+        r"""v (M, D) of `items`, for an index: ln P_ui = ln sum_k exp(q_uk . v_i), docs/serving.md.
+
+        The first d numbers are h_i as it is compared, of unit length under cosine.
+
+        >>> model.item_vectors().shape  # d = 200, K = 2
+        (1500, 202)
+        """
+        return backend.to_host(model.item_vectors(self.parameters, self.config))
+
+    def user_vectors(self, users: Any) -> np.ndarray:
+        r"""q (K, D) of a user, (B, K, D) of several: the other half of `item_vectors`.
+
+        `users` as `recommend` takes them, by their ids or by what they have.
+
+        >>> exponents = model.item_vectors() @ model.user_vectors("alice").T  # (M, K)
+        >>> model.items[np.logaddexp.reduce(exponents, axis=1).argmax()]  # also of what she has
+        'tea'
+        """
+        X, single = self._lookup.rows(users)
+        vectors = backend.to_host(model.user_vectors(self.parameters, X, self.config))
+        return vectors[0] if single else vectors
+
     def save(self, path) -> None:
         """Write everything that recommending needs to one npz file, all or nothing.
 

@@ -8,6 +8,7 @@ decoder         equations (7) and (8): how likely the user adopts each item
 candidates      the same over some items only, line 29
 objective       equations (5) and (11), line 34: the loss and its gradients
 scoring         at test time: concepts, representations, ranked items
+vectors         scores as inner products, for an index
 semantics       equations (10) and (11): starting from pictures, taught by categories
 ranking         the k best of many scores
 gradcheck       is a gradient right? central differences
@@ -21,11 +22,13 @@ from macrid.model.objective import (
     parameter_shapes,
 )
 from macrid.model.scoring import concepts, log_predict, predict, rank, ranker, represent
+from macrid.model.vectors import item_vectors, user_vectors
 
 __all__ = [
     "concepts",
     "elbo",
     "initial_parameters",
+    "item_vectors",
     "log_predict",
     "loss_and_gradients",
     "parameter_shapes",
@@ -33,4 +36,5 @@ __all__ = [
     "rank",
     "ranker",
     "represent",
+    "user_vectors",
 ]

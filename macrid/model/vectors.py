@@ -1,0 +1,45 @@
+r"""Scores as inner products: what an index of nearest vectors can search.
+
+    ln P_ui = ln sum_k exp(q_uk . v_i)
+
+    v_i  = [h_i,  ln c_i1 ... ln c_iK,  L_i]         (D,), D = d + K, and r more with a linear path
+    q_uk = [z_uk / tau,  e_k,  x_u L]                (D,), e_k the k-th row of the identity
+
+since c_ik exp(z_uk . h_i / tau) = exp(z_uk . h_i / tau + ln c_ik), and as what the linear path adds
+to ln P_ui may be added to each exponent as well. Vectors as they are compared: h and z of unit
+length under cosine, z = mu. docs/serving.md: how to serve by them.
+"""
+
+from macrid.backend import array_module, to_device
+from macrid.model import prototypes
+from macrid.model.objective import compared
+from macrid.model.ops import log_softmax
+from macrid.model.scoring import represent
+
+NEVER = -1e4  # ln c where c is 0, of `hard_concepts`
+
+
+def item_vectors(parameters: dict, config):
+    """v (M, D) of all items."""
+    unit, xp = compared(config), array_module(parameters["H"])
+    H, m = unit(parameters["H"])[0], unit(parameters["m"])[0]
+    s, _ = prototypes.concept_logits(H, m, config.tau)
+    hard = config.hard_concepts
+    log_C = (1 - prototypes.mode(s)) * NEVER if hard else log_softmax(s)[0]
+    return xp.concatenate([H, log_C, *([parameters["L"]] if "L" in parameters else [])], axis=1)
+
+
+def user_vectors(parameters: dict, X, config, C=None):
+    """q (B, K, D) of the users of X (B, M) SciPy CSR, the items that each has.
+
+    C, the `concepts`, spares their making.
+    """
+    xp = array_module(parameters["H"])
+    z, _ = represent(parameters, X, config, C)
+    B, K, _ = z.shape
+    e = xp.broadcast_to(xp.eye(K, dtype=z.dtype), (B, K, K))
+    parts = [z / z.dtype.type(config.tau), e]
+    if "L" in parameters:
+        XL = to_device(xp, X.astype(z.dtype)) @ parameters["L"]  # (B, r)
+        parts.append(xp.broadcast_to(XL[:, None], (B, K, XL.shape[1])))
+    return xp.concatenate(parts, axis=2)
