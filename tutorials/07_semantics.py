@@ -11,32 +11,41 @@
 # %% [markdown]
 # # 7. Semantics: a start from pictures, names from categories
 #
+# [← 06](06_encoder.ipynb) · [all notebooks](README.md) · [08 →](08_backpropagation.ipynb) ·
+# [this one, to fill in yourself](blank/07_semantics.ipynb). It takes some 21 CPU seconds.
+#
+# ![Algorithm 1 as a graph: you are here](images/07_semantics.svg)
+#
 # *After this notebook you can derive the start of SEM-MacridVAE, equation (10), and its categorical
 # loss, equation (11), and you know what each is worth on data whose truth is known.*
 #
 # You need eigenvectors, Lagrange multipliers, NumPy, and the story of [notebook 1](01_story.ipynb):
 # items have representations $\mathbf h_i \in \mathbb R^d$, concepts have prototypes
 # $\mathbf m_k \in \mathbb R^d$, and $c_{i,k}$ says how much item $i$ belongs to concept $k$. About
-# 25 minutes.
+# 30 minutes with the three functions that are yours to write.
 #
 # The "SEM" in the name is this: where do $\mathbf h$ and $\mathbf m$ *start*, and what besides
 # adoptions *teaches* the concepts? Pictures answer the first question, categories the second.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
-from lesson import COLOURS, GREY, INK, figure_style, show
+import shopper
+from lesson import figure_style, progress, show
+from plots import semantics as plots
 
 from macrid import Config, model, run_folder
 from macrid.data import shop, shop_pictures
 from macrid.evaluation import metrics
 from macrid.interpret import macro
-from macrid.model import gradcheck, ops, semantics
+from macrid.model import gradcheck, ops, plain, semantics
 from macrid.pictures import alexnet
 from macrid.training import fit
 
 figure_style()
-config = Config(**shop.OPTIONS)  # K = 6, d = 10, ...
+
+# %%
+config = Config(**shop.OPTIONS)
+print("the shop's own options:", shop.OPTIONS)
 made = run_folder.load_data(config)
 parts, targets = run_folder.prepare(made, config)  # the split; targets (M, K), see below
 category = made.truth.category[parts.items]  # (M,) the true category of each item
@@ -60,34 +69,25 @@ show(alexnet.normalised, alexnet.feature_layer)
 # random convolutional network still maps similar pictures to similar numbers. It knows nothing of
 # the *world*; a trained one has learned which differences matter to people.
 
+# Predict: how often will the nearest neighbour of a picture show a thing of the same category?
+
 # %%
 (features, known), lines = run_folder.item_features(made, parts.items, config)
 print(*lines, sep="\n")
 assert features.shape == (M, 1024) and known.all() and (features >= 0).all(), (
     "after a ReLU nothing is negative"
 )
-
 direction, _ = ops.normalise(features.astype(float))
 cosine = direction @ direction.T
 np.fill_diagonal(cosine, -1)
 drawing = lambda i: shop_pictures.draw(shop.CATEGORIES[category[i]], attributes[i])
 draw = lambda i: np.asarray(drawing(i).resize((72, 72)))
-queries = [int(np.flatnonzero(category == g)[4]) for g in range(6)]
-figure, axes = plt.subplots(6, 8, figsize=(8, 6))
-for row, i in zip(axes, queries):
-    for axis, shown in zip(row, [i, *np.argsort(-cosine[i])[:7]]):
-        axis.imshow(draw(shown))
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
-    row[0].spines[:].set(visible=True, color=INK)
-axes[0, 0].set_title("picture", fontsize=10)
-axes[0, 4].set_title("its seven nearest by the cosine of features", fontsize=10)
-plt.show()
+plots.neighbours(draw, [int(np.flatnonzero(category == g)[4]) for g in range(6)], cosine)
+
+# %%
 nearest_share = (category[cosine.argmax(axis=1)] == category).mean()
-print(
-    f"the nearest neighbour is of the same category for {nearest_share:.1%} of the items (by chance"
-    f" {1 / 6:.1%})"
-)
+print(f"the nearest neighbour is of the same category for {nearest_share:.1%} of the items")
+print(f"by chance: {1 / 6:.1%}")
 assert nearest_share > 0.9
 
 # %% [markdown]
@@ -151,33 +151,51 @@ assert (np.einsum("nj,nj->n", many @ V, many) < eigenvalues[0]).all(), (
 # $$\frac1M \sum_i \big\| (\mathbf v_i - \bar{\mathbf v}) -
 # P^T P (\mathbf v_i - \bar{\mathbf v}) \big\|^2 \;=\; \sum_{j > d} \lambda_j .$$
 
+
 # %%
-P = Q.T[:d]  # (d, 1024)
-coordinates = centred @ P.T  # (M, d)
+# your turn
+def principal(v, d):
+    """P (d, p), the d directions of largest variance of v (M, p) as rows, the first d rows of Q^T,
+    and the coordinates (M, d) of the rows of v, without their mean, along them.
+    """
+    centred = v - v.mean(axis=0)
+    _, Q = np.linalg.eigh(centred.T @ centred / len(v))  # ascending: the largest is the last
+    P = ...
+    return P, ...
+
+
+# %%
+# solution
+def principal(v, d):
+    """P (d, p), the d directions of largest variance of v (M, p) as rows, the first d rows of Q^T,
+    and the coordinates (M, d) of the rows of v, without their mean, along them.
+    """
+    centred = v - v.mean(axis=0)
+    _, Q = np.linalg.eigh(centred.T @ centred / len(v))  # ascending: the largest is the last
+    P = Q[:, : -d - 1 : -1].T
+    return P, centred @ P.T
+
+
+# %%
+P, coordinates = principal(v, d)  # (d, 1024), (M, d)
+assert np.allclose(P @ P.T, np.eye(d), atol=1e-8) and coordinates.shape == (M, d)
+assert np.allclose(coordinates.var(axis=0), eigenvalues[:d], rtol=1e-8), "variance = eigenvalue"
 missing = ((centred - coordinates @ P) ** 2).sum(axis=1).mean()
 assert np.isclose(missing, eigenvalues[d:].sum())
+worse = centred - centred @ Q[:, 1 : d + 1] @ Q[:, 1 : d + 1].T  # the first left out
+assert (worse**2).sum(axis=1).mean() > missing, "other directions lose more"
 assert np.isclose(np.trace(V), eigenvalues.sum()), "all variance is in the eigenvalues"
-
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.8))
-shares = eigenvalues / eigenvalues.sum()
-axes[0].bar(np.arange(1, 31), shares[:30], color=[COLOURS[0]] * d + [GREY] * (30 - d))
-held = f"the first {d} of 1,024 components hold {shares[:d].sum():.0%}"
-axes[0].set(xlabel="component j", ylabel="share of the variance", title=held)
-for g, name in enumerate(shop.CATEGORIES):
-    look = {"s": 9, "color": COLOURS[g], "marker": "o^sDvP"[g]}
-    axes[1].scatter(*coordinates[category == g, :2].T, label=name, **look)
-axes[1].set(xlabel="component 1", ylabel="component 2", title="the items, seen along two of them")
-axes[1].legend(fontsize=8, markerscale=1.6, ncols=2)
-plt.show()
+plots.components(eigenvalues / eigenvalues.sum(), coordinates, category, shop.CATEGORIES)
 
 # %% [markdown]
 # Nobody told the network what a mug is, yet in two of ten components the categories already lie
-# partly apart. In the code, equation (10) is `model.semantics.start_from_features`; with
-# `whiten=False` it is the equation to the letter (scikit-learn's PCA subtracts $\bar{\mathbf v}$
-# and leaves the sign of each component open).
+# partly apart. `plain.py` does just this, with an item's adopters for its picture, and then scales
+# (section 4). The fast code is `model.semantics.start_from_features`; with `whiten=False` it is the
+# equation to the letter (scikit-learn's PCA subtracts $\bar{\mathbf v}$ and leaves the sign of each
+# component open).
 
 # %%
-show(semantics.start_from_features)
+show(plain.initial_parameters, semantics.start_from_features)
 H_letter, m_letter = semantics.start_from_features(
     features, K, d, config.init_deviation, seed=0, whiten=False
 )
@@ -215,15 +233,36 @@ assert between(uncentred).mean() > 0.5 > abs(between(coordinates).mean())
 # local minimum, which is why scikit-learn tries ten starts. Its answer cannot be improved by either
 # half-step:
 
-# %%
-squared = ((H_letter[:, None] - m_letter) ** 2).sum(axis=2)  # (M, K)
-cluster = squared.argmin(axis=1)
-J = squared[np.arange(M), cluster].sum()
-means = np.stack([H_letter[cluster == k].mean(axis=0) for k in range(K)])
-assert np.allclose(means, m_letter), "(b) changes nothing: each m_k is the mean of its items"
-moved = m_letter + 0.1 * rng.standard_normal(m_letter.shape) * H_letter.std()
-assert ((H_letter - moved[cluster]) ** 2).sum() > J, "other centres for the same clusters are worse"
 
+# %%
+# your turn
+def half_steps(H, m):
+    """The cluster (M,) of each item by (a), and then the centres (K, d) by (b)."""
+    squared = ((H[:, None] - m) ** 2).sum(axis=2)  # (M, K)
+    cluster = ...
+    return cluster, ...
+
+
+# %%
+# solution
+def half_steps(H, m):
+    """The cluster (M,) of each item by (a), and then the centres (K, d) by (b)."""
+    squared = ((H[:, None] - m) ** 2).sum(axis=2)  # (M, K)
+    cluster = squared.argmin(axis=1)
+    return cluster, np.stack([H[cluster == k].mean(axis=0) for k in range(len(m))])
+
+
+# %%
+cluster, means = half_steps(H_letter, m_letter)
+assert np.allclose(means, m_letter), "(b) changes nothing: each m_k is the mean of its items"
+J_of = lambda cluster, m: ((H_letter - m[cluster]) ** 2).sum()
+moved = m_letter + 0.1 * rng.standard_normal(m_letter.shape) * H_letter.std()
+assert J_of(cluster, moved) > J_of(cluster, m_letter), "other centres are worse"
+sums, m_now = [], H_letter[:K]  # from a bad start J falls, or stays, at every step
+for _ in range(20):
+    clusters, m_now = half_steps(H_letter, m_now)
+    sums.append(J_of(clusters, m_now))
+assert (np.diff(sums) <= 1e-9 * sums[0]).all() and sums[-1] < sums[0]
 scores_letter = macro.concept_scores(np.eye(K)[cluster], category)
 print(f"clusters matched to categories: {scores_letter['accuracy']:.1%} of the items agree")
 assert scores_letter["accuracy"] > 0.8
@@ -257,27 +296,8 @@ length = lambda H: np.median(np.linalg.norm(H, axis=1))
 assert 25 < length(H_letter) < 29 and 1.4 < length(H_white) < 1.7
 assigned = (ops.normalise(H_white)[0] @ ops.normalise(m_white)[0].T).argmax(axis=1)
 scores_white = macro.concept_scores(np.eye(K)[assigned], category)
-
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), width_ratios=(3, 2))
-place = np.arange(1, d + 1)
-axes[0].plot(place, H_letter.std(axis=0), "s--", color=COLOURS[1], label="to the letter")
-axes[0].plot(place, H_white.std(axis=0), "o-", color=COLOURS[0], label="whitened")
-axes[0].set(
-    xlabel="dimension j of h",
-    ylabel="standard deviation over items",
-    yscale="log",
-    ylim=(0.1, 40),
-    xticks=place,
-    title="the scale of the start",
-)
-axes[0].legend(loc="center right")
 accuracies = [scores_letter["accuracy"], scores_white["accuracy"]]
-axes[1].bar(["to the letter", "whitened"], accuracies, color=[COLOURS[1], COLOURS[0]])
-for place, accuracy in enumerate(accuracies):
-    axes[1].text(place, accuracy - 0.02, f"{accuracy:.1%}", ha="center", va="top")
-axes[1].set(ylim=(0, 1), ylabel="share of items in the right cluster")
-axes[1].set(title="k-means before any training")
-plt.show()
+plots.scales({"to the letter": H_letter, "whitened": H_white}, accuracies)
 assert scores_white["accuracy"] > scores_letter["accuracy"]
 
 # %% [markdown]
@@ -325,13 +345,61 @@ assert np.allclose(by_item, entropy + divergence) and (divergence >= 0).all()
 #
 # What the model says minus what it should say: the simplest gradient of the whole model.
 
+
 # %%
-show(ops.cross_entropy)
-_, pullback = ops.cross_entropy(logits, asked)
-assert np.allclose(pullback(1.0)[:4], (c - asked)[:4] / 4) and not pullback(1.0)[4].any()
+# your turn
+def taught(s, target):
+    """The mean cross-entropy of softmax(s) (M, K) to target, over the rows that are not zero."""
+    known = target.sum(axis=1, keepdims=True)  # (M, 1), 0 or 1
+    n = known.sum()
+    c, _ = ops.softmax(s)
+    value = -(target * np.log(c)).sum() / n
+
+    def pullback(dvalue):
+        return ...  # a row of zeros for an item of no known category
+
+    return value, pullback
+
+
+# %%
+# solution
+def taught(s, target):
+    """The mean cross-entropy of softmax(s) (M, K) to target, over the rows that are not zero."""
+    known = target.sum(axis=1, keepdims=True)  # (M, 1), 0 or 1
+    n = known.sum()
+    c, _ = ops.softmax(s)
+    value = -(target * np.log(c)).sum() / n
+
+    def pullback(dvalue):
+        return (c - target) * known * dvalue / n  # a row of zeros for an item of no known category
+
+    return value, pullback
+
+
+# %%
 arguments = {"s": logits, "target": asked}
-errors = gradcheck.check_op(ops.cross_entropy, arguments, rng, differentiable=["s"])
+errors = gradcheck.check_op(taught, arguments, rng, differentiable=["s"])
 print(f"relative error against central differences (notebook 8): {errors['s']:.0e}")
+assert np.allclose(taught(**arguments)[1](1.0)[:4], (c - asked)[:4] / 4)
+assert not taught(**arguments)[1](1.0)[4].any()
+assert np.isclose(taught(**arguments)[0], ops.cross_entropy(**arguments)[0])
+show(ops.cross_entropy)
+
+# %% [markdown]
+# **In numbers.** The one shopper whom these notebooks follow has eight products before her, lamps
+# and mugs, and $K = 2$: concept 1 is taught by the lamps. The logits are those of line 15, with
+# their noise; what the model says, $\mathbf c$, minus what it should say, $\hat{\mathbf c}$, over
+# eight items, is the gradient.
+
+# %%
+her = shopper.follow()
+logits = (her.s + shopper.GUMBEL) / shopper.config.gumbel_temperature
+value, pullback = ops.cross_entropy(logits, shopper.targets)
+gradient = pullback(1.0)
+each = -(shopper.targets * np.log(her.C)).sum(axis=1)
+shopper.write(s=her.s, C=her.C, asked=shopper.targets, loss=each, gradient=gradient)
+assert np.isclose(value, her.categorical) and np.isclose(value, each.mean())
+assert np.allclose(gradient, (her.C - shopper.targets) / 8)
 
 # %% [markdown]
 # The fine print, where the paper is brief:
@@ -364,7 +432,8 @@ assert (targets.argmax(axis=1) == category).all(), (
 # ## 6. What they are worth
 #
 # Four models, the same split, 40 epochs each: a random start or one from pictures, with and without
-# the categorical loss. (A random start does best with a small deviation; it gets it.)
+# the categorical loss. (A random start does best with a small deviation; it gets it.) Predict the
+# order of the four, after one epoch and after forty.
 
 # %%
 variants = {
@@ -381,8 +450,9 @@ def right(state, config):
     return macro.concept_scores(C, category)["accuracy"]
 
 
-curves = {}
-for name, changes in variants.items():
+# %%
+def watched(changes):
+    """Train 40 epochs: the share of right items and NDCG@100 by epoch, and at the end by user."""
     settings = config.replace(max_epochs=40, patience=40, **changes)
     taught = targets if settings.category_weight else None
     state = fit.start(parts, settings, (features, known), taught)
@@ -391,30 +461,21 @@ for name, changes in variants.items():
     state = fit.fit(parts, settings, taught, state, on_epoch=watch)
     ndcg = [record["validation_ndcg@100"] for record in state.history]
     by_user = metrics.evaluate_ranking(model.ranker(state.parameters, settings), parts.validation)
-    curves[name] = {"accuracy": accuracy, "ndcg": ndcg, "users": by_user}
+    return {"accuracy": accuracy, "ndcg": ndcg, "users": by_user}
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharex=True)
-for place, (name, curve) in enumerate(curves.items()):
-    line = {"color": COLOURS[place], "ls": ("-", "--", "-.", ":")[place], "lw": 2, "label": name}
-    axes[0].plot(np.arange(1, 41), curve["ndcg"], **line)
-    axes[1].plot(np.arange(41), curve["accuracy"], **line)
-axes[0].set(xlabel="epoch", ylabel="validation NDCG@100", title="recommendation")
-axes[1].set(xlabel="epoch", ylabel="share of items in the concept of their category")
-axes[1].set(ylim=(0, 1.03), title="concepts")
-axes[0].legend(fontsize=9)
-plt.show()
+
+curves = {name: watched(variants[name]) for name in progress(variants, "trainings")}
+plots.learning(curves)
+
+# %%
 for name, curve in curves.items():
     mine = metrics.summary(curve["users"])["ndcg@100"]
     against = metrics.paired(curve["users"], curves["neither"]["users"])["ndcg@100"]
     compared = f", minus neither {against['mean']:+.3f} ± {against['stderr']:.3f}"
-    print(
-        f"{name:24s} {mine['mean']:.3f} ± {mine['stderr']:.3f}"
-        + (compared if name != "neither" else "")
-    )
-last = {
-    name: (np.mean(curve["ndcg"][-5:]), np.mean(curve["accuracy"][-5:]))
-    for name, curve in curves.items()
-}
+    compared = compared if name != "neither" else ""
+    print(f"{name:24s} {mine['mean']:.3f} ± {mine['stderr']:.3f}{compared}")
+ends = lambda curve: (np.mean(curve["ndcg"][-5:]), np.mean(curve["accuracy"][-5:]))
+last = {name: ends(curve) for name, curve in curves.items()}
 assert min(last["pictures"][0], last["categories"][0]) > last["neither"][0] + 0.02
 assert last["pictures and categories"][1] > 0.9 > last["neither"][1]
 
@@ -422,7 +483,7 @@ assert last["pictures and categories"][1] > 0.9 > last["neither"][1]
 # Either signal alone lifts a random start by many standard errors (printed after 40 epochs, over
 # 200 validation users, differences paired by user: [notebook 9](09_training.ipynb)); the three with
 # a signal cannot be told apart here, and two of them were still rising. Pictures, even through
-# random weights, put the concepts right before the first step. One run a variant does not make a
+# random weights, put the concepts right before the first step. One run for each does not make a
 # table: the [measured one](../docs/semantics.md) has five seeds, full training, test users, a
 # *shuffled* control (each item gets another's picture: worse than none, so the gain is what the
 # pictures show), and MovieLens, where posters through random weights are worth nothing and the
