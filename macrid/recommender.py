@@ -18,17 +18,19 @@ from scipy import sparse
 
 from macrid import backend, files, model, npz
 from macrid import config as configs
-from macrid.data import checks, splits
+from macrid.data import checks, likeness, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
 from macrid.data.catalogue import Catalogue, path_of
 from macrid.data.ids import is_id
+from macrid.data.items import read as read_items
 from macrid.data.lookup import Lookup
 from macrid.data.sources import interactions_of
 from macrid.errors import NotTrained, UserError
 from macrid.evaluation import metrics
-from macrid.model import semantics
+from macrid.model import placing, semantics
 from macrid.model.objective import compared
 from macrid.model.ops import normalise
+from macrid.pictures import features as feature_files
 from macrid.run_folder import Run
 from macrid.training import checkpoint, fit, log
 from macrid.training import warm_start as warm_starts
@@ -217,6 +219,67 @@ class Recommender:
         self.metrics = metrics.summary(metrics.evaluate_ranking(ranker, split.test)) or None
         return self
 
+    def add_items(self, items: Any, features: Any = None) -> "Recommender":
+        r"""Add items that nobody has adopted yet, placed by those that look like them; return self.
+
+        items     a table of items, a path, a DataFrame or a dict of columns, as for `fit`; those
+                  that the model knows already are not added again. They are described by the table
+                  too, if it has rows of them, else by what the model was trained with
+        features  of pictures, of known and of new items: a file of `macrid.features`, or
+                  `macrid.pictures.features.Features`
+
+        An item is placed where those are that have its categories, brand, numbers and picture, see
+        `macrid.model.placing`; without any of those it is left out, with a warning. Training does
+        the rest, once there are adoptions.
+
+        >>> model.add_items({"item": ["chai"], "category": ["Drinks > Tea"]})
+        >>> model.recommend("alice", n=2)[0]
+        array(['chai', 'jam'], dtype='<U4')
+        """
+        table = read_items(items, self.config.item_columns)
+        M, place = len(self.items), {name: row for row, name in enumerate(table.ids.tolist())}
+        places = np.array([place.get(name, -1) for name in self.items.tolist()])
+        new = np.setdiff1d(np.arange(len(table.ids)), places)
+        columns = self.matrix_columns
+        if columns is not None:
+            columns = _columns_with(columns, table.ids[new])
+
+        # what is known of both, and that as vectors: without any, an item is placed nowhere
+        known = replace(self.catalogue, ids=self.items, titles=self.titles).joined(table)
+        rows = np.where(places >= 0, M + places, np.arange(M))
+        known = known.rows(np.concatenate([rows, M + new]))
+        v = likeness.vectors(known, _of_pictures(features, known.ids))
+        is_known = np.diff(v.indptr) > 0
+        if not is_known[:M].any():
+            raise UserError(
+                f"{table.source}: nothing is known of the model's own items that new ones could be"
+                " like; give their categories, brands or numbers too, or features of pictures"
+            )
+        if not is_known[M:].all():
+            left_out = table.ids[new[~is_known[M:]]]
+            warnings.warn(
+                f"{len(left_out):,} of {len(new):,} new items are left out, such as"
+                f" '{left_out[0]}', as nothing is known of them that could place them",
+                stacklevel=2,
+            )
+        adoptions = np.bincount(self.histories.indices, minlength=M)
+        of_new = placing.placed(self.parameters, v[:M], v[M:][is_known[M:]], adoptions)
+
+        # the same model, with a row more of each
+        xp = backend.array_module(self.parameters["H"])
+        both = {
+            name: xp.concatenate([self.parameters[name], backend.to_device(xp, rows)])
+            for name, rows in of_new.items()
+        }
+        self.parameters, self.matrix_columns = self.parameters | both, columns
+        self.catalogue = known.rows(np.flatnonzero(is_known | (np.arange(len(is_known)) < M)))
+        self.items, titles = self.catalogue.ids, self.catalogue.titles
+        self.titles = None if titles is None else np.where(titles == "", self.items, titles)
+        shape = (len(self.users), len(self.items))
+        self.histories = csr_of_ones(self.histories.indices, self.histories.indptr, shape)
+        self._index()
+        return self
+
     def item_titles(self, items: Any) -> np.ndarray:
         """The titles of items by their ids, an array of any shape; the id where there is none.
 
@@ -347,12 +410,10 @@ class Recommender:
         arrays |= {"indices": self.histories.indices, "indptr": self.histories.indptr}
         if self.titles is not None:
             arrays["titles"] = self.titles
-        if self.catalogue.paths_of_item is not None:
-            paths = sparse.csr_array(self.catalogue.paths_of_item, copy=True)
-            paths.sort_indices()
-            arrays["paths"] = np.array([" > ".join(path) for path in self.catalogue.paths], str)
-            arrays |= {"path_indices": paths.indices, "path_indptr": paths.indptr}
+        arrays |= _catalogue_arrays(self.catalogue)
         description: dict = {"config": asdict(self.config), "figures": self.metrics}
+        if self.catalogue.numbers:
+            description["numbers"] = list(self.catalogue.numbers)
         if self.matrix_columns is not None:
             description["matrix_columns"] = self.matrix_columns
         npz.save(path, arrays, description)
@@ -373,12 +434,7 @@ class Recommender:
         loaded.metrics, loaded.report = description["figures"], None
         loaded.items, loaded.users = arrays["items"], arrays["users"]
         loaded.titles = arrays.get("titles")
-        loaded.catalogue = Catalogue(loaded.items, loaded.titles)
-        if "paths" in arrays:
-            paths = tuple(map(path_of, arrays["paths"].tolist()))
-            shape = (len(loaded.items), len(paths))
-            ones = csr_of_ones(arrays["path_indices"], arrays["path_indptr"], shape)
-            loaded.catalogue = replace(loaded.catalogue, paths=paths, paths_of_item=ones)
+        loaded.catalogue = _catalogue_of(arrays, description)
         loaded.matrix_columns = description.get("matrix_columns")
         shape = (len(loaded.users), len(loaded.items))
         loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
@@ -482,10 +538,60 @@ def from_run(run: Run) -> Recommender:
     return trained
 
 
+def _catalogue_arrays(catalogue):
+    """What a model's file holds of its items beside ids and titles."""
+    arrays = {}
+    if catalogue.paths_of_item is not None:
+        paths = sparse.csr_array(catalogue.paths_of_item, copy=True)
+        paths.sort_indices()
+        arrays["paths"] = np.array([" > ".join(path) for path in catalogue.paths], str)
+        arrays |= {"path_indices": paths.indices, "path_indptr": paths.indptr}
+    if catalogue.brands is not None:
+        arrays["brands"] = catalogue.brands
+    if catalogue.numbers:
+        arrays["numbers"] = np.column_stack(list(catalogue.numbers.values()))
+    return arrays
+
+
+def _catalogue_of(arrays, description):
+    """The `Catalogue` of such arrays."""
+    items, columns = arrays["items"], description.get("numbers", [])
+    catalogue = Catalogue(items, arrays.get("titles"), brands=arrays.get("brands"))
+    if "paths" in arrays:
+        paths = tuple(map(path_of, arrays["paths"].tolist()))
+        shape = (len(items), len(paths))
+        ones = csr_of_ones(arrays["path_indices"], arrays["path_indptr"], shape)
+        catalogue = replace(catalogue, paths=paths, paths_of_item=ones)
+    numbers = {name: arrays["numbers"][:, column] for column, name in enumerate(columns)}
+    return replace(catalogue, numbers=numbers)
+
+
+def _columns_with(columns, new):
+    """How many columns a matrix of so many has with new ones, by their numbers as text."""
+    for name in new.tolist():
+        if not (name.isdecimal() and name.isascii() and len(name) < 10):
+            raise UserError(
+                f"the model was trained on a matrix, whose items are numbers of columns; found"
+                f" '{name}', expected such a number"
+            )
+    return max([columns, *(int(name) + 1 for name in new.tolist())])
+
+
+def _of_pictures(features, ids):
+    """The features of the pictures of some items, and who has one; None without `features`."""
+    if features is None:
+        return None
+    if not isinstance(features, feature_files.Features):
+        features = feature_files.load(features)
+    rows = features.rows(ids.tolist())
+    return features.features[np.maximum(rows, 0)], rows >= 0
+
+
 def _check(path, arrays, description):
     """A UserError or a ValueError unless a file's arrays are those of one model."""
     figures = (None, {str: metrics.FORM})
     described = {"config": dict, "figures": figures, "matrix_columns?": (None, int)}
+    described["numbers?"] = list
     files.check_form(description, described)
     config = configs.from_dict(description["config"], where=str(path))
     form = checkpoint.parameter_form(config, "M", "parameters/", path=True)
@@ -496,6 +602,8 @@ def _check(path, arrays, description):
         "paths": npz.Array("text", ("P",), optional=True),
         "path_indices": npz.Array("integer", (None,), optional=True),
         "path_indptr": npz.Array("integer", (None,), optional=True),
+        "brands": npz.Array("text", ("M",), optional=True),
+        "numbers": npz.Array("float64", ("M", "c"), -np.inf, np.inf, optional=True, nan=True),
         "indices": npz.Array("integer", (None,)),
         "indptr": npz.Array("integer", (None,)),
     }
@@ -504,6 +612,10 @@ def _check(path, arrays, description):
     if M == 0:
         raise ValueError("it has no items")
     npz.check_rows(arrays["indices"], arrays["indptr"], N, M)
+    names, numbers = description.get("numbers", []), arrays.get("numbers", np.zeros((M, 0)))
+    are_names = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    if not are_names or len(names) != numbers.shape[1]:
+        raise ValueError("its columns of numbers are not those that it names")
     if "paths" in arrays:
         npz.check_rows(arrays["path_indices"], arrays["path_indptr"], M, len(arrays["paths"]))
     columns = description.get("matrix_columns")

@@ -64,6 +64,34 @@ class Catalogue:
             numbers={name: of(values, np.nan) for name, values in self.numbers.items()},
         )
 
+    def joined(self, other: "Catalogue") -> "Catalogue":
+        """The items of both, these first; what only one says is unknown of the other's items.
+
+        >>> table.joined(table.rows(np.array([0]))).ids
+        array(['tea', 'jam', 'tea'], dtype='<U3')
+        """
+        lengths = len(self.ids), len(other.ids)
+
+        def of(first, second, unknown):
+            if first is None and second is None:
+                return None
+            pairs = zip((first, second), lengths)
+            return np.concatenate([np.full(n, unknown) if v is None else v for v, n in pairs])
+
+        place = {path: p for p, path in enumerate(dict.fromkeys([*self.paths, *other.paths]))}
+        paths = sparse.vstack([_wide(self, place), _wide(other, place)]) if place else None
+        names = dict.fromkeys([*self.numbers, *other.numbers])
+        mine, others = (c.pictures or [None] * n for c, n in zip((self, other), lengths))
+        return Catalogue(
+            np.concatenate([self.ids, other.ids]),
+            of(self.titles, other.titles, ""),
+            tuple(place),
+            None if paths is None else sparse.csr_array(paths),
+            of(self.brands, other.brands, ""),
+            [*mine, *others] if self.pictures or other.pictures else None,
+            {name: of(self.numbers.get(name), other.numbers.get(name), np.nan) for name in names},
+        )
+
     def categories(self, level: int) -> list[list[str]]:
         """The names of each item's categories at a level of their paths, 1 the uppermost.
 
@@ -115,6 +143,16 @@ class Catalogue:
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known[:8])}"
             raise UserError(f"category '{category}' is unknown; {hint}")
         return np.asarray(self.paths_of_item @ np.array(is_within, np.float32)) > 0
+
+
+def _wide(catalogue, place):
+    """Which paths its items have, as columns of {path: column}."""
+    if catalogue.paths_of_item is None:
+        return sparse.csr_array((len(catalogue.ids), len(place)), dtype=np.float32)
+    rows, columns = np.arange(len(catalogue.paths)), [place[path] for path in catalogue.paths]
+    ones = np.ones(len(rows), np.float32)
+    shape = (len(rows), len(place))
+    return catalogue.paths_of_item @ sparse.csr_array((ones, (rows, columns)), shape=shape)
 
 
 def path_of(text: str) -> tuple[str, ...]:
