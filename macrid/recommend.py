@@ -19,6 +19,8 @@ def main(argv: list[str] | None = None) -> None:
     flags = _flags(argv)
     backend.keep_freed_memory()
     model = Recommender.load(flags.run, flags.backend)
+    if flags.add_items:
+        model.add_items(flags.add_items, flags.features or None)
     if flags.titles and model.titles is None:
         raise UserError(
             f"{flags.run}: has no titles; train with --items FILE, or leave --titles out"
@@ -93,6 +95,10 @@ def _flags(argv):
             "emphasise concepts, such as 2=3 0=0.5 (macrid.evaluate --concepts says what they hold)"
         ),
     )
+    text = "a table of items: those that the run does not know are placed by those like them"
+    arguments.add_argument("--add-items", metavar="FILE", help=text)
+    text = "features of pictures of macrid.features for --add-items, of known and new items"
+    arguments.add_argument("--features", metavar="FILE", help=text)
     arguments.add_argument(
         "--include-seen", action="store_true", help="also items that the user has"
     )
@@ -107,6 +113,8 @@ def _flags(argv):
     flags = arguments.parse_args(argv)
     if flags.n < 1:
         raise UserError(f"--n is {flags.n}, expected at least 1")
+    if flags.features and not flags.add_items:
+        raise UserError("--features is given without --add-items; leave it out")
     if flags.out:
         files.check_file(flags.out)
     return flags

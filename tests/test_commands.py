@@ -517,6 +517,11 @@ def test_a_run_with_a_table_of_items(command, ratings, tmp_path):
     assert rows[0] == "user,item,rank,score,title"
     assert all(row.split(",")[4] == f"Thing {row.split(',')[1]}" for row in rows[1:])
     assert "title" not in command("recommend --no-titles --n 1", "--run", run).stdout
+    lines = [f"n{i},New {i},{'A > B' if i % 2 else 'A > C'},{i}.5" for i in range(50)]
+    (tmp_path / "new.csv").write_text("\n".join(["item,title,category,price", *lines]))
+    done = command("recommend --n 70 --add-items new.csv", "--run", run, cwd=tmp_path)
+    assert ",New 7\n" in done.stdout and ",Thing 7\n" in done.stdout, done.stderr
+    refused(command("recommend --features x", "--run", run), "without --add-items; leave it out")
     refused(command("evaluate", "--run", run), "items.csv: is not there", "--items FILE")
     done = command("train --quiet --resume --items moved.csv", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

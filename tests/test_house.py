@@ -30,8 +30,7 @@ MAY_USE = {
     "training": GROUND | {"model", "data", "evaluation"},
     "baselines": GROUND | {"model", "data", "evaluation", "training"},
     "run_folder": GROUND | {"model", "data", "training", "evaluation", "pictures"},
-    "recommender": GROUND
-    | {"model", "data", "training", "evaluation", "pictures", "run_folder"},
+    "recommender": GROUND | {"model", "data", "training", "evaluation", "pictures", "run_folder"},
     "interpret": GROUND | {"model", "data", "evaluation", "pictures", "run_folder"},
     "experiments": GROUND
     | {"model", "data", "training", "evaluation", "baselines", "run_folder", "interpret"},

@@ -647,3 +647,91 @@ def test_an_id_of_any_type_that_fit_takes_finds_its_user(rng):
     np.testing.assert_array_equal(
         model.recommend(ids[3], n=3)[0], model.recommend([ids[3], ids[4]], n=3)[0][0]
     )
+
+
+# New items
+
+
+def world(names, other=()):
+    """A table of items whose category is their world, of the `other` the wrong one."""
+    kinds = ["even" if (int(name[1:]) % 2 == 0) != (name in other) else "odd" for name in names]
+    return {"item": list(names), "category": [f"all > {kind}" for kind in kinds]}
+
+
+def lists(model, n=15):
+    """{user: her list} of the even and of the odd users."""
+    found, _ = model.recommend(model.users.tolist(), n=n)
+    return found[[int(name[1:]) % 2 == 0 for name in model.users]], found[
+        [int(name[1:]) % 2 == 1 for name in model.users]
+    ]
+
+
+def shares(model, name):
+    """How often an item is in the lists of even and of odd users."""
+    return [(part == name).any(axis=1).mean() for part in lists(model)]
+
+
+def test_new_items_go_to_those_who_like_what_they_are_like(tmp_path):
+    known = [f"i{i}" for i in range(40)]
+    first = Recommender(**OPTIONS).fit(rows(), items=world(known))
+    first.save(tmp_path / "model.npz")
+    for wrong in (False, True):
+        model = Recommender.load(tmp_path / "model.npz")  # it knows what its items are
+        before, scores = model.recommend(["u2", "u3"], n=5)
+        new = world(["i100", "i101"], other=("i100", "i101") if wrong else ())
+        added = model.add_items(new | {"title": ["A", ""]})
+        assert added is model and model.items.tolist()[-2:] == ["i100", "i101"]
+        assert len(model.concepts) == len(model.items) == model.histories.shape[1]
+        even, odd = shares(model, "i100"), shares(model, "i101")
+        assert (even[0] > even[1]) != wrong and (odd[1] > odd[0]) != wrong, "a control"
+        assert model.item_titles(["i100", "i101", "i3"]).tolist() == ["A", "i101", "i3"]
+        kept, same = model.recommend(["u2", "u3"], n=42)
+        for row in range(2):
+            old = ~np.isin(kept[row], ["i100", "i101"]) & (kept[row] != "")
+            assert kept[row][old][:5].tolist() == before[row].tolist(), "the others stay in order"
+            np.testing.assert_allclose(same[row][old][:5], scores[row], rtol=1e-5)
+    model.save(tmp_path / "larger.npz")
+    again = Recommender.load(tmp_path / "larger.npz")
+    np.testing.assert_array_equal(again.recommend("u2")[0], model.recommend("u2")[0])
+    assert again.catalogue.within("even").sum() == 21
+    assert again.recommend([["i100"]])[0].shape == (1, 10), "a history of a new item"
+    assert model.add_items(new).items.tolist() == again.items.tolist(), "known now"
+
+
+def test_new_items_by_a_table_that_has_the_known_ones_too(trained, tmp_path):
+    trained.save(tmp_path / "model.npz")
+    model = Recommender.load(tmp_path / "model.npz")
+    with pytest.raises(UserError, match="nothing is known of the model's own items that new ones"):
+        model.add_items(world(["i100"]))
+    with pytest.warns(UserWarning, match="1 of 2 new items are left out, such as 'i102', as noth"):
+        table = world([*model.items.tolist(), "i100", "i102"])
+        table["category"][-1] = ""
+        model.add_items(table)
+    assert model.items[-1] == "i100" and model.titles is None
+    even = shares(model, "i100")
+    assert even[0] > even[1]
+
+
+def test_new_items_by_pictures(trained, tmp_path, rng):
+    from macrid.pictures import features
+
+    trained.save(tmp_path / "model.npz")
+    ids = np.array([*trained.items.tolist(), "i100"])
+    looks = rng.standard_normal((2, 20))
+    values = looks[[int(name[1:]) % 2 for name in ids]] + 0.1 * rng.standard_normal((len(ids), 20))
+    made = features.Features(ids, values.astype(np.float32), {})
+    model = Recommender.load(tmp_path / "model.npz").add_items({"item": ["i100"], "x": [""]}, made)
+    even = shares(model, "i100")
+    assert even[0] > even[1]
+
+
+def test_new_items_of_a_matrix_are_columns():
+    X = sparse.csr_array(np.random.default_rng(0).random((40, 12)) < 0.5, dtype=float)
+    model = Recommender(**OPTIONS | {"start": "random"}).fit(X)
+    table = {"item": list(range(12)), "kind": list(range(12))}
+    with pytest.raises(UserError, match="items are numbers of columns; found 'new', expected"):
+        model.add_items({"item": ["new"], "price": [1]})
+    assert model.matrix_columns == 12
+    model.add_items({"item": [*table["item"], 14], "price": [*table["kind"], 3]})
+    assert model.matrix_columns == 15 and model.items[-1] == "14"
+    assert model.recommend(sparse.csr_array(np.eye(15)[[14]]), n=2)[0].shape == (1, 2)

@@ -11,6 +11,7 @@ column_names    which columns hold users, items and ratings
 events          ignored columns that may say which rows are adoptions
 catalogue       `Catalogue`: what is known of items; categories as paths, taken at any level
 items           a table of items (--items): titles, categories, brands, prices, pictures, numbers
+likeness        what is known of items as vectors whose cosine says how alike they are
 in_memory       a table in memory: ids become numbers, ratings too
 ids             which values may be ids, as which text, and what looks like damage to them
 swapped         whether the columns of users and items seem exchanged

@@ -6,6 +6,7 @@ from scipy import sparse
 from macrid.data.catalogue import Catalogue
 
 COMPONENTS = 50  # of pictures: fewer tell less apart, of many the last are noise
+ITEMS_A_COMPONENT = 10  # at least: of n points, n - 1 whitened components make all unlike
 
 
 def vectors(known: Catalogue, pictures: tuple | None = None) -> sparse.csr_array:
@@ -72,10 +73,11 @@ def _of_pictures(values, has_one):
 
     x = values[has_one].astype(float)
     x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    size = min(COMPONENTS, len(x) - 1, x.shape[1])
-    points = np.zeros((len(values), max(1, size)))
-    if size > 0:
-        points[has_one] = PCA(size, whiten=True, random_state=0).fit_transform(x)
+    size = min(COMPONENTS, max(1, len(x) // ITEMS_A_COMPONENT), x.shape[1])
+    points = np.zeros((len(values), size))
+    if len(x) > 1:
+        with np.errstate(invalid="ignore"):  # pictures that are all alike
+            points[has_one] = PCA(size, whiten=True, random_state=0).fit_transform(x)
     return sparse.csr_array(np.nan_to_num(points))
 
 

@@ -10,6 +10,7 @@ objective       equations (5) and (11), line 34: the loss and its gradients
 scoring         at test time: concepts, representations, ranked items
 vectors         scores as inner products, for an index
 semantics       equations (10) and (11): starting from pictures, taught by categories
+placing         items that nobody has adopted yet, placed by those that look like them
 ranking         the k best of many scores
 gradcheck       is a gradient right? central differences
 gradtrace       where is the model's gradient wrong? the first wrong cotangent on the way back

@@ -19,7 +19,7 @@ import numpy as np
 from macrid.backend import to_host
 
 TEMPERATURE = 0.1  # as tau of (6) and (8)
-TILE_PAIRS = 1 << 24  # similarities that are held at once
+TILE_PAIRS = 1 << 22  # similarities that are held at once
 
 
 def placed(parameters: dict, v, v_new, adoptions) -> dict:
@@ -35,9 +35,10 @@ def placed(parameters: dict, v, v_new, adoptions) -> dict:
     is_known = np.diff(v.indptr) > 0
     says = np.sqrt(adoptions) * is_known  # (M,)
     parts: dict[str, list] = {name: [np.zeros((0, p.shape[1]))] for name, p in known.items()}
+    columns = v.T.tocsr()  # (p, M)
     at_a_time = max(1, TILE_PAIRS // len(says))
     for start in range(0, v_new.shape[0], at_a_time):
-        likeness = (v_new[start : start + at_a_time] @ v.T).toarray()  # (tile, M)
+        likeness = (v_new[start : start + at_a_time] @ columns).toarray()  # (tile, M)
         w = says * np.exp((likeness - likeness.max(axis=1, keepdims=True)) / TEMPERATURE)
         w /= w.sum(axis=1, keepdims=True)
         for name, p in known.items():
