@@ -283,7 +283,9 @@ def from_dict(values: dict, where: str = "the configuration") -> Config:
     for name in values:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(names))}"
+            some = ", ".join(sorted(names)[:30])
+            others = f"known are {some} and {len(names) - 30} more (see --help)"
+            hint = f"did you mean {near[0]}?" if near else others
             raise UserError(f"{where}: unknown option '{name}'; {hint}")
     try:
         return Config(**values)
