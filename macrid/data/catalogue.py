@@ -134,7 +134,7 @@ class Catalogue:
         asked = path_of(category)
         n = len(asked)
         is_within = [
-            any(path[at : at + n] == asked for at in range(len(path) - n + 1))
+            n > 0 and any(path[at : at + n] == asked for at in range(len(path) - n + 1))
             for path in self.paths
         ]
         if not any(is_within) or self.paths_of_item is None:

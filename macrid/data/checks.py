@@ -1,5 +1,6 @@
 """What may be wrong with data that can be read: each suspicion with its remedy."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -139,7 +140,7 @@ def otherwise_written(known: Iterable[str], items: np.ndarray, what: str) -> lis
 
 def missing_pictures(paths: Iterable[Path | None]) -> list[str]:
     """A line on the pictures that are not there."""
-    missing = [path for path in paths if path and not path.is_file()]
+    missing = [path for path in paths if path and not os.path.isfile(path)]
     if not missing:
         return []
     return [f"warning: {len(missing):,} pictures are not there, such as {missing[0]}; left out"]

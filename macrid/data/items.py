@@ -147,7 +147,7 @@ def _of_frame(frame, columns, source, folder):
 def _text(value):
     """A value of a frame as a field of text, several of them as 'a|b', '' for a missing one."""
     if isinstance(value, str):
-        return value
+        return value.encode(errors="replace").decode()  # half a character is none
     if isinstance(value, (list, tuple, np.ndarray)):
         return "|".join(map(str, value))
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)

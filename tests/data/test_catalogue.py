@@ -35,6 +35,8 @@ def test_within_finds_names_and_paths_at_any_level():
     assert table.within("Gifts").tolist() == [True, False, False]
     with pytest.raises(UserError, match="category 'Home > Mugs' is unknown; did you mean|known"):
         table.within("Home > Mugs")
+    with pytest.raises(UserError, match="category ' > ' is unknown; known are"):
+        table.within(" > ")
     with pytest.raises(UserError, match="category 'x' is unknown; known are none"):
         items.read({"item": ["a"], "title": ["A"]}).within("x")
 

@@ -123,6 +123,19 @@ def test_pictures_that_are_addresses_are_not_fetched(tmp_path):
     assert table.pictures is None and "addresses, which are not fetched" in table.columns_used
 
 
+def test_odd_fields_are_only_text(tmp_path):
+    long, half = "p" * 3000, "x\ud800"
+    table = {"item": ["a", "b", "c"], "title": [half, long, "\x1b[2J"], "image": [long, "a\0", ""]}
+    made = interactions_of(write(tmp_path, HISTORIES), Config(min_user_items=1), table)
+    assert made.titles.tolist()[:2] == ["x?", "p" * 1000]
+    assert "2 pictures are not there" in str(checks.describe(made))
+    model = Recommender(K=2, d=4, max_epochs=1, min_user_items=1)
+    model.fit([(u, i) for u in range(30) for i in "abcdef"], items=table).save(
+        tmp_path / "model.npz"
+    )
+    assert Recommender.load(tmp_path / "model.npz").titles[0] == "x?"
+
+
 def test_interactions_with_a_table(tmp_path):
     (tmp_path / "a.png").touch()
     made = fitted(tmp_path)
