@@ -89,8 +89,11 @@ def load(
         raise UserError(f"{path}: is not a whole {what} ({reason}); {remedy}") from None
 
 
-def check_arrays(arrays: Mapping[str, np.ndarray], form: Form) -> None:
-    """Raise a ValueError unless the arrays are those of `form`: all of them and no others."""
+def check_arrays(arrays: Mapping[str, np.ndarray], form: Form) -> dict[str, int]:
+    """Raise a ValueError unless the arrays are those of `form`: all of them and no others.
+
+    Returns the lengths of the axes that have a name in it.
+    """
     lengths: dict[str, int] = {}
     for name in arrays:
         if name not in form:
@@ -100,6 +103,7 @@ def check_arrays(arrays: Mapping[str, np.ndarray], form: Form) -> None:
             _check_array(name, arrays[name], expected, lengths)
         elif not expected.optional:
             raise ValueError(f"it lacks '{name}'")
+    return lengths
 
 
 def _check_array(name, array, expected, lengths):

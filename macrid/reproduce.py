@@ -39,7 +39,7 @@ def main(argv=None):
     full, interactions, missing = systems.full_model(given)
     backends.load(full.backend, full.precision)  # a device that is missing is said now
     request = asked_for(flags)
-    units, left_out = planning.plan(request, full, missing, len(interactions.items))
+    units, left_out = planning.plan(request, full, missing, min(interactions.X.shape))
     rows = list(dict.fromkeys(unit.system.name for unit in units))
     reference = planning.reference_row(flags.reference, rows)
     lines = [f"          {line}" for line in checks.describe(interactions)]

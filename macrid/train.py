@@ -197,7 +197,7 @@ def _evaluated(run, xp):
         chosen = "lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
         lines.append(f"path      {chosen}")
     lines += ["", *terminal.metric_table(results), ""]
-    if len(split.items) <= EASE.most_items:
+    if min(split.train.shape) <= EASE.most:
         baselines = {
             name: evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
             for name, baseline in (("EASE", EASE), ("popularity", Popularity))

@@ -354,7 +354,7 @@ def planned(*words):
     flags = reproduce.parser().parse_args(list(map(str, words)))
     full, interactions, missing = systems.full_model(reproduce.given_options(flags))
     units, left_out = planning.plan(
-        reproduce.asked_for(flags), full, missing, len(interactions.items)
+        reproduce.asked_for(flags), full, missing, min(interactions.X.shape)
     )
     return {unit.system.name: unit.config for unit in units}, left_out, full
 

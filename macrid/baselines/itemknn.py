@@ -26,7 +26,7 @@ class ItemKNN:
     taken in the order of their columns.
     """
 
-    form: ClassVar = saved.matrix("S")
+    form: ClassVar = saved.matrix("S", "M", "M")
 
     S: sparse.csr_array  # (M, M); with CuPy its csr_matrix
 

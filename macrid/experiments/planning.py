@@ -93,12 +93,12 @@ class Unit:
 
 
 def plan(
-    request: Request, full: Config, missing: dict[str, str], items: int
+    request: Request, full: Config, missing: dict[str, str], side: int
 ) -> tuple[list[Unit], dict[str, str]]:
     """The units of a table, row by row, and {row: why it is left out}.
 
-    `missing` says which needs the data do not meet, see `systems.full_model`; `items` is the number
-    of items. A row that was named and cannot be run is a UserError.
+    `missing` says which needs the data do not meet, see `systems.full_model`; `side` is the number
+    of users or that of items, the smaller. A row that was named and cannot be run is a UserError.
     """
     _check_names(request)
     units: list[Unit] = []
@@ -113,9 +113,9 @@ def plan(
 
         # why it cannot be run, or need not be
         reasons = [missing[need] for need in system.needs if need in missing]
-        if system.name == "EASE" and items > EASE.most_items and not named:
+        if system.name == "EASE" and side > EASE.most and not named:
             reasons.append(
-                f"it inverts a matrix of {items:,} by {items:,}; name it in --systems to have it"
+                f"it inverts a matrix of {side:,} by {side:,}; name it in --systems to have it"
                 " nevertheless"
             )
         if not reasons and system.score is systems.score_model:

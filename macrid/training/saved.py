@@ -4,7 +4,7 @@
 arrays.
 """
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import partial
 
 from scipy import sparse
@@ -17,27 +17,38 @@ PARTS = ("data", "indices", "indptr")  # of a CSR matrix
 LARGEST = 1e15  # of any number in it: sums of products of some do not overflow
 
 
-def array(*shape, low=-LARGEST):
+@dataclass(frozen=True)
+class Matrix:
+    """The names of a CSR matrix's axes."""
+
+    rows: str
+    columns: str
+
+
+def array(*shape, low=-LARGEST, high=LARGEST):
     """What an array has to be, its lengths by number or by name."""
-    return npz.Array("float", shape, low, LARGEST)
+    return npz.Array("float", shape, low, high)
 
 
-def matrix(name):
-    """What the parts of a CSR matrix have to be."""
-    form = {part: npz.Array("integer", (None,)) for part in PARTS}
-    return {f"{name}/{part}": expected for part, expected in (form | {"data": array(None)}).items()}
+def matrix(name, rows, columns):
+    """What a CSR matrix and its parts have to be, its lengths by name."""
+    form = {part: npz.Array("integer", (None,)) for part in PARTS} | {"data": array(None)}
+    parts = {f"{name}/{part}": expected for part, expected in form.items()}
+    return {name: Matrix(rows, columns), **parts}
 
 
 def save(baseline, path) -> None:
     """Write the fields of a baseline, all or nothing.
 
-    They are arrays, dicts of arrays, CSR matrices, and what JSON can hold.
+    They are arrays, dicts of arrays, CSR matrices, what JSON can hold, and None, which is left out.
     """
     arrays: dict = {}
     shapes: dict = {}
     values: dict = {}
     for field in fields(baseline):
         name, value = field.name, getattr(baseline, field.name)
+        if value is None:
+            continue
         if hasattr(value, "indptr"):
             arrays |= {f"{name}/{part}": getattr(value, part) for part in PARTS}
             shapes[name] = list(value.shape)
@@ -58,7 +69,9 @@ def load(cls, path):
     """
     check = partial(_check, cls, path)
     arrays, description = npz.load(path, f"saved {cls.__name__}", "fit and save it again", check)
-    return cls(**{field.name: _field(field.name, arrays, description) for field in fields(cls)})
+    present = {name.partition("/")[0] for name in arrays} | set(description["values"])
+    names = [field.name for field in fields(cls) if field.name in present]
+    return cls(**{name: _field(name, arrays, description) for name in names})
 
 
 def _check(cls, path, arrays, description):
@@ -71,13 +84,20 @@ def _check(cls, path, arrays, description):
             " saved it"
         )
     form = cls.form(arrays) if callable(cls.form) else cls.form
-    values = {name: part for name, part in form.items() if not isinstance(part, npz.Array)}
-    files.check_form(description, {"shapes": {str: list}, "values": values})
-    npz.check_arrays(arrays, {name: part for name, part in form.items() if name not in values})
-    for name, shape in description["shapes"].items():
+    of_arrays = {name: part for name, part in form.items() if isinstance(part, npz.Array)}
+    matrices = {name: part for name, part in form.items() if isinstance(part, Matrix)}
+    values = {name: form[name] for name in form if name not in {**of_arrays, **matrices}}
+    shapes = dict.fromkeys(matrices, list)
+    files.check_form(description, {"shapes": {str: list, **shapes}, "values": values})
+    lengths = npz.check_arrays(arrays, of_arrays)
+    for name, axes in matrices.items():
         data, indices, indptr = (arrays[f"{name}/{part}"] for part in PARTS)
-        if not (len(shape) == 2 and type(shape[0]) is int and shape[0] == shape[1]):
-            raise ValueError(f"'{name}' is no square matrix")
+        shape = description["shapes"][name]
+        if not (len(shape) == 2 and all(type(length) is int for length in shape)):
+            raise ValueError(f"'{name}' is no matrix")
+        for axis, length in zip((axes.rows, axes.columns), shape):
+            if lengths.setdefault(axis, length) != length:
+                raise ValueError(f"'{name}' has {length} {axis}, expected {lengths[axis]}")
         npz.check_rows(indices, indptr, *shape)
         if len(data) != len(indices):
             raise ValueError(f"'{name}' has {len(data)} values at {len(indices)} places")

@@ -15,11 +15,13 @@ from macrid.baselines import (
     MultiVAE,
     Popularity,
     Ridge,
+    ease,
     itemknn,
 )
 from macrid.data.splits import split
 from macrid.errors import UserError
 from macrid.evaluation import metrics
+from macrid.training import ridge
 
 SMALL = {"latent": 3, "max_epochs": 2, "batch_size": 16}
 OPTIONS = {
@@ -57,6 +59,52 @@ def test_ease_is_a_ridge_regression_of_each_item_on_the_others(X):
         np.testing.assert_allclose(model.W[others, j], w, rtol=1e-9)
     assert not np.diag(model.W).any()
     np.testing.assert_allclose(model.scores(X), dense @ model.W, rtol=1e-12)
+
+
+def direct_ease(X, regularisation):
+    """W as it stands, from the inverse of the (M, M) matrix."""
+    P = np.linalg.inv((X.T @ X).toarray() + regularisation * np.eye(X.shape[1]))
+    return np.where(np.eye(len(P)), 0, P / -np.diag(P))
+
+
+@pytest.mark.parametrize("N, M", [(6, 11), (11, 6), (7, 7)])
+def test_ease_of_few_users_is_that_of_the_items_matrix(N, M, rng, monkeypatch, tmp_path):
+    """With fewer users than items no (M, M) array is made; the scores are the same, also of others,
+    also where the users are taken some at a time.
+    """
+    monkeypatch.setattr(ease, "USERS_AT_A_TIME", 4)
+    X = users([np.flatnonzero(row) for row in rng.random((N, M)) < 0.4], M)
+    others = users([np.flatnonzero(row) for row in rng.random((5, M)) < 0.5], M)
+    model = EASE.fit(X, regularisation=2.0)
+    assert (model.W is None) == (N < M) and (model.A is None) == (N >= M)
+    for rows in (X, others):
+        np.testing.assert_allclose(model.scores(rows), rows @ direct_ease(X, 2.0), atol=1e-12)
+
+
+def test_the_lambda_of_ease_is_the_one_that_ranks_best(two_worlds):
+    """All are tried by one decomposition, of users or items, and each gives the same ranking as a
+    fit.
+    """
+    X, validation = two_worlds.train, two_worlds.validation
+    for users_first in (X, X[:20]):
+        figure = lambda value: metrics.summary(
+            metrics.evaluate(lambda rows: rows @ direct_ease(users_first, value), validation)  # noqa: B023
+        )["ndcg@100"]["mean"]
+        found = {value: figure(value) for value in ridge.REGULARISATIONS}
+        chosen = EASE.fit(users_first, validation, regularisation=None)
+        best = max(found, key=found.get)
+        np.testing.assert_allclose(
+            chosen.scores(X[:9]), X[:9] @ direct_ease(users_first, best), atol=1e-10
+        )
+    with pytest.raises(UserError, match="EASE needs a regularisation"):
+        EASE.fit(X, regularisation=None)
+
+
+def test_an_ease_that_was_saved_as_it_used_to_be_loads(X, tmp_path):
+    W = EASE.fit(X).W
+    form = {"baseline": "EASE", "shapes": {}, "values": {}}
+    npz.save(tmp_path / "old.npz", {"W": W}, form)
+    np.testing.assert_array_equal(EASE.load(tmp_path / "old.npz").scores(X), EASE(W).scores(X))
 
 
 def test_ease_finds_that_two_items_go_together(rng):
@@ -113,7 +161,9 @@ def test_the_figures_of_the_authors_split(movielens, baseline, validation, test)
 
 
 @EVERY
-def test_saved_and_loaded_it_scores_the_same_to_the_bit(baseline, X, tmp_path):
+@pytest.mark.parametrize("N", (40, 7), ids=("many users", "few"))
+def test_saved_and_loaded_it_scores_the_same_to_the_bit(baseline, N, X, tmp_path):
+    X = X[:N]
     fitted = baseline.fit(X, **OPTIONS[baseline])
     fitted.save(tmp_path / "b.npz")
     loaded = baseline.load(tmp_path / "b.npz")

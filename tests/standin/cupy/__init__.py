@@ -232,7 +232,11 @@ def _inverse(a):
     return _wrap(numpy.linalg.inv(_unwrap(a)))
 
 
-linalg = types.SimpleNamespace(inv=_inverse)
+def _eigh(a):
+    return tuple(_wrap(part) for part in numpy.linalg.eigh(_unwrap(a)))
+
+
+linalg = types.SimpleNamespace(inv=_inverse, eigh=_eigh)
 
 
 class _Generator:
