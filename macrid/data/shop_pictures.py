@@ -3,6 +3,7 @@
 import colorsys
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,23 +47,23 @@ def draw(category: str, attributes: np.ndarray) -> "Image.Image":
     picture = Image.new("RGB", (side, side), GROUND)
     shadow = (left + 0.12 * scale, top + 0.93 * scale, left + 0.88 * scale, top + 1.0 * scale)
     ImageDraw.Draw(picture).ellipse(shadow, fill=(226, 222, 214))
-    picture.paste(dark, mask=layers["back"])
+    _paint(picture, dark, layers["back"])
 
     # the body, its stripes, and light that falls from the left
     body = layers["body"]
-    picture.paste(colour, mask=body)
+    place = body.getbbox()
+    body = body.crop(place)
+    picture.paste(colour, place, body)
     stripes = Image.new("L", (side, side), 0)
     pen = ImageDraw.Draw(stripes)
     for stripe in range(STRIPES):
         x = left + scale * (stripe + 0.25) / STRIPES
         pen.rectangle((x, 0, x + 0.5 * scale / STRIPES, side), fill=int(255 * 0.85 * pattern))
     stripe_colour = _rgb(hue, 0.93 if lightness < 0.5 else 0.2)
-    picture.paste(stripe_colour, mask=ImageChops.multiply(stripes, body))
-    shade = Image.linear_gradient("L").rotate(90).resize((side, side))
-    shade = shade.point(lambda value: value // 5)
-    picture.paste((20, 16, 30), mask=ImageChops.multiply(shade, body))
+    picture.paste(stripe_colour, place, ImageChops.multiply(stripes.crop(place), body))
+    picture.paste((20, 16, 30), place, ImageChops.multiply(_shade(side).crop(place), body))
 
-    picture.paste(dark, mask=layers["front"])
+    _paint(picture, dark, layers["front"])
     return picture.reduce(SUPERSAMPLE)
 
 
@@ -87,6 +88,22 @@ def write_all(
         for category, row, path in zip(categories, attributes, paths):
             draw(category, row).save(part / path.name, compress_level=1)
     return paths
+
+
+def _paint(picture, colour, mask):
+    """Paint where the mask is, and go through no more of the picture than that."""
+    place = mask.getbbox()
+    if place:
+        picture.paste(colour, place, mask.crop(place))
+
+
+@cache
+def _shade(side):
+    """Light that falls from the left, (side, side)."""
+    from PIL import Image
+
+    shade = Image.linear_gradient("L").rotate(90).resize((side, side))
+    return shade.point(lambda value: value // 5)
 
 
 def _rgb(hue, lightness, saturation=0.62):
