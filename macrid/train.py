@@ -96,9 +96,12 @@ def train(
         seen = run_folder.hashes(interactions, split, targets, settings)
         state = checkpoint.load(path, settings, split, seen)
     else:
-        with terminal.bar(quiet, desc="features of pictures", unit="", delay=1) as bar:
+        with (
+            terminal.bar(quiet, desc="features of pictures", unit="", delay=1) as bar,
+            terminal.log_lines(quiet),
+        ):
             features, lines = run_folder.item_features(
-                interactions, split.items, settings, bar.update
+                interactions, split.items, settings, log.counted("pictures looked at", bar.update)
             )
         say(*lines)
         state = fit.start(split, settings, features, targets)

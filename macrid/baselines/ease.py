@@ -1,7 +1,7 @@
 r"""EASE, "Embarrassingly Shallow Autoencoders for Sparse Data" (Steck, 2019)."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -35,10 +35,10 @@ class EASE:
 
     most: ClassVar[int] = 10_000
 
-    W: np.ndarray | None = None  # (M, M), or where there are fewer users
-    A: np.ndarray | None = None  # (N, N)
-    q: np.ndarray | None = None  # (M,)
-    X: sparse.csr_array | None = field(default=None, metadata={"host": True})  # (N, M)
+    W: Any = None  # (M, M), or where there are fewer users these:
+    A: Any = None  # (N, N)
+    q: Any = None  # (M,)
+    X: Any = field(default=None, metadata={"host": True})  # (N, M) SciPy CSR
 
     @classmethod
     def fit(

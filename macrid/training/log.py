@@ -1,8 +1,26 @@
 """What training says of itself as it goes on, by Python's `logging`: a line an epoch."""
 
 import logging
+import time
+from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
+EVERY = 3.0  # seconds between lines on what takes a while
+
+
+def counted(what: str, update: Callable[[int], object]) -> Callable[[int], None]:
+    """`update(n)`, which also logs how many `what` are done by now, every few seconds."""
+    done, told = 0, time.monotonic()
+
+    def count(n):
+        nonlocal done, told
+        update(n)
+        done += n
+        if time.monotonic() - told >= EVERY:
+            told = time.monotonic()
+            logger.info(f"{done:,} {what}")
+
+    return count
 
 
 def epoch(state, config) -> None:

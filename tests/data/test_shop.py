@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from macrid.data import shop, shop_pictures
 from macrid.errors import UserError
@@ -120,6 +121,20 @@ def draw_a_shop(folder):
     return [
         str(path) for path in shop.make(users=5, items=60, fewest=2, most=5, pictures=True).pictures
     ]
+
+
+def test_painting_within_the_masks_is_painting_the_whole(monkeypatch):
+    """Also of the least and the largest product."""
+    rng = np.random.default_rng(0)
+    looks = [*rng.random((3, 5)), np.zeros(5), np.ones(5)]
+    draw = lambda: [  # noqa: E731
+        shop_pictures.draw(category, row).tobytes()
+        for category in shop_pictures.SHAPES
+        for row in looks
+    ]
+    within = draw()
+    monkeypatch.setattr(Image.Image, "getbbox", lambda self: (0, 0, *self.size))
+    assert draw() == within
 
 
 def test_pictures_are_written_once_and_whole(tmp_path, monkeypatch):
