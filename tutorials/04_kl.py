@@ -19,17 +19,17 @@
 # minutes.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
-from lesson import COLOURS, INK, figure_style, show
+import shopper
+from lesson import figure_style, progress, show, the_shop
+from plots import kl as plots
 
 from macrid import model
-from macrid.config import Config
-from macrid.data import shop, splits
-from macrid.model import decoder, encoder
-from macrid.model.gradcheck import check
+from macrid.model import decoder, encoder, plain
+from macrid.model.gradcheck import check_op
+from macrid.model.objective import mlp
 from macrid.model.ops import normalise
-from macrid.training import fit
+from macrid.training import adam, fit
 from macrid.training.batch import Noise
 
 figure_style()
@@ -61,39 +61,92 @@ rng = np.random.default_rng(1)
 # $\mathcal N(\mathbf 0,\sigma_0\cdot\mathbf I)$ there; the text has $\sigma_0^2\mathbf I$, and so
 # has the code: $\sigma_0$ is a standard deviation.)
 
-# %%
-show(encoder.kl_divergence)
 
 # %%
-mu, b, sigma0 = 0.3 * rng.standard_normal((1, 2, 3)), rng.standard_normal((1, 2, 3)), 0.4
-sigma = sigma0 * np.exp(-b / 2)
-closed, pullback = encoder.kl_divergence(mu, b, sigma0)
-formula = np.log(sigma0 / sigma) - 0.5 + (sigma**2 + mu**2) / (2 * sigma0**2)
-np.testing.assert_allclose(closed, formula.sum(), rtol=1e-12)
-
-
 def ln_normal(z, mean, deviation):
     return -0.5 * ((z - mean) / deviation) ** 2 - np.log(deviation) - 0.5 * np.log(2 * np.pi)
 
 
+mu, b, sigma0 = 0.3 * rng.standard_normal((1, 2, 3)), rng.standard_normal((1, 2, 3)), 0.4
+sigma = sigma0 * np.exp(-b / 2)
+formula = np.log(sigma0 / sigma) - 0.5 + (sigma**2 + mu**2) / (2 * sigma0**2)
+np.testing.assert_allclose(formula, (np.exp(-b) + b - 1 + mu**2 / sigma0**2) / 2)
+
 # by sampling: the average of ln q - ln p over samples of q
 samples = 200_000
-many_mu, many_b = np.repeat(mu, samples, 0), np.repeat(b, samples, 0)
-z, _ = encoder.sample(many_mu, many_b, rng.standard_normal((samples, 2, 3)), sigma0)
+z = mu + sigma * rng.standard_normal((samples, 2, 3))
 each = (ln_normal(z, mu, sigma) - ln_normal(z, 0.0, sigma0)).sum(axis=(1, 2))
 error = each.std() / samples**0.5
-print(f"closed form {closed:.4f}, sampled {each.mean():.4f} +- {error:.4f}")
-assert abs(each.mean() - closed) < 4 * error
+print(f"closed form {formula.sum():.4f}, sampled {each.mean():.4f} +- {error:.4f}")
+assert abs(each.mean() - formula.sum()) < 4 * error
 
-# the gradient in the docstring, against central differences
-value_of = lambda mu, b: encoder.kl_divergence(mu, b, sigma0)[0]
-errors = check(value_of, {"mu": mu, "b": b}, dict(zip(("mu", "b"), pullback(1.0))))
-assert max(errors.values()) < 1e-6
+# %% [markdown]
+# **Your turn.** Write it as an *op*, as `macrid` does: a function that returns its value and its
+# *pullback*. The pullback takes $\bar v=\partial L/\partial v$, the derivative of some number $L$
+# (the loss) with respect to the value $v$, and returns the derivatives of $L$ with respect to the
+# arguments: by the chain rule $\bar v\,\partial v/\partial\mu_j$ and
+# $\bar v\,\partial v/\partial b_j$. (Notebook 8 is about nothing else.) `check_op` compares them
+# with central differences, $(v(\mu_j+h)-v(\mu_j-h))/2h$, and then makes sure that it would have
+# noticed an error of a thousandth.
+
+
+# %%
+# your turn
+def my_kl(mu, b, sigma0):
+    """The KL divergence summed over concepts and dimensions, averaged over users (B, K, d)."""
+
+    def pullback(dvalue):
+        raise NotImplementedError("return two arrays: for mu and for b")
+
+    raise NotImplementedError("return the value, a number, and the pullback")
+
+
+# %%
+# solution
+def my_kl(mu, b, sigma0):
+    """The KL divergence summed over concepts and dimensions, averaged over users (B, K, d)."""
+    B = len(mu)
+    value = 0.5 * (np.exp(-b) + b - 1 + mu**2 / sigma0**2).sum() / B
+
+    def pullback(dvalue):
+        return dvalue * mu / sigma0**2 / B, dvalue * (1 - np.exp(-b)) / 2 / B
+
+    return value, pullback
+
+
+# %%
+assert abs(my_kl(mu, b, sigma0)[0] - formula.sum()) < 1e-9, "the value"
+two_users = {"mu": rng.standard_normal((2, 2, 3)), "b": rng.standard_normal((2, 2, 3))}
+errors = check_op(my_kl, {**two_users, "sigma0": sigma0}, rng, ["mu", "b"])
+print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error")
+
+# %% [markdown]
+# On the page that holds the whole model, `macrid/model/plain.py`, it is the line with "line 26" at
+# its end, and its derivatives are the terms with `dkl`. The package has the same as an op by itself:
+
+# %%
+show(plain.encoder, encoder.kl_divergence)
+
+# %% [markdown]
+# **The shopper.** Here are the two normal distributions that the encoder names for our shopper of
+# eight products (notebook 1 introduces her, notebook 6 says where these numbers come from), and what
+# each of their numbers costs:
+
+# %%
+her = shopper.follow()
+cost = (np.exp(-her.b) + her.b - 1 + her.mu**2 / plain.SIGMA0**2) / 2  # (K, d)
+shopper.write(mu=her.mu, b=her.b, sigma=her.sigma, cost=cost)
+print(f"KL {cost.sum():.2f}, of which {(her.mu**2).sum() / 2 / plain.SIGMA0**2:.2f} for the means")
+np.testing.assert_allclose(cost.sum(), her.kl)
+one_user = encoder.kl_divergence(her.mu[None], her.b[None], plain.SIGMA0)[0]
+np.testing.assert_allclose(one_user, her.kl)
 
 # %% [markdown]
 # The part with $b$, $\frac12(e^{-b}+b-1)$, is zero at $b=0$, where $\sigma=\sigma_0$, and nowhere
 # else (its derivative $\frac12(1-e^{-b})$ has the sign of $b$). To know *less* than the prior
-# ($b<0$) costs exponentially, to know *more* only linearly: half a nat for each unit of $b$.
+# ($b<0$) costs exponentially, to know *more* only linearly: in the end half a nat per unit of $b$.
+# Nearly all of the shopper's cost is for the means, and it is the same $1/(2\sigma_0^2)=3.125$ in
+# both concepts. That is no accident.
 #
 # ## Why the part with $\mu$ is a constant
 #
@@ -104,7 +157,7 @@ assert max(errors.values()) < 1e-6
 # $$D_{\rm KL}^{(k)}=\tfrac12\sum_{j=1}^d\big[e^{-b_j}+b_j-1\big]+
 # \underbrace{\frac1{2\sigma_0^2}}_{\text{constant}} .$$
 #
-# **The KL term cannot move the mean.** Its gradient with respect to $\boldsymbol\mu$ is
+# **The KL term does not push the mean.** Its gradient with respect to $\boldsymbol\mu$ is
 # $\boldsymbol\mu/\sigma_0^2$: it pushes the mean towards zero, straight along itself. But a push
 # along itself is exactly what a vector of fixed length does not feel: the derivative of
 # $\mathbf a/\|\mathbf a\|$ is $(\mathbf I-\boldsymbol\mu\boldsymbol\mu^\top)/\|\mathbf a\|$, and
@@ -123,8 +176,58 @@ assert np.abs(dab[..., 5:]).max() > 0.01  # while b is moved
 
 # %% [markdown]
 # In an ordinary VAE a large $\beta$ drives $\boldsymbol\mu$ to 0, and the code dies ("posterior
-# collapse"). Here it cannot. All that a weight on this term can do is to pull $\boldsymbol\sigma$
-# towards $\sigma_0$.
+# collapse"). Here it cannot.
+#
+# **But the mean is not safe from it.** $\mathbf a$ gets no push, yet $\mathbf a$ and $\mathbf b$
+# come out of the same network, from the same $\mathbf t_i$. To please the KL term, $\mathbf b$ must
+# become 0; whoever changes $\mathbf t_i$ or a hidden layer to that end changes $\mathbf a$ as well.
+# We take a trained model and let Adam loose on the KL term *alone*: once on all that the encoder
+# has, once on its last layer only, in which $\mathbf a$ and $\mathbf b$ have weights of their own.
+#
+# **Predict:** by how many degrees will the means turn in each case?
+
+# %%
+made, split_of, config = the_shop()
+X = split_of.train[:400]
+trained = fit.fit(split_of, config).best
+trained = {name: p.astype(float) for name, p in trained.items()}
+concepts = model.concepts(trained, config)
+
+
+def kl_alone(p):
+    """The means (B, K, d), and the gradients of the KL term with respect to T and f_nn."""
+    A, pull_A = encoder.aggregate(X.astype(float), concepts, p["T"])
+    ab, pull_f = encoder.f_nn(A.reshape(-1, config.d), mlp(p), None)
+    (mu, b), pull_posterior = encoder.posterior(ab.reshape(*A.shape[:2], -1))
+    _, pull_kl = encoder.kl_divergence(mu, b, config.sigma0)
+    dab = pull_posterior(*pull_kl(1.0))
+    dA, gradients = pull_f(dab.reshape(-1, 2 * config.d))
+    return mu, gradients | {"T": pull_A(dA.reshape(A.shape))[1]}
+
+
+# %%
+def turned_by_kl(names, steps=60):
+    """Adam on the KL term alone: the mean angle to the means of the start, after every step."""
+    p = {name: value.copy() for name, value in trained.items()}
+    free = {name: p[name] for name in names}
+    moments, angles, (start, _) = adam.start(free), [], kl_alone(p)
+    for step in range(1, steps + 1):
+        mu, gradients = kl_alone(p)
+        angles.append(np.degrees(np.arccos(np.clip((mu * start).sum(-1), -1, 1))).mean())
+        adam.update(free, gradients, moments, step, config)
+    return angles
+
+
+everything = turned_by_kl(["T", "W0", "b0", "W1", "b1"])
+last_layer = turned_by_kl(["W1", "b1"])
+plots.turning([everything, last_layer], ["all of the encoder", "its last layer only"])
+print(f"all of the encoder {everything[-1]:.0f} degrees, last layer {last_layer[-1]:.4f} degrees")
+assert everything[-1] > 5 > 0.1 > last_layer[-1]
+
+# %% [markdown]
+# So: the KL term has *no preference* about the means (its value does not depend on them), and it
+# moves them all the same, as a by-product, wherever they share parameters with $\boldsymbol\sigma$.
+# In training the other term pulls them back.
 #
 # ## So $\sigma_0$ sets the noise
 #
@@ -152,32 +255,21 @@ def cosine_to_mean(deviation, d, samples=4000):
     return (z * mean).sum(-1) / np.linalg.norm(z, axis=-1)
 
 
+# %% [markdown]
+# **Predict:** with $\sigma\sqrt d=1$, what is the angle between a sample and its mean?
+
+# %%
 loads = np.linspace(0.02, 3.2, 22)
-figure, axis = plt.subplots(figsize=(6.5, 3.5))
-for place, d in enumerate((2, 10, 200)):
-    cosines = np.array([cosine_to_mean(load / d**0.5, d) for load in loads])[:, :, 0]
-    axis.plot(
-        loads,
-        cosines.mean(axis=1),
-        ("s", "o", "^")[place],
-        ms=4,
-        color=COLOURS[place],
-        label=f"sampled, $d$ = {d}",
-    )
-    low, high = np.quantile(cosines, [0.1, 0.9], axis=1)
-    axis.fill_between(loads, low, high, color=COLOURS[place], alpha=0.12, lw=0)
-    if d == 200:
-        np.testing.assert_allclose(cosines.mean(axis=1), 1 / np.sqrt(1 + loads**2), rtol=0.02)
-axis.plot(loads, 1 / np.sqrt(1 + loads**2), color=INK, label="$1/\\sqrt{1+d\\sigma^2}$")
-axis.set(
-    xlabel="$\\sigma\\sqrt{d}$",
-    ylabel="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$ (mean; band: 80%)",
-    ylim=(-1, 1.02),
-)
-axis.legend(fontsize=8, loc="lower left")
-plt.show()
+cosines = {
+    d: np.array([cosine_to_mean(load / d**0.5, d)[:, 0] for load in loads]) for d in (2, 10, 200)
+}
+formula = 1 / np.sqrt(1 + loads**2)
+np.testing.assert_allclose(cosines[200].mean(axis=1), formula, rtol=0.02)
+plots.closeness(loads, cosines)
 
 # %% [markdown]
+# (45 degrees: the cosine is $1/\sqrt2$.)
+#
 # ## Equation (4): two things in one term
 #
 # What does the KL term do for *all* users together? Let $p_{\rm data}(\mathbf x)$ be the
@@ -254,56 +346,114 @@ def count(mu, sigma, sigma0):
     }
 
 
+def around(*degrees):
+    """Means of length one at these angles: (n, 2)."""
+    angle = np.deg2rad(degrees)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+# %%
 sigma0 = 0.6
-corner = 2 * np.pi * np.arange(6) / 6
-mu = np.stack([np.cos(corner), np.sin(corner)], axis=1)  # six users, evenly around the circle
-figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.9), sharey=True)
-for axis, ratio in zip(axes, (0.3, 0.6, 1.0)):
-    sigma = np.full_like(mu, ratio * sigma0)
-    parts = count(mu, sigma, sigma0)
-    closed, _ = encoder.kl_divergence(mu[:, None], -2 * np.log(sigma / sigma0)[:, None], sigma0)
+hexagon = around(*range(0, 360, 60))  # six users, evenly around the circle
+panels = []
+for ratio in (0.3, 0.6, 1.0):
+    sigma = np.full_like(hexagon, ratio * sigma0)
+    parts = count(hexagon, sigma, sigma0)
+    closed, _ = encoder.kl_divergence(
+        hexagon[:, None], -2 * np.log(sigma / sigma0)[:, None], sigma0
+    )
     np.testing.assert_allclose(parts["mean KL"], closed, rtol=1e-5)
-    # equation (4)
+    # equation (4), and its second half
     np.testing.assert_allclose(parts["mean KL"], parts["I"] + parts["KL(q(z)||p)"], rtol=1e-9)
-    # and its second half
     np.testing.assert_allclose(parts["KL(q(z)||p)"], parts["TC"] + parts["each"], rtol=1e-6)
     assert min(parts.values()) > 0 and parts["I"] < np.log(6)
-    density = np.exp(ln_normal(plane, mu, sigma).sum(axis=-1)).mean(axis=1).reshape(len(side), -1)
-    axis.contourf(side, side, density.T, levels=8, cmap="Blues")
-    axis.add_patch(plt.Circle((0, 0), sigma0, fill=False, color=COLOURS[1], ls="--", lw=1.5))
-    axis.plot(*mu.T, "o", color=COLOURS[5], ms=4)
-    axis.set(aspect="equal", xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), xlabel="$z_1$")
-    total = f"$\\sigma$ = {ratio} $\\sigma_0$: KL {closed:.2f}"
     terms = f"$I_q$ {parts['I']:.2f} + TC {parts['TC']:.2f} + each {parts['each']:.2f}"
-    axis.set_title(f"{total}\n= {terms}", fontsize=10)
-axes[0].set_ylabel("$z_2$")
-plt.show()
+    title = f"$\\sigma$ = {ratio} $\\sigma_0$: KL {closed:.2f}\n= {terms}"
+    density = np.exp(ln_normal(plane, hexagon, sigma).sum(axis=-1)).mean(axis=1)
+    panels.append((title, hexagon, density.reshape(len(side), -1)))
 
 # %% [markdown]
-# Blue, the darker the denser: everybody's tastes, $q(\mathbf z\mid\mathbf C)$. Dots: the six means.
-# Dashed: one standard deviation of the prior. From left to right the noise grows until the users
-# run into each other: a sample tells less about whose it is ($I_q$ falls; its limit is
-# $\ln 6=1.79$, "exactly who"), and the dimensions become less dependent (TC falls). "Each" falls
+# **Predict** before you look: from left to right the users' noise grows. Which of the three parts
+# fall, which rise?
+
+# %%
+plots.heaps(side, panels, sigma0)
+
+# %% [markdown]
+# Blue, the darker the denser: everybody's tastes, $q(\mathbf z\mid\mathbf C)$. Dots: the six means,
+# on the unit circle. Dashed: one standard deviation of the prior. From left to right the noise grows
+# until the users run into each other: a sample tells less about whose it is ($I_q$ falls; its limit
+# is $\ln 6=1.79$, "exactly who"), and the dimensions become less dependent (TC falls). "Each" falls
 # and rises again: along one axis the heap first loses its gaps, and then grows wider
 # ($\frac12+\sigma^2=0.86$ is the variance of $z_j$ on the right) than the prior
 # ($\sigma_0^2=0.36$).
 #
-# Two things deserve a second look.
+# Even at $\sigma=\sigma_0$, the least that the KL can be, its value $1/(2\sigma_0^2)=1.39$ is not
+# nothing: it pays for $I_q$, for TC, and for living on a circle instead of in a heap around 0.
 #
-# * The means are as evenly spread as can be, $z_1$ and $z_2$ are *uncorrelated*, and still TC is
-#   not 0. On a circle the coordinates are never independent: if $z_1$ is near 1, $z_2$ must be
-#   near 0. With means of unit length only noise can make dimensions independent.
-# * Even at $\sigma=\sigma_0$, the least that the KL can be, its value $1/(2\sigma_0^2)=1.39$ is not
-#   nothing: it pays for $I_q$, for TC, and for living on a circle instead of in a heap around 0.
+# And one thing deserves a second look. The means are as evenly spread as can be, $z_1$ and $z_2$ are
+# *uncorrelated*, and still TC is not 0: if $z_1$ is near 1, $z_2$ must be near 0.
 
 # %%
-assert abs(np.corrcoef(mu.T)[0, 1]) < 1e-12
-least = count(mu, np.full_like(mu, sigma0), sigma0)["mean KL"]
+assert abs(np.corrcoef(hexagon.T)[0, 1]) < 1e-12
+least = count(hexagon, np.full_like(hexagon, sigma0), sigma0)["mean KL"]
 np.testing.assert_allclose(least, 1 / (2 * sigma0**2), rtol=1e-5)
 # the variance of z_j when sigma = sigma0
-np.testing.assert_allclose((mu**2).mean(axis=0) + sigma0**2, 0.86)
+np.testing.assert_allclose((hexagon**2).mean(axis=0) + sigma0**2, 0.86)
 
 # %% [markdown]
+# **Your turn.** Is it the circle's fault? Can means of length one be arranged so that $z_1$ and
+# $z_2$ are *independent*, TC exactly 0, with as little noise as you please? Find four such means.
+
+
+# %%
+# your turn
+def four_means():
+    """Four different means of length one, (4, 2), whose coordinates are independent."""
+    raise NotImplementedError("an array of four rows; `around` makes them from degrees")
+
+
+# %%
+# solution
+def four_means():
+    """The corners of a square that stands on its side."""
+    return around(45, 135, 225, 315)
+
+
+# %%
+mine = four_means()
+assert mine.shape == (4, 2) and len(np.unique(mine.round(6), axis=0)) == 4, "four different ones"
+np.testing.assert_allclose((mine**2).sum(axis=1), 1, err_msg="of length one")
+for ratio in (0.2, 0.3, 0.6):
+    parts = count(mine, np.full_like(mine, ratio * sigma0), sigma0)
+    assert abs(parts["TC"]) < 1e-6, f"TC is {parts['TC']:.3f}"
+print({name: round(float(value), 3) for name, value in parts.items()})
+
+# %% [markdown]
+# The corners of a square that stands on its side, $(\pm1,\pm1)/\sqrt2$: knowing $z_1$ tells nothing
+# of $z_2$, since both signs of either go with both signs of the other. Turn that square by 45
+# degrees, onto a corner, and its means are $(\pm1,0)$ and $(0,\pm1)$: very dependent. So the circle
+# does not forbid independence, and noise is not the only way to it; the *arrangement* matters. But
+# here is the point: does the KL term care which way the square stands?
+
+# %%
+panels = []
+for degrees, name in ((45, "on its side"), (0, "on a corner")):
+    square = around(*range(degrees, 360 + degrees, 90))
+    sigma = np.full_like(square, 0.3 * sigma0)
+    parts = count(square, sigma, sigma0)
+    density = np.exp(ln_normal(plane, square, sigma).sum(axis=-1)).mean(axis=1)
+    terms = f"$I_q$ {parts['I']:.2f} + TC {parts['TC']:.2f} + each {parts['each']:.2f}"
+    title = f"{name}: KL {parts['mean KL']:.3f}\n= {terms}"
+    panels.append((title, square, density.reshape(len(side), -1)))
+    np.testing.assert_allclose(parts["mean KL"], 2.8875, atol=1e-3)  # the same for both
+    assert (parts["TC"] < 1e-6) == (name == "on its side") and (degrees or parts["TC"] > 0.5)
+plots.heaps(side, panels, sigma0)
+
+# %% [markdown]
+# It does not. What TC loses "each" gains, to the last digit: noise and prior look the same in all
+# directions, so the objective sees only their sum.
+#
 # ## Equation (5): a weight on both
 #
 # The paper follows $\beta$-VAE and strengthens the KL term, with all of its parts, by a factor:
@@ -315,18 +465,12 @@ np.testing.assert_allclose((mu**2).mean(axis=0) + sigma0**2, 0.86)
 #
 # With $\beta\ge1$ it is still a lower bound of $\ln p(\mathbf x)$ (a KL is never negative), with
 # $\beta<1$ it need not be one; either may recommend better. (That it *grows* from 0 to $\beta$
-# during training is the business of notebook 9.) `model.elbo` estimates (5) with one sample of
+# during training is a matter for notebook 9.) `model.elbo` estimates (5) with one sample of
 # $\mathbf C$ and $\mathbf z$, averages over the users of the batch, and turns the sign: a loss.
 # Here it is against (5) from its parts, with the noise of $\mathbf z$ given and none on
 # $\mathbf C$:
 
 # %%
-made = shop.make()
-config = Config(**shop.OPTIONS).replace(
-    start="adoptions", alexnet="", category_weight=0.0, max_epochs=40
-)
-split_of = splits.split(made, config.split, config.split_seed)
-X = split_of.train[:400]
 # with zero Gumbel noise: C = softmax(s)
 still = config.replace(gumbel_temperature=1.0, precision="float64")
 untrained = model.initial_parameters(X.shape[1], still, rng)
@@ -347,116 +491,169 @@ for beta in (0.0, 0.2, 20.0):
 # for 400 users. A grid does not reach into ten dimensions; samples do. As $p_{\rm data}$ we take
 # just these 400, so that $q(\mathbf z\mid\mathbf C)$ is a mixture of 400 known normal
 # distributions, and $I_q\le\ln400=5.99$.
+#
+# **A trap.** Four hundred small clouds in ten dimensions are *lonely*: around a user's cloud there is
+# nobody else, and one coordinate of a sample already gives away the other nine, whatever the law that
+# the users come from. TC counts that as dependence. So beside each TC stands its control: the same
+# numbers, each coordinate *shuffled* among the users by itself. What each coordinate does alone stays
+# as it is; any true dependence is gone; what is left of TC is loneliness.
+
 
 # %%
-
-
 def ln_mean_exp(values, axis):
     top = values.max(axis=axis, keepdims=True)
     return np.log(np.exp(values - top).mean(axis=axis)) + top.squeeze(axis)
 
 
 def estimate(mu, sigma, sigma0, per_user=5):
-    """The parts of the KL of one concept by sampling; mu, sigma (n, d)."""
-    n, d = mu.shape
-    owner = np.tile(np.arange(n), per_user)
-    z = mu[owner] + sigma[owner] * rng.standard_normal((n * per_user, d))
+    """I_q, TC and "each" of one concept, by samples; and a standard error. mu, sigma (n, d)."""
+    owner = np.tile(np.arange(len(mu)), per_user)
+    z = mu[owner] + sigma[owner] * rng.standard_normal((len(owner), mu.shape[1]))
     ln = ln_normal(z[:, None], mu[None], sigma[None])  # (samples, users, d)
     ln_q_x = ln[np.arange(len(z)), owner].sum(axis=1)
     ln_q = ln_mean_exp(ln.sum(axis=2), axis=1)
     ln_marginals = ln_mean_exp(ln, axis=1).sum(axis=1)
     ln_p = ln_normal(z, 0.0, sigma0).sum(axis=1)
-    return (
-        np.array([ln_q_x - ln_q, ln_q - ln_marginals, ln_marginals - ln_p]).mean(axis=1),
-        (ln_q_x - ln_p).std() / len(z) ** 0.5,
-    )
+    parts = [ln_q_x - ln_q, ln_q - ln_marginals, ln_marginals - ln_p]
+    return np.mean(parts, axis=1), (ln_q_x - ln_p).std() / len(z) ** 0.5
 
 
-betas = (0.2, 1.0, 5.0, 20.0, 100.0)
-rows, noise, quality, angles, kept = [], [], [], [], {}
-for beta in betas:
-    here = config.replace(beta=beta)
-    state = fit.fit(split_of, here)
-    mu, sigma = (a.astype(float) for a in model.represent(state.best, X, here))
-    estimates, errors = zip(*(estimate(mu[:, k], sigma[:, k], here.sigma0) for k in range(here.K)))
-    parts = np.mean(estimates, axis=0)
-    closed, _ = encoder.kl_divergence(mu, -2 * np.log(sigma / here.sigma0), here.sigma0)
-    # I_q + TC + each = KL, within the sampling error
-    assert abs(parts.sum() - closed / here.K) < 4 * np.mean(errors)
-    rows.append(parts)
-    kept[beta] = mu, sigma
-    noise.append((sigma / here.sigma0).mean())
-    quality.append(state.best_score)
-    z = mu + sigma * rng.standard_normal(mu.shape)
-    angles.append(((z * mu).sum(-1) / np.linalg.norm(z, axis=-1)).mean())
-    print(
-        f"beta {beta:5}: KL a concept {closed / here.K:5.2f} = I_q {parts[0]:.2f} + TC"
-        f" {parts[1]:.2f} + each {parts[2]:.2f};  sigma / sigma0 {noise[-1]:.2f}, NDCG@100"
-        f" {quality[-1]:.3f}"
-    )
-rows = np.array(rows)
+def shuffled(mu, sigma):
+    """Every coordinate, mu_j with its sigma_j, dealt out anew among the users."""
+    order = rng.permuted(np.tile(np.arange(len(mu))[:, None], mu.shape[1]), axis=0)
+    return np.take_along_axis(mu, order, axis=0), np.take_along_axis(sigma, order, axis=0)
 
-# the means of one model with the noise of the other
-tc_of = lambda means, deviations: np.mean(
-    [estimate(means[:, k], deviations[:, k], config.sigma0)[0][1] for k in range(config.K)]
-)
-(mu_small, sigma_small), (mu_large, sigma_large) = kept[0.2], kept[100.0]
-swapped = tc_of(mu_small, np.full_like(mu_small, config.sigma0)), tc_of(mu_large, sigma_small)
-print(
-    f"TC with the means of beta 0.2 and sigma = sigma0: {swapped[0]:.2f}; with the means of beta"
-    f" 100 and the sigma of beta 0.2: {swapped[1]:.2f}"
-)
-# it is the noise, not the means, that makes dimensions independent
-assert swapped[0] < (rows[0, 1] + rows[-1, 1]) / 2 < swapped[1]
+
+def total_correlation(mu, sigma, n=400):
+    """TC of the first n users and of their shuffled twins, means over concepts. (B, K, d)"""
+    of = lambda pair: estimate(*pair, config.sigma0)[0][1]
+    pairs = [(mu[:n, k], sigma[:n, k]) for k in range(config.K)]
+    return np.mean([[of(pair), of(shuffled(*pair))] for pair in pairs], axis=0)
+
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), width_ratios=[1.5, 1, 1])
-bottom = np.zeros(len(betas))
-places = np.arange(len(betas))
-for values, name, colour, hatch in zip(
-    rows.T,
-    ("mutual information $I_q$", "total correlation", "each dimension against the prior"),
-    COLOURS,
-    ("", "//", ".."),
-):
-    axes[0].bar(
-        places, values, bottom=bottom, color=colour, hatch=hatch, edgecolor="white", label=name
+results, kept = {}, {}
+for beta in progress((0.2, 1.0, 5.0, 20.0, 100.0), "beta"):
+    state = fit.fit(split_of, config.replace(beta=beta))
+    mu, sigma = (a.astype(float) for a in model.represent(state.best, X, config))
+    of_concepts = [estimate(mu[:, k], sigma[:, k], config.sigma0) for k in range(config.K)]
+    parts, errors = (np.mean(column, axis=0) for column in zip(*of_concepts))
+    closed, _ = encoder.kl_divergence(mu, -2 * np.log(sigma / config.sigma0), config.sigma0)
+    # I_q + TC + each = KL, within the sampling error
+    assert abs(parts.sum() - closed / config.K) < 4 * errors
+    z = normalise(mu + sigma * rng.standard_normal(mu.shape))[0]
+    results[beta] = {
+        "parts": [*parts, total_correlation(mu, sigma)[1]],
+        "noise": (sigma / config.sigma0).mean(),
+        "cosine": (z * mu).sum(axis=-1).mean(),
+        "ndcg": state.best_score,
+    }
+    kept[beta] = mu, sigma
+
+# %%
+for beta, r in results.items():
+    of_x, tc, alone, chance = r["parts"]
+    print(
+        f"beta {beta:5}: I_q {of_x:.2f} + TC {tc:.2f} + each {alone:.2f}; TC of the shuffled"
+        f" {chance:.2f}; sigma / sigma0 {r['noise']:.2f}, NDCG@100 {r['ndcg']:.3f}"
     )
-    bottom += values
-axes[0].axhline(1 / (2 * config.sigma0**2), color=INK, ls="--", lw=1)
-axes[0].text(4.5, 1 / (2 * config.sigma0**2), "$1/(2\\sigma_0^2)$ ", va="bottom", ha="right")
-axes[0].set(ylabel="KL of a concept, nats")
-axes[0].legend(fontsize=8)
-axes[1].plot(places, noise, "o-", color=COLOURS[0], label="mean of $\\sigma/\\sigma_0$")
-axes[1].plot(
-    places, angles, "^--", color=COLOURS[5], label="cosine of $\\mathbf{z}$ and $\\mathbf{\\mu}$"
-)
-axes[1].set(ylim=(0, 1.05), ylabel="mean over users and concepts")
-axes[1].legend(fontsize=8, loc="lower right")
-axes[2].plot(places, quality, "o-", color=COLOURS[2])
-axes[2].set(ylim=(0, 0.4), ylabel="validation NDCG@100")
-for axis in axes:
-    axis.set(xticks=places, xticklabels=[f"{beta:g}" for beta in betas], xlabel="$\\beta$")
-plt.show()
+information, tc, _, chance = np.array([r["parts"] for r in results.values()]).T
+assert 0.6 < chance[0] / tc[0] < 0.9  # most of it is loneliness
+assert (tc - chance)[0] > 3 * (tc - chance)[-1] > 0  # the rest falls too
+lonelier = total_correlation(*kept[0.2], n=100)
+print(f"the first 100 users, beta 0.2: TC {lonelier[0]:.2f}, of the shuffled {lonelier[1]:.2f}")
+assert lonelier[1] > 1.2 * chance[0]  # fewer users, more of it
+
+# %% [markdown]
+# **Predict:** which of the three panels will go on changing from $\beta=20$ to $\beta=100$?
+
+# %%
+plots.betas(results, config.sigma0)
+noise = [r["noise"] for r in results.values()]
 assert (np.diff(noise) > 0).all() and noise[-1] > 0.95  # sigma is pinned to sigma0 ...
-assert rows[-1, 0] > 1  # ... and the code is alive all the same
-np.testing.assert_allclose(rows[-1].sum(), 1 / (2 * config.sigma0**2), rtol=0.05)
-assert rows[-1, 1] < 0.2 * rows[0, 1]
+assert information[-1] > 1  # ... and the code is alive all the same
+least = sum(results[100.0]["parts"][:3])
+np.testing.assert_allclose(least, 1 / (2 * config.sigma0**2), rtol=0.05)
+
+# %% [markdown]
+# **Noise or means?** The means of one extreme with the noise of the other, and beside each its
+# shuffled twin:
+
+# %%
+(mu_small, sigma_small), (mu_large, _) = kept[0.2], kept[100.0]
+much_noise = total_correlation(mu_small, np.full_like(mu_small, config.sigma0))
+little_noise = total_correlation(mu_large, sigma_small)
+for name, (here, twin) in (
+    ("means of beta 0.2, sigma = sigma0", much_noise),
+    ("means of beta 100, sigma of beta 0.2", little_noise),
+):
+    print(f"{name}: TC {here:.2f}, shuffled {twin:.2f}, beyond it {here - twin:.2f}")
+# it is the noise, not the means, that makes dimensions independent
+beyond = lambda pair: pair[0] - pair[1]
+assert beyond(much_noise) < 0.5 * (tc - chance)[0] < beyond(little_noise)
 
 # %% [markdown]
 # So this is what $\beta$ really does here:
 #
 # 1. It pulls $\boldsymbol\sigma$ to $\sigma_0$, and once it is there, more $\beta$ changes nothing
 #    in the KL: the rest is the constant.
-# 2. Total correlation falls, as promised. But it falls *because noise is added*, the same in all
-#    directions. Exchange the noise of the two extremes (the last line printed) and TC goes with the
-#    noise: the means of $\beta=0.2$ would be at least as independent under the noise of
-#    $\beta=100$, and those of $\beta=100$, without it, about as dependent. Nothing in the term
-#    prefers a mean along one axis to a mean between two.
-# 3. Mutual information falls too, and NDCG with it (in these 40 epochs, one seed, a standard error
-#    of .012; trained to the end, $\beta=1$ is as good as 0.2 and only the larger ones lose:
-#    `docs/shop.md`). But it never falls to zero: 400 users remain distinguishable by about one and
-#    a half nats a concept, at $\beta=100$ as at $\beta=20$.
+# 2. Total correlation falls, as promised. But at $\beta=0.2$ three quarters of it are loneliness,
+#    which shuffling leaves in place, and what lies beyond falls *because noise is added*, the same in
+#    all directions: exchange the noise of the two extremes, and it goes with the noise. Nothing in
+#    the term prefers a mean along one axis to a mean between two.
+# 3. Mutual information falls too, and NDCG with it (in these 40 epochs; trained to the end,
+#    $\beta=1$ is as good as 0.2 and only the larger ones lose: `docs/shop.md`). But it never falls to
+#    zero: 400 users remain distinguishable by about one and a half nats per concept, at $\beta=100$
+#    as at $\beta=20$.
+#
+# **Why does NDCG fall on, from $\beta=5$ to $100$,** where $\boldsymbol\sigma$ hardly changes any
+# more? Two suspects: the last of the noise, and the turning of the means by way of shared parameters,
+# which a large $\beta$ makes strong. We hold them apart, with three seeds each. *Confined:* at
+# $\beta=100$ the gradient of the KL term reaches only what belongs to $\mathbf b$ alone, the last
+# layer's second half. *Calm:* at $\beta=100$, but with a $\sigma_0$ of 0.36 times its size, which is
+# the noise that $\beta=0.2$ ends with.
+
+
+# %%
+def confined(p, X, noise, config, beta, targets=None):
+    """The gradients, the KL's own kept from all but the last layer's half for b."""
+    terms, whole = model.loss_and_gradients(p, X, noise, config, beta, targets)
+    _, gradients = model.loss_and_gradients(p, X, noise, config, 0.0, targets)
+    for name in ("W1", "b1"):
+        gradients[name][..., config.d :] = whole[name][..., config.d :]
+    return terms, gradients
+
+
+def three_seeds(compute=model.loss_and_gradients, **options):
+    """Validation NDCG@100 after training with three seeds, with gradients by `compute`."""
+    fit.loss_and_gradients = compute  # what fit calls
+    scores = [fit.fit(split_of, config.replace(seed=s, **options)).best_score for s in range(3)]
+    fit.loss_and_gradients = model.loss_and_gradients
+    return np.array(scores)
+
+
+# %%
+ndcg = {
+    "beta 0.2": three_seeds(beta=0.2),
+    "beta 5": three_seeds(beta=5.0),
+    "beta 100": three_seeds(beta=100.0),
+    "beta 100, confined": three_seeds(confined, beta=100.0),
+    "beta 100, calm": three_seeds(beta=100.0, sigma0=0.36 * config.sigma0),
+}
+for name, scores in ndcg.items():
+    print(f"{name:20} NDCG@100", *(f"{score:.3f}" for score in scores))
+means = {name: scores.mean() for name, scores in ndcg.items()}
+assert means["beta 5"] - means["beta 100"] > 0.02  # it falls
+assert means["beta 100, confined"] < means["beta 5"] - 0.02  # and not by the turning
+assert abs(means["beta 100, calm"] - means["beta 0.2"]) < 0.03  # it is the noise
+
+# %% [markdown]
+# The turning is acquitted: confined, $\beta=100$ does no better. And with little noise it does as well
+# as $\beta=0.2$: hardly anything that $\beta$ does to this model's quality is anything but noise. From
+# 5 to 100 the average noise grows by a sixteenth only; $\sigma_0$ smaller by a sixteenth gains about
+# a third of what is lost between them (.01 of .04: tried with the same three seeds, not shown). The
+# rest must be sought in *where* the noise is: at $\beta=5$ the encoder may still be surer in one
+# dimension than in another, at 100 it may not. That is a guess; we have not tested it.
 #
 # "Each dimension independent" is therefore not yet "each dimension a factor of taste".
 # [Notebook 10](10_disentanglement.ipynb) measures the latter on the shop, where the factors are
@@ -513,18 +710,17 @@ assert rows[-1, 1] < 0.2 * rows[0, 1]
 # </details>
 #
 # **3.** Rotate all six means by 15 degrees, at $\sigma=0.3\,\sigma_0$. Which of $I_q$, TC, "each"
-# change? Why does the objective not care?
+# change?
 #
 # <details><summary>Solution</summary>
 #
-# $I_q$ and the whole KL stay: noise and prior look the same in all directions. TC and "each" trade
-# with one another, since they ask about the axes. The objective contains only their sum. (A
-# rotation by 60 degrees puts the hexagon on itself and changes nothing at all.)
+# $I_q$ and the whole KL stay, as with the square; TC and "each" trade with one another, since they
+# ask about the axes. (A rotation by 60 degrees puts the hexagon on itself and changes nothing at all.
+# No rotation makes TC 0: six means on a circle cannot be a product of two sets, unlike four.)
 #
 # ```python
 # for degrees in (0, 15):
-#     turned = corner + np.deg2rad(degrees)
-#     six = np.stack([np.cos(turned), np.sin(turned)], axis=1)
+#     six = around(*range(degrees, 360 + degrees, 60))
 #     counted = count(six, np.full_like(six, 0.18), 0.6)
 #     print(degrees, {name: round(float(value), 3) for name, value in counted.items()})
 # # 0 {'I': 1.776, 'TC': 0.43, 'each': 0.681, 'KL(q(z)||p)': 1.111, 'mean KL': 2.887}

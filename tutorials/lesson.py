@@ -9,6 +9,8 @@ from figures import still
 from IPython.display import HTML, Code, display
 from tqdm.auto import tqdm
 
+from macrid.config import Config
+from macrid.data import shop, splits
 from macrid.interpret.drawing import COLOURS
 
 INK, GREY = "#333333", "#999999"
@@ -44,3 +46,13 @@ def figure_style():
             "figure.constrained_layout.use": True,
         }
     )
+
+
+def the_shop(**options):
+    """The shop as most notebooks train on it: (the shop, its split, the options). Its own options,
+    but started from the adoptions, without pictures, without labels, for 40 epochs.
+    """
+    made = shop.make()
+    defaults = {"start": "adoptions", "alexnet": "", "category_weight": 0.0, "max_epochs": 40}
+    config = Config(**{**shop.OPTIONS, **defaults, **options})
+    return made, splits.split(made, config.split, config.split_seed), config
