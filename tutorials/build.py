@@ -48,7 +48,7 @@ if os.path.basename(os.getcwd()) == "blank":
     os.chdir("..")"""
 THUMBNAIL = (320, 200)
 # which figure, counted from 0, where it is not the first
-THUMBNAIL_FROM = {"04_kl": 1, "05_prototypes": 1, "06_encoder": 1}
+THUMBNAIL_FROM = {"04_kl": 2, "05_prototypes": 1, "06_encoder": 1}
 
 
 def sources(names=()):

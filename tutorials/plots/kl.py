@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-
 from lesson import COLOURS, GREY, INK
 
 
