@@ -58,6 +58,8 @@ from macrid.training import adam
 from macrid.training.batch import Noise, draw_noise
 
 figure_style()
+
+# %%
 config = Config(
     K=2,
     d=2,
@@ -69,6 +71,8 @@ config = Config(
     precision="float64",
     learning_rate=0.05,
 )
+
+# %%
 parameters = {
     "H": np.array([[2.0, 0.6], [-1.2, -1.6], [1.4, 1.5], [0.5, -1.8]]),  # h_i: (M, d)
     "m": np.array([[0.2, 0.5], [-0.3, -0.2]]),  # prototypes: (K, d)
@@ -80,18 +84,22 @@ parameters = {
 x = sparse.csr_array(np.array([[1.0, 0, 1, 0]]))  # she adopted the items 0 and 2
 items = x.indices
 
+
+# %%
 # (16, M, K) one-hot
 all_C = np.array([np.eye(2)[list(ks)] for ks in itertools.product(range(2), repeat=4)])
 dice = model.concepts(parameters, config)  # (M, K): p(c_i), equation (6)
 p_C = np.array([(dice * C).sum(axis=1).prod() for C in all_C])  # (16,): p(C) = prod_i p(c_i)
 assert abs(p_C.sum() - 1) < 1e-12
 
+# %%
 side = np.linspace(-5.5, 5.5, 21)
 cell = (side[1] - side[0]) ** 4
 # (points, K, d)
 z = np.stack(np.meshgrid(side, side, side, side, indexing="ij"), axis=-1).reshape(-1, 2, 2)
 
 
+# %%
 def ln_normal(z, mean, deviation):
     """ln N(z; mean, deviation^2), summed over concepts and dimensions."""
     squares = ((z - mean) / deviation) ** 2
@@ -123,7 +131,8 @@ ln_p_x = np.log(np.exp(ln_joint).sum() * cell)
 ln_posterior = ln_joint - ln_p_x  # ln p(z, C | x)
 assert abs(np.exp(ln_posterior).sum() * cell - 1) < 1e-12
 
-# %% [markdown] **A witness that knows no formula.** The three lines above are algebra: if
+# %% [markdown]
+# **A witness that knows no formula.** The three lines above are algebra: if
 # `ln_likelihood` were wrong they would agree with each other all the same. So we tell the story
 # 600,000 times, to the very end: a $\mathbf C$, a $\mathbf z$, two visits. How often do the visits
 # happen to be hers, item 0 and then item 2? And of *those* stories, what were $\mathbf C$ and
@@ -202,6 +211,7 @@ def posterior_of_component(k):
     return np.exp(ln_both).reshape(len(plane), -1).sum(axis=1)
 
 
+# %%
 mu, sigma = (a[0] for a in model.represent(parameters, x, config, all_C[shown]))
 at, given = plane[:, None, :], "(\\mathbf{z}|\\mathbf{x},\\mathbf{C})"
 densities = [
@@ -387,7 +397,8 @@ show(plain.loss_and_gradients)
 # %%
 show(model.elbo)
 
-# %% [markdown] It does not integrate anything. It takes *samples*, handed in from outside:
+# %% [markdown]
+# It does not integrate anything. It takes *samples*, handed in from outside:
 # `noise.gumbel` decides $\mathbf C$, `noise.epsilon` decides $\mathbf z$. For $\mathbf z$ that is
 # what the check above did. For $\mathbf C$ there are two things to know.
 #
@@ -421,7 +432,8 @@ for name, user in (
     print(f"{name}: mean {p_C @ common:.3f} both ways; variance {shared:.3f}, apart {apart:.3f}")
     assert abs(shared - 2 * apart) < 1e-9 if user[2] else shared < 0.8 * apart
 
-# %% [markdown] **Soft concepts.** In training the Gumbel noise is drawn too, and the concepts are
+# %% [markdown]
+# **Soft concepts.** In training the Gumbel noise is drawn too, and the concepts are
 # then only *nearly* one-hot (the Gumbel-Softmax, notebook 5; its temperature `gumbel_temperature`
 # is not the $\tau$ of (6) and (8)): a relaxation, whose value is near that of equation (3) at a low
 # temperature and not so near at 1.
@@ -438,7 +450,8 @@ for temperature, tolerance in ((1.0, None), (0.05, None), (0.001, 0.04)):
     )
     assert tolerance is None or abs(np.mean(draws) - elbo) < tolerance
 
-# %% [markdown] Is the relaxed value a lower bound too? Of the $\ln p(\mathbf x)$ of a story with
+# %% [markdown]
+# Is the relaxed value a lower bound too? Of the $\ln p(\mathbf x)$ of a story with
 # soft concepts, yes; of ours nothing guarantees it, although here it lies well below. (And why is
 # even .05 not low enough? Mostly because with hard concepts a concept that holds none of her items
 # is told nothing at all. With soft ones it hears a whisper, and equation (9), which divides by the
@@ -595,7 +608,8 @@ print(f"ln p(x | C) {by_prior:.2f}; three items at random among eight {3 * np.lo
 assert by_samples[1] < by_samples[100] < by_samples[10_000] < by_prior
 assert abs(ln_like_her(z).mean() - by_samples[1] - her.kl) < 0.05  # reconstruction - L_1 = KL
 
-# %% [markdown] Her ELBO lies four nats below her $\ln p(\mathbf x\mid\mathbf C)$: most of it is
+# %% [markdown]
+# Her ELBO lies four nats below her $\ln p(\mathbf x\mid\mathbf C)$: most of it is
 # what the KL charges for means of length one when $\sigma_0$ is 0.4, 6.25 nats (notebook 4). It is
 # charged to every user alike. As something to climb the bound is none the worse; a constant has no
 # gradient. (And why is $\ln p(\mathbf x\mid\mathbf C)$ lower than a blind guess? A taste drawn from

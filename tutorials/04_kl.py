@@ -125,14 +125,16 @@ two_users = {"mu": rng.standard_normal((2, 2, 3)), "b": rng.standard_normal((2, 
 errors = check_op(my_kl, {**two_users, "sigma0": sigma0}, rng, ["mu", "b"])
 print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error")
 
-# %% [markdown] On the page that holds the whole model, `macrid/model/plain.py`, it is the line with
+# %% [markdown]
+# On the page that holds the whole model, `macrid/model/plain.py`, it is the line with
 # "line 26" at its end, and its derivatives are the terms with `dkl`. The package has the same as an
 # op by itself:
 
 # %%
 show(plain.encoder, encoder.kl_divergence)
 
-# %% [markdown] **The shopper.** Here are the two normal distributions that the encoder names for
+# %% [markdown]
+# **The shopper.** Here are the two normal distributions that the encoder names for
 # our shopper of eight products (notebook 1 introduces her, notebook 6 says where these numbers come
 # from), and what each of their numbers costs:
 
@@ -332,27 +334,33 @@ cell = (side[1] - side[0]) ** 2
 plane = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 1, 2)
 
 
+# %%
+def marginals_of(q):
+    """The probabilities of strips along either axis, and ln of the density of their product."""
+    table = q.reshape(len(side), len(side))
+    marginals = [table.sum(axis=1 - j) for j in (0, 1)]
+    return marginals, np.log(np.outer(*marginals) / cell).ravel()
+
+
+# %%
 def count(mu, sigma, sigma0):
     """I, TC, "each" and the mean KL, all on the grid, for equally frequent users (n, d)."""
     ln_q_x = ln_normal(plane, mu, sigma).sum(axis=-1)  # (points, n): ln q(z | x)
     q_x = np.exp(ln_q_x) * cell
     q = q_x.mean(axis=1)  # q(z | C), as probabilities of cells
-    ln_q = np.log(q / cell)
-    ln_p = ln_normal(plane, 0.0, sigma0).sum(axis=(1, 2))
-    table = q.reshape(len(side), len(side))
-    width = cell**0.5
-    marginals = [table.sum(axis=1 - j) for j in (0, 1)]  # probabilities of strips
-    product = np.log(np.outer(*marginals) / cell).ravel()
-    each = sum((m * (np.log(m / width) - ln_normal(side, 0.0, sigma0))).sum() for m in marginals)
+    ln_q, ln_p = np.log(q / cell), ln_normal(plane, 0.0, sigma0).sum(axis=(1, 2))
+    marginals, product = marginals_of(q)
+    of_strip = lambda m: m * (np.log(m / cell**0.5) - ln_normal(side, 0.0, sigma0))
     return {
         "I": (q_x * (ln_q_x - ln_q[:, None])).sum() / len(mu),
         "TC": (q * (ln_q - product)).sum(),
-        "each": each,
+        "each": sum(of_strip(m).sum() for m in marginals),
         "KL(q(z)||p)": (q * (ln_q - ln_p)).sum(),
         "mean KL": (q_x * (ln_q_x - ln_p[:, None])).sum() / len(mu),
     }
 
 
+# %%
 def around(*degrees):
     """Means of length one at these angles: (n, 2)."""
     angle = np.deg2rad(degrees)
@@ -386,7 +394,8 @@ for ratio in (0.3, 0.6, 1.0):
 # %%
 plots.heaps(side, panels, sigma0)
 
-# %% [markdown] Blue, the darker the denser: everybody's tastes, $q(\mathbf z\mid\mathbf C)$. Dots:
+# %% [markdown]
+# Blue, the darker the denser: everybody's tastes, $q(\mathbf z\mid\mathbf C)$. Dots:
 # the six means, on the unit circle. Dashed: one standard deviation of the prior. From left to right
 # the noise grows until the users run into each other: a sample tells less about whose it is ($I_q$
 # falls; its limit is $\ln 6=1.79$, "exactly who"), and the dimensions become less dependent (TC
@@ -524,6 +533,7 @@ def estimate(mu, sigma, sigma0, per_user=5):
     return np.mean(parts, axis=1), (ln_q_x - ln_p).std() / len(z) ** 0.5
 
 
+# %%
 def shuffled(mu, sigma):
     """Every coordinate, mu_j with its sigma_j, dealt out anew among the users."""
     order = rng.permuted(np.tile(np.arange(len(mu))[:, None], mu.shape[1]), axis=0)
@@ -653,7 +663,8 @@ assert means["beta 5"] - means["beta 100"] > 0.02  # it falls
 assert means["beta 100, confined"] < means["beta 5"] - 0.02  # and not by the turning
 assert abs(means["beta 100, calm"] - means["beta 0.2"]) < 0.03  # it is the noise
 
-# %% [markdown] The turning is acquitted: confined, $\beta=100$ does no better. And with little
+# %% [markdown]
+# The turning is acquitted: confined, $\beta=100$ does no better. And with little
 # noise it does as well as $\beta=0.2$: nearly all that $\beta$ does to this model's quality it does
 # by the noise. From 5 to 100 the average noise grows by a sixteenth only; $\sigma_0$ smaller by a
 # sixteenth wins back a fifth of what is lost between them (.009 of .045; the same three seeds, not

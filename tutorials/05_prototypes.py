@@ -11,21 +11,25 @@
 # %% [markdown]
 # # 5. Prototypes and Gumbel-Softmax: a choice that has a gradient
 #
+# [← 04](04_kl.ipynb) · [all notebooks](README.md) · [06 →](06_encoder.ipynb) ·
+# [this one, to fill in yourself](blank/05_prototypes.ipynb). It takes some 38 CPU seconds.
+#
+# ![Algorithm 1 as a graph: you are here](images/05_prototypes.svg)
+#
 # *After this notebook you know how items are dealt out to concepts (equation (6)), how a roll of
 # dice can have a derivative, and why the paper insists on the cosine.*
 #
 # You need calculus, NumPy and the story of [notebook 1](01_story.ipynb). About 25 minutes.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
-from lesson import COLOURS, GREY, INK, figure_style, show
+import shopper
+from lesson import figure_style, progress, show, the_shop
+from plots import prototypes as plots
 
 from macrid import model
-from macrid.config import Config
-from macrid.data import shop, splits
 from macrid.interpret import macro
-from macrid.model import prototypes
+from macrid.model import plain, prototypes
 from macrid.model.gradcheck import check_op
 from macrid.model.ops import normalise, softmax
 from macrid.training import adaptive, fit
@@ -45,8 +49,15 @@ rng = np.random.default_rng(1)
 # $$\mathbf c_i\sim\text{CATEGORICAL}\big(\text{Softmax}([s_{i,1};s_{i,2};\dots;s_{i,K}])\big),
 # \qquad s_{i,k}=\text{COSINE}(\mathbf h_i,\mathbf m_k)/\tau .\tag{6}$$
 #
-# The cosine of two unit vectors is their product, so `macrid` normalises the rows first and
-# multiplies then. Lines 12 to 16 of Algorithm 1 (PrototypeClustering): line 14 is
+# Lines 12 to 16 of Algorithm 1 (PrototypeClustering) on the page that holds the whole model,
+# `macrid/model/plain.py`; what comes after each `return` value is its derivative, to which we come:
+
+# %%
+show(plain.unit, plain.cosine, plain.prototype_clustering)
+
+# %% [markdown]
+# The cosine of two unit vectors is their product, so the package normalises the rows once, for all
+# who need them, and multiplies then. Line 14 is
 
 # %%
 show(prototypes.concept_logits)
@@ -66,6 +77,18 @@ np.testing.assert_allclose(p, np.exp(s) / np.exp(s).sum(axis=1, keepdims=True), 
 two = softmax(np.array([0.6, 0.4]) / tau)[0]
 np.testing.assert_allclose(two[0] / two[1], np.exp(0.2 / tau), rtol=1e-12)
 print(f"a table would have {1500 * (6 - 1):,} numbers for the shop, six prototypes have {6 * 10}")
+
+# %% [markdown]
+# **The shopper.** The eight products that she chooses from, the two prototypes, and equation (6).
+# Her three have a star.
+
+# %%
+her = shopper.follow()
+H, m = shopper.parameters["H"], shopper.parameters["m"]
+lengths = np.linalg.norm(H, axis=1)[:, None] * np.linalg.norm(m, axis=1)
+np.testing.assert_allclose(her.s, H @ m.T / lengths / plain.TAU)
+p, _ = softmax(her.s)
+shopper.write(h=H, cosine=her.s * plain.TAU, s=her.s, p=p)
 
 # %% [markdown]
 # ## Rolling dice by finding a maximum
@@ -92,6 +115,33 @@ print(f"a table would have {1500 * (6 - 1):,} numbers for the shop, six prototyp
 # *And how to draw $g$?* If $\eta$ is exponential, $\Pr[\eta\ge t]=e^{-t}$, then
 # $\Pr[-\ln\eta\le g]=\Pr[\eta\ge e^{-g}]=\exp(-e^{-g})$: so $g=-\ln\eta$. That is what
 # `training.batch.draw_noise` does.
+#
+# **Your turn:** both lines, as code.
+
+
+# %%
+# your turn
+def my_gumbel(exponential):
+    """Gumbel(0, 1) numbers from exponential ones, of any shape."""
+    raise NotImplementedError("one line")
+
+
+def my_choice(s, g):
+    """The concept that wins, for logits s (K,) and noise g (n, K): n numbers from 0 to K - 1."""
+    raise NotImplementedError("one line")
+
+
+# %%
+# solution
+def my_gumbel(exponential):
+    """Gumbel(0, 1) numbers from exponential ones, of any shape."""
+    return -np.log(exponential)
+
+
+def my_choice(s, g):
+    """The concept that wins, for logits s (K,) and noise g (n, K): n numbers from 0 to K - 1."""
+    return (s + g).argmax(axis=1)
+
 
 # %%
 logits = np.array([1.0, 0.0, -0.5, 2.0])
@@ -104,11 +154,12 @@ for k in range(4):
     integral = np.trapezoid(density(y - logits[k]) * others, y)
     np.testing.assert_allclose(integral, target[k], rtol=1e-6)
 
+# %%
 rolls = 100_000
-g = -np.log(rng.standard_exponential((rolls, 4)))
+g = my_gumbel(rng.standard_exponential((rolls, 4)))
 for at in (-1.0, 0.0, 2.0):
     assert abs((g <= at).mean() - F(at)) < 0.003
-winners = (logits + g).argmax(axis=1)
+winners = my_choice(logits, g)
 frequency = np.bincount(winners, minlength=4) / rolls
 assert (abs(frequency - target) < 4 * np.sqrt(target * (1 - target) / rolls)).all()
 # whoever wins, the winning value is the same on average: ln sum_l e^s_l, and Euler's constant
@@ -117,20 +168,12 @@ for k in range(4):
     value = (logits + g)[winners == k, k]
     assert abs(value.mean() - average) < 4 * value.std() / len(value) ** 0.5
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.3))
-bins = np.linspace(-4, 9, 66)
-for k in range(4):
-    line = {"color": COLOURS[k], "lw": 1.6, "ls": ("-", "--", ":", "-.")[k]}
-    line["label"] = f"$k$ = {k + 1}, $s_k$ = {logits[k]:g}"
-    axes[0].hist((logits + g)[winners == k, k], bins, density=True, histtype="step", **line)
-axes[0].set(xlabel="the winning value $s_k+g_k$", ylabel="density over the rolls that $k$ won")
-axes[0].legend()
-axes[1].bar(np.arange(1, 5) - 0.2, frequency, 0.38, color=COLOURS[:4], label="how often $k$ won")
-hatched = {"color": "white", "edgecolor": INK, "hatch": "//"}
-axes[1].bar(np.arange(1, 5) + 0.2, target, 0.38, label="Softmax$(\\mathbf{s})_k$", **hatched)
-axes[1].set(xticks=range(1, 5), xlabel="concept $k$", ylabel="probability")
-axes[1].legend()
-plt.show()
+# %% [markdown]
+# **Predict:** concept 4 wins most often. When concept 3, the unlikeliest, wins all the same, does
+# it come out higher than concept 4 does when it wins, or lower?
+
+# %%
+plots.winners(logits, (logits + g)[np.arange(rolls), winners], winners, frequency, target)
 
 # %% [markdown]
 # (On the left a small wonder: the four humps are one, up to the noise of counting. *How high* the
@@ -153,29 +196,36 @@ plt.show()
 # %%
 show(prototypes.gumbel_logits)
 
+# %% [markdown]
+# The shopper's dice, rolled once, and what the roll made of her products' concepts:
+
+# %%
+by_hand, _ = softmax((her.s + shopper.GUMBEL) / plain.GUMBEL_TEMPERATURE)
+np.testing.assert_allclose(by_hand, her.C)
+shopper.write(p=p, s=her.s, g=shopper.GUMBEL, c=her.C)
+
+# %% [markdown]
+# Lamp 3 had odds of three to two, and came out as .85 of concept 1. With other dice it would have
+# been otherwise. The mugs are too sure of themselves for these dice.
+
 # %%
 three = np.array([0.8, 0.0, 0.3])
 noise = -np.log(rng.standard_exponential((1500, 3)))
 hard = (three + noise).argmax(axis=1)
-temperatures = (0.1, 0.5, 1.0, 5.0)
-corners = np.array([[0, 0], [1, 0], [0.5, 3**0.5 / 2]])
-figure, axes = plt.subplots(1, 4, figsize=(11, 2.9))
-for axis, temperature in zip(axes, temperatures):
-    soft, _ = softmax(prototypes.gumbel_logits(three, noise, temperature)[0])
+sampled = lambda temperature: softmax(prototypes.gumbel_logits(three, noise, temperature)[0])[0]
+clouds = {temperature: sampled(temperature) for temperature in (0.1, 0.5, 1.0, 5.0)}
+for soft in clouds.values():
     np.testing.assert_allclose(soft.sum(axis=1), 1)
     assert (soft.argmax(axis=1) == hard).all()  # the temperature never changes who wins
-    axis.fill(*corners.T, facecolor="none", edgecolor=GREY)
-    for k in range(3):
-        axis.plot(*(soft[hard == k] @ corners).T, "os^"[k], ms=2.5, alpha=0.4, color=COLOURS[k])
-        beside = corners[k] + [[0, -0.11], [0, -0.11], [0, 0.05]][k]
-        axis.text(*beside, f"$k$ = {k + 1}", fontsize=9, ha="center")
-    axis.set(aspect="equal", xlim=(-0.15, 1.15), ylim=(-0.15, 1.0))
-    axis.set_title(f"$\\tau_{{\\rm g}}$ = {temperature:g}", pad=8)
-    axis.axis("off")
-plt.show()
-sampled = lambda temperature: softmax(prototypes.gumbel_logits(three, noise, temperature)[0])[0]
+
+# %% [markdown]
+# **Predict:** three concepts are the corners of a triangle, a sample is a point in it. Where will
+# the points lie at temperature 0.1, where at 5? And how many have each colour?
+
+# %%
+plots.simplex(clouds, hard)
 assert sampled(0.001).max(axis=1).mean() > 0.999  # to 0: one-hot
-averages = {temperature: sampled(temperature).mean(axis=0).round(2) for temperature in temperatures}
+averages = {temperature: soft.mean(axis=0).round(2) for temperature, soft in clouds.items()}
 print("Softmax(s):", softmax(three)[0].round(2), " mean of c by temperature:")
 print({temperature: average.tolist() for temperature, average in averages.items()})
 assert np.abs(averages[0.1] - softmax(three)[0]).max() < 0.03
@@ -190,18 +240,59 @@ assert np.abs(averages[5.0] - 1 / 3).max() < 0.04
 # ## The gradient, and what the temperature does to it
 #
 # Backwards, step by step. A bar means the derivative of the loss $L$ with respect to what is under
-# it: $\bar{\mathbf c}=\partial L/\partial\mathbf c$ for an item. From
-# $\partial c_k/\partial\ell_l=c_k(\delta_{kl}-c_l)$ ($\delta_{kl}$ is 1 if $k=l$, else 0) for the
-# logits $\boldsymbol\ell=(\mathbf s+\mathbf g)/\tau_{\rm g}$,
+# it: $\bar{\mathbf c}=\partial L/\partial\mathbf c$ for an item. Given $\bar{\mathbf c}$, the
+# function that returns $\bar{\mathbf s}$ is called the *pullback* of the step from $\mathbf s$ to
+# $\mathbf c$; notebook 8 is about pullbacks and nothing else. From $\partial
+# c_k/\partial\ell_l=c_k(\delta_{kl}-c_l)$ ($\delta_{kl}$ is 1 if $k=l$, else 0) for the logits
+# $\boldsymbol\ell=(\mathbf s+\mathbf g)/\tau_{\rm g}$,
 #
 # $$\bar\ell_k=c_k\Big(\bar c_k-\sum_lc_l\bar c_l\Big),
 # \qquad\bar{\mathbf s}=\bar{\boldsymbol\ell}/\tau_{\rm g},\qquad
 # \bar{\mathbf h}_i=\frac1\tau\sum_k\bar s_{i,k}\,\mathbf m_k,
 # \qquad\bar{\mathbf m}_k=\frac1\tau\sum_i\bar s_{i,k}\,\mathbf h_i,$$
 #
-# and last the normalisation: with $\mathbf y=\mathbf x/\|\mathbf x\|$,
-# $\;\partial\mathbf y/\partial\mathbf x=(\mathbf I-\mathbf y\mathbf y^\top)/\|\mathbf x\|$, since
-# moving $\mathbf x$ along itself changes nothing.
+# and last the normalisation. With $\mathbf y=\mathbf x/\|\mathbf x\|$ and $\partial\|\mathbf
+# x\|/\partial\mathbf x=\mathbf y$, the quotient rule gives $\;\partial\mathbf y/\partial\mathbf
+# x=\mathbf I/\|\mathbf x\|-\mathbf x\mathbf y^\top/\|\mathbf x\|^2 =(\mathbf I-\mathbf y\mathbf
+# y^\top)/\|\mathbf x\|$: the part of a push along $\mathbf y$ is taken out, since moving $\mathbf
+# x$ along itself changes nothing.
+#
+# **Your turn:** the step from $\mathbf s$ to $\mathbf c$ as an op, a function that returns its
+# value and its pullback. `check_op` judges it by central differences, and makes sure that it would
+# have noticed an error of a thousandth.
+
+
+# %%
+# your turn
+def my_gumbel_softmax(s, g, temperature):
+    """C = softmax((s + g) / temperature) in every row; s, g (M, K)."""
+
+    def pullback(dC):
+        raise NotImplementedError("return the derivative by s, (M, K)")
+
+    raise NotImplementedError("return C and the pullback")
+
+
+# %%
+# solution
+def my_gumbel_softmax(s, g, temperature):
+    """C = softmax((s + g) / temperature) in every row; s, g (M, K)."""
+    E = np.exp((s + g) / temperature)
+    C = E / E.sum(axis=1, keepdims=True)
+
+    def pullback(dC):
+        return C * (dC - (C * dC).sum(axis=1, keepdims=True)) / temperature
+
+    return C, pullback
+
+
+# %%
+arguments = {"s": rng.standard_normal((5, 3)), "g": rng.standard_normal((5, 3)), "temperature": 0.7}
+assert np.allclose(my_gumbel_softmax(her.s, shopper.GUMBEL, 0.5)[0], her.C), "the value"
+print(check_op(my_gumbel_softmax, arguments, rng, ["s"]))
+
+# %% [markdown]
+# The package has the two halves apart, and the normalisation:
 
 # %%
 show(softmax, normalise)
@@ -257,22 +348,18 @@ for temperature in grid:
     bias.append(np.linalg.norm(ds.mean(axis=0) - exact))
     spread.append(np.sqrt(ds.var(axis=0).sum()))
 bias, spread = np.array(bias), np.array(spread)
+assert bias[0] < bias[-1] / 3 and spread[0] > 5 * spread[-1]
+
+# %%
 shift = 1e-4  # the exact formula, against central differences; a row for each s_k
 up, down = (softmax(three + sign * shift * np.eye(3))[0] @ np.log(E) for sign in (1, -1))
 np.testing.assert_allclose((up - down) / (2 * shift), exact, rtol=1e-6)
-assert bias[0] < bias[-1] / 3 and spread[0] > 5 * spread[-1]
 
-figure, axis = plt.subplots(figsize=(6.5, 3.5))
-axis.plot(
-    grid, spread, "-", color=COLOURS[0], lw=2, label="standard deviation of one sample's gradient"
-)
-axis.plot(grid, bias, "--", color=COLOURS[5], lw=2, label="bias of the gradient")
-axis.axhline(np.linalg.norm(exact), color=GREY, ls=":", label="length of the exact gradient")
-axis.set(xscale="log", xlabel="Gumbel-Softmax temperature $\\tau_{\\rm g}$")
-axis.set(yscale="log", ylabel="length in the space of $\\mathbf{s}$, nats")
-axis.set_xticks([0.05, 0.1, 0.5, 1, 5], ["0.05", "0.1", "0.5", "1", "5"])
-axis.legend(fontsize=8)
-plt.show()
+# %% [markdown]
+# **Predict:** which of the two errors grows with the temperature, which falls?
+
+# %%
+plots.trade(grid, bias, spread, np.linalg.norm(exact))
 
 # %% [markdown]
 # Cold: nearly unbiased but wild, since now and then a near tie gives a huge slope and else there is
@@ -285,7 +372,7 @@ plt.show()
 
 # %%
 show(prototypes.mode, model.concepts)
-one_hot = prototypes.mode(s)
+one_hot = prototypes.mode(her.s)
 assert (one_hot.sum(axis=1) == 1).all() and (one_hot.argmax(axis=1) == p.argmax(axis=1)).all()
 
 # %% [markdown]
@@ -307,6 +394,7 @@ _, dm_inner = pull_s(rng.standard_normal((5, 3)))
 # inner product: a push along m_k
 assert np.abs((dm_inner * arguments["m"]).sum(axis=1)).min() > 0.1
 
+# %%
 # three clear clusters, a prototype in the middle of each; then the first prototype grows
 angle = np.deg2rad(np.array([0, 50, -50]))
 centres = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -322,83 +410,70 @@ assert share["inner product"][-1] == 1 and np.ptp(share["cosine"]) == 0
 
 # %% [markdown]
 # That was staged (the left panel below). Now live, on the shop, six concepts, 25 epochs, two
-# experiments. **Planted:** start from the true clusters (as the shop's own settings do), but make
-# one prototype ten times too long. Does training mend it? **Random:** start from nothing. We watch
-# the share of the largest concept; a sixth would be even.
+# experiments, each with three seeds. **Planted:** start from clusters that are nearly the true
+# ones, by k-means of the adoptions (the shop's own settings do so with pictures: notebook 7), but
+# make one prototype ten times too long. Does training mend it? **Random:** start from nothing. We
+# watch the share of the largest concept; a sixth would be even.
+#
+# **Predict** for both: will the inner product get away from a concept that is too large?
 
 # %%
-made = shop.make()
-base = Config(**shop.OPTIONS).replace(alexnet="", category_weight=0.0, max_epochs=25)
-parts = splits.split(made, base.split, base.split_seed)
+made, parts, base = the_shop(max_epochs=25)
 category = made.truth.category[parts.items]
+starts = {"planted": {"start": "adoptions"}, "random": {"start": "random", "init_deviation": 0.02}}
 
 
-def watch(settings, factor):
-    """The share of the largest concept before training and after each epoch; and the share of
-    items in the concept of their category at the end.
+def watch(kind, similarity, seed):
+    """The share of the largest concept, before training and after each epoch; and at the end: the
+    share of items in the concept of their category, validation NDCG@100.
     """
+    settings = base.replace(similarity=similarity, seed=seed, **starts[kind])
     state = fit.start(parts, settings)
-    state.parameters["m"][0] *= factor
-    largest = []
-
-    def look(state):
-        held = np.bincount(model.concepts(state.parameters, settings).argmax(axis=1))
-        largest.append(held.max() / len(parts.items))
-
-    look(state)
+    state.parameters["m"][0] *= 10 if kind == "planted" else 1
+    of = lambda state: model.concepts(state.parameters, settings)
+    share_of_largest = lambda C: np.bincount(C.argmax(axis=1)).max() / len(C)
+    largest = [share_of_largest(of(state))]
+    look = lambda state: largest.append(share_of_largest(of(state)))
     fit.fit(parts, settings, state=state, on_epoch=look)
-    C = model.concepts(state.parameters, settings)
-    return largest, macro.concept_scores(C, category)["accuracy"]
+    return largest, (macro.concept_scores(of(state), category)["accuracy"], state.best_score)
 
 
-runs, accuracy = {}, {}
-for similarity in ("inner", "cosine"):
-    planted = base.replace(similarity=similarity, start="adoptions")
-    random = base.replace(similarity=similarity, start="random", init_deviation=0.02)
-    for kind, settings, factor in (("planted", planted, 10), ("random", random, 1)):
-        runs[kind, similarity], accuracy[kind, similarity] = watch(settings, factor)
+# %%
+cases = [(kind, similarity) for kind in starts for similarity in ("inner", "cosine")]
+runs = {case: [watch(*case, seed) for seed in range(3)] for case in progress(cases, "runs")}
+plots.collapse(factors, share, runs)
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True)
-names = {"inner": "inner product", "cosine": "cosine"}
-lines = ({"color": COLOURS[5], "ls": "-", "lw": 2}, {"color": COLOURS[0], "ls": "--", "lw": 2})
-for line, name in zip(lines, share):
-    axes[0].plot(factors, share[name], label=name, **line)
-axes[0].set(xscale="log", xlabel="how much longer one prototype is", ylim=(0, 1.04))
-axes[0].set(ylabel="share of the largest concept", title="three clusters in a plane")
-axes[0].set_xticks([1, 2, 5, 10], [1, 2, 5, 10])
-axes[0].minorticks_off()
-axes[0].title.set_fontsize(10)
-axes[0].legend()
-for axis, kind, title in (
-    (axes[1], "planted", "the shop, one prototype 10 times too long"),
-    (axes[2], "random", "the shop, from a random start"),
-):
-    for line, similarity in zip(lines, names):
-        axis.plot(runs[kind, similarity], label=names[similarity], **line)
-    axis.axhline(1 / 6, color=GREY, ls=":")
-    axis.text(25, 1 / 6 - 0.03, "a sixth", color=INK, ha="right", va="top", fontsize=9)
-    axis.set(xlabel="epochs", title=title)
-    axis.title.set_fontsize(10)
-plt.show()
-assert min(runs["planted", "inner"]) > max(runs["planted", "cosine"])
-assert max(runs["random", "inner"]) > max(runs["random", "cosine"])
-for (kind, similarity), values in runs.items():
+# %%
+at_most, at_the_end, right, ndcg = {}, {}, {}, {}
+for case, seeds in runs.items():
+    at_most[case] = np.array([max(largest) for largest, _ in seeds])
+    at_the_end[case] = np.array([largest[-1] for largest, _ in seeds])
+    right[case], ndcg[case] = np.array([scores for _, scores in seeds]).T
     print(
-        f"{kind:7} {names[similarity]:13}  largest concept {max(values):.2f} at most,"
-        f" {values[-1]:.2f} at the end;  {accuracy[kind, similarity]:.2f} of the items in the"
-        " concept of their category"
+        f"{case[0]:7} {case[1]:6}  largest {at_most[case].round(2)}, at the end"
+        f" {at_the_end[case].round(2)}; right {right[case].round(2)}, NDCG {ndcg[case].round(3)}"
     )
-by_random_start = max(accuracy["random", similarity] for similarity in names)
-assert by_random_start < 0.75 < accuracy["planted", "cosine"]
+assert at_the_end["planted", "inner"].min() > 1.4 * at_the_end["planted", "cosine"].max()
+assert at_most["random", "inner"].min() > 1.2 * at_most["random", "cosine"].max()
+# from a random start the inner product is the better one on this shop
+assert right["random", "inner"].mean() > right["random", "cosine"].mean() + 0.05
+assert ndcg["random", "inner"].mean() > ndcg["random", "cosine"].mean() + 0.02
+by_random_start = max(right["random", similarity].max() for similarity in ("inner", "cosine"))
+assert by_random_start < 0.75 < right["planted", "cosine"].min()
 
 # %% [markdown]
 # With the cosine a planted length is invisible. With the inner product the long prototype keeps
-# twice its share for all 25 epochs. (It does not get *all* items, because in ten dimensions most
-# items are not on its side; see exercise 3.) From a random start the inner product runs through a
-# phase in which one concept holds half of all items. On this shop it recovers; the paper saw cases
-# where it did not (its figures 3c and 4c). Even spread is not yet *right*, by the way: from a
-# random start neither finds the shop's categories (the last column). Notebooks 7 and 10 are about
-# that.
+# nearly twice its share for all 25 epochs. (It does not get *all* items, because in ten dimensions
+# most items are not on its side; see exercise 3.) From a random start the inner product runs, with
+# each of the three seeds, through a phase in which one concept holds .43 to .64 of all items. On
+# this shop it recovers; the paper saw cases where it did not (its figures 3c and 4c).
+#
+# And now what the paper does not say: from a random start the inner product ends *better* here,
+# with .46 to .48 of the items in the concept of their category against .26 to .39, and a higher
+# NDCG with every seed. Whoever recommends the cosine should say "with a good start". From the
+# adoptions the cosine wins, by .024 NDCG after a full training (`docs/shop.md`). Even spread is not
+# yet *right*, by the way: from a random start neither finds the shop's categories. Notebooks 7 and
+# 10 are about that.
 #
 # ## How many prototypes?
 #
@@ -433,9 +508,10 @@ np.testing.assert_allclose(js[[0, 0], [0, 2]], [0, 1], atol=1e-12)
 # how much a concept holds does not enter
 np.testing.assert_allclose(adaptive.divergences(columns * [1, 7, 7]), js, atol=1e-12)
 
+# %%
 left = {}
-for threshold in (0.0, 0.5, 0.8, 0.9):
-    settings = base.replace(K=12, start="adoptions", adaptive_K=threshold, max_epochs=8)
+for threshold in progress((0.0, 0.5, 0.8, 0.9)):
+    settings = base.replace(K=12, adaptive_K=threshold, max_epochs=8)
     state = fit.fit(parts, settings)
     C = model.concepts(state.parameters, settings)
     left[threshold] = C.shape[1]
@@ -448,11 +524,12 @@ for threshold in (0.0, 0.5, 0.8, 0.9):
 assert 12 == left[0.0] >= left[0.5] > left[0.8] > left[0.9]
 
 # %% [markdown]
-# With .8 the six categories come out; with .5 nearly all twelve stay, with .9 a single one does. So
-# the threshold has taken the place of $K$, and here you could only choose it because the six are
-# known. From a random start all prototypes are about equally far apart at first, which says nothing
-# of the data. The paper found the scheme no better than to choose $K$ by validation, and so does
-# [this package](../docs/model.md#an-adaptive-number-of-concepts), where the figures are.
+# (One seed.) With .8 the six categories come out; with .5 nearly all twelve stay, with .9 a single
+# one does. So the threshold has taken the place of $K$, and here you could only choose it because
+# the six are known. From a random start all prototypes are about equally far apart at first, which
+# says nothing of the data. The paper found the scheme no better than to choose $K$ by validation,
+# and so does [this package](../docs/model.md#an-adaptive-number-of-concepts), where the figures
+# are.
 #
 # ## Where you are
 #
@@ -511,9 +588,9 @@ assert 12 == left[0.0] >= left[0.5] > left[0.8] > left[0.9]
 # strongly.
 #
 # ```python
-# state = fit.start(parts, base.replace(start="adoptions"))
+# state = fit.start(parts, base)
 # share = float((state.parameters["H"] @ state.parameters["m"][0] > 0).mean())
-# print(round(share, 2), round(runs["planted", "inner"][0], 2))
+# print(round(share, 2), round(runs["planted", "inner"][0][0][0], 2))
 # # 0.57 0.32
 # ```
 # The longer the prototype, the nearer it comes to that bound. In few dimensions, or where all
