@@ -298,9 +298,13 @@ rows = []
 for i in np.flatnonzero(space.concept == k)[[0, 7, 11]]:
     items = trajectory.trajectory(space, space.H[i], j, 8).items
     rows.append((f"from {model.items[i]}", model.items[items if rising else items[::-1]]))
-rows_of_pictures(rows, f"Turning dimension {j} of concept {k}: dark to light")
+lightness = lambda name: f"{truth.attributes[number[name], LIGHTNESS]:.2f}"
+title = f"Turning dimension {j} of concept {k}: dark to light (true lightness below)"
+rows_of_pictures(rows, title, captions=lightness)
 
 # %% [markdown]
+# (A dark lamp has light stripes, which deceives the eye; trust the numbers.)
+#
 # **Is it luck?** It is the best of sixty numbers. How good is the best of sixty if the attributes
 # are dealt out anew among the products of each concept, so that no number can mean anything? And on
 # starts that it was not chosen by, does it still move lightness alone?

@@ -11,6 +11,11 @@
 # %% [markdown]
 # # 1. The story that makes the data
 #
+# [← 00](00_tour.ipynb) · [all notebooks](README.md) · [02 →](02_elbo.ipynb) ·
+# [this one, to fill in yourself](blank/01_story.ipynb). It takes some 16 CPU seconds.
+#
+# ![Algorithm 1 as a graph: you are here](images/01_story.svg)
+#
 # *After this notebook you can tell, as a story with dice, how SEM-MacridVAE believes that people
 # come to adopt items: equations (1), (2), (7) and (8) of the paper. And you will have rolled the
 # dice.*

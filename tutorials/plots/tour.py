@@ -8,7 +8,9 @@ from macrid.data import shop, shop_pictures
 
 
 def of_shop(made):
-    """A function that draws rows of a shop's products: a list of (label, ids), and a title."""
+    """A function that draws rows of a shop's products: a list of (label, ids), and a title;
+    `captions` is a function of an id that says what to write under it.
+    """
     number = {name: i for i, name in enumerate(made.items)}
 
     def picture(name):
@@ -17,7 +19,7 @@ def of_shop(made):
         drawing = shop_pictures.draw(shop.CATEGORIES[category], attributes)
         return np.asarray(drawing.resize((72, 72)))
 
-    def rows_of_pictures(rows, title, size=0.78):
+    def rows_of_pictures(rows, title, size=0.78, captions=None):
         width = max(len(names) for _, names in rows)
         inches = (2.0 + size * width, 0.45 + size * 1.05 * len(rows))
         figure, axes = plt.subplots(len(rows), width, figsize=inches, squeeze=False)
@@ -27,6 +29,8 @@ def of_shop(made):
                 axis.spines[:].set_visible(False)
             for axis, name in zip(line, names):
                 axis.imshow(picture(name))
+                if captions:
+                    axis.set_xlabel(captions(name), fontsize=8, labelpad=1)
             line[0].set_ylabel(label, rotation=0, ha="right", va="center", color=INK)
         figure.suptitle(title, fontsize=11, color=INK)
         plt.show()
