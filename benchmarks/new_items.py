@@ -169,13 +169,14 @@ def main():
     arguments.add_argument("--items", default="", help="its table of items")
     arguments.add_argument("--linear-path", type=float, default=0.0)
     arguments.add_argument("--seeds", type=int, default=5)
+    arguments.add_argument("--first", type=int, default=0, help="the first seed")
     flags = arguments.parse_args()
     rows: dict[str, list] = {}
     together: dict[str, list] = {}
     with threadpool_limits(1):
         interactions = run_folder.load_data(options(flags, 0))
         vectors = knowledge(interactions, options(flags, 0))
-        for seed in range(flags.seeds):
+        for seed in range(flags.first, flags.first + flags.seeds):
             run = Hidden(interactions, options(flags, seed), seed)
             shape = run.history.shape[0], len(run.known) + len(run.new)
             rows.setdefault("chance", []).append(run.judged(run.rng.random(shape)))
