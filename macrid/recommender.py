@@ -20,7 +20,7 @@ from macrid import backend, files, model, npz
 from macrid import config as configs
 from macrid.data import checks, likeness, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
-from macrid.data.catalogue import Catalogue, path_of
+from macrid.data.catalogue import Catalogue
 from macrid.data.ids import is_id
 from macrid.data.items import read as read_items
 from macrid.data.lookup import Lookup
@@ -410,7 +410,7 @@ class Recommender:
         arrays |= {"indices": self.histories.indices, "indptr": self.histories.indptr}
         if self.titles is not None:
             arrays["titles"] = self.titles
-        arrays |= _catalogue_arrays(self.catalogue)
+        arrays |= self.catalogue.arrays()
         description: dict = {"config": asdict(self.config), "figures": self.metrics}
         if self.catalogue.numbers:
             description["numbers"] = list(self.catalogue.numbers)
@@ -434,7 +434,7 @@ class Recommender:
         loaded.metrics, loaded.report = description["figures"], None
         loaded.items, loaded.users = arrays["items"], arrays["users"]
         loaded.titles = arrays.get("titles")
-        loaded.catalogue = _catalogue_of(arrays, description)
+        loaded.catalogue = Catalogue.of_arrays(arrays, description.get("numbers", []))
         loaded.matrix_columns = description.get("matrix_columns")
         shape = (len(loaded.users), len(loaded.items))
         loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
@@ -536,34 +536,6 @@ def from_run(run: Run) -> Recommender:
     trained.metrics = trained.report = None
     trained._index()
     return trained
-
-
-def _catalogue_arrays(catalogue):
-    """What a model's file holds of its items beside ids and titles."""
-    arrays = {}
-    if catalogue.paths_of_item is not None:
-        paths = sparse.csr_array(catalogue.paths_of_item, copy=True)
-        paths.sort_indices()
-        arrays["paths"] = np.array([" > ".join(path) for path in catalogue.paths], str)
-        arrays |= {"path_indices": paths.indices, "path_indptr": paths.indptr}
-    if catalogue.brands is not None:
-        arrays["brands"] = catalogue.brands
-    if catalogue.numbers:
-        arrays["numbers"] = np.column_stack(list(catalogue.numbers.values()))
-    return arrays
-
-
-def _catalogue_of(arrays, description):
-    """The `Catalogue` of such arrays."""
-    items, columns = arrays["items"], description.get("numbers", [])
-    catalogue = Catalogue(items, arrays.get("titles"), brands=arrays.get("brands"))
-    if "paths" in arrays:
-        paths = tuple(map(path_of, arrays["paths"].tolist()))
-        shape = (len(items), len(paths))
-        ones = csr_of_ones(arrays["path_indices"], arrays["path_indptr"], shape)
-        catalogue = replace(catalogue, paths=paths, paths_of_item=ones)
-    numbers = {name: arrays["numbers"][:, column] for column, name in enumerate(columns)}
-    return replace(catalogue, numbers=numbers)
 
 
 def _columns_with(columns, new):

@@ -92,6 +92,47 @@ class Catalogue:
             {name: of(self.numbers.get(name), other.numbers.get(name), np.nan) for name in names},
         )
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a file holds of it beside ids, titles and the names of the numbers.
+
+        >>> sorted(table.arrays())
+        ['brands', 'numbers', 'path_indices', 'path_indptr', 'paths']
+        """
+        arrays = {}
+        if self.paths_of_item is not None:
+            rows = sparse.csr_array(self.paths_of_item, copy=True)
+            rows.sort_indices()
+            arrays["paths"] = np.array([" > ".join(path) for path in self.paths], str)
+            arrays |= {"path_indices": rows.indices, "path_indptr": rows.indptr}
+        if self.brands is not None:
+            arrays["brands"] = self.brands
+        if self.numbers:
+            arrays["numbers"] = np.column_stack(list(self.numbers.values()))
+        return arrays
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, np.ndarray], names: Sequence[str]) -> "Catalogue":
+        """The catalogue of such arrays, "items" and perhaps "titles"; `names` are the numbers'.
+
+        >>> Catalogue.of_arrays({"items": table.ids, **table.arrays()}, ["price"]).paths[0]
+        ('Home', 'Kitchen', 'Mugs')
+        """
+        paths: tuple[tuple[str, ...], ...] = ()
+        of_item = None
+        if "paths" in arrays:
+            paths = tuple(map(path_of, arrays["paths"].tolist()))
+            indices, indptr = arrays["path_indices"], arrays["path_indptr"]
+            shape = (len(arrays["items"]), len(paths))
+            of_item = sparse.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape)
+        return cls(
+            arrays["items"],
+            arrays.get("titles"),
+            paths,
+            of_item,
+            arrays.get("brands"),
+            numbers={name: arrays["numbers"][:, column] for column, name in enumerate(names)},
+        )
+
     def categories(self, level: int) -> list[list[str]]:
         """The names of each item's categories at a level of their paths, 1 the uppermost.
 
