@@ -155,7 +155,7 @@ def likely_mistake(analytic, numerical, constants=()):
     if analytic.ndim > 1:
         pairs = zip(*(x.reshape(-1, x.shape[-1]) for x in (analytic, numerical)))
         rows = [_ratio(*pair) for pair in pairs if np.abs(pair).max() > FLOOR]
-        if max(residual for _, residual in rows) < 1e-4:
+        if rows and max(residual for _, residual in rows) < 1e-4:
             return (
                 f"Each row is a multiple of the right one, by {min(rows)[0]:.6g} to"
                 f" {max(rows)[0]:.6g}: a factor that differs from row to row (a norm, ||x||^2 for"

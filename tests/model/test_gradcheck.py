@@ -105,6 +105,13 @@ def test_a_factor_that_differs_from_row_to_row_is_named(rng):
         check(lambda x: (x * x).sum(), {"x": x}, {"x": wrong})
 
 
+def test_rows_below_the_floor_have_no_ratio(rng):
+    x, small = rng.standard_normal((3, 2)), 1e-4
+    with pytest.raises(AssertionError, match="not a multiple"):
+        wrong = {"x": small * np.array([[1, 2], [3, 0], [1, 1.0]])}
+        check(lambda x: small * x.sum(), {"x": x}, wrong)
+
+
 def test_a_gradient_of_another_shape_is_refused(rng):
     with pytest.raises(AssertionError, match=r"x has shape \(2, 3\) but its gradient has \(3, 2\)"):
         check_op(lambda x: (x, lambda dy: dy.T), {"x": rng.standard_normal((2, 3))}, rng)
