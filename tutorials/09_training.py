@@ -271,7 +271,7 @@ assert history["kl"].min() > constant and state.best_score == history["validatio
 each = parts.train.sum() / parts.train.shape[0]
 late = history["validation_ndcg@100"][-50:]
 chance = each * np.log(len(parts.items))
-print(f"{each:.1f} items a user; by chance {each:.1f} ln {len(parts.items)} = {chance:.0f} nats")
+print(f"{each:.1f} items per user; by chance {each:.1f} ln {len(parts.items)} = {chance:.0f} nats")
 print(f"validation NDCG@100, the last fifty epochs: mean {late.mean():.3f}, best {late.max():.3f},")
 print(f"from one epoch to the next ± {np.abs(np.diff(late)).mean():.3f}")
 assert history["loss"][0] > chance > history["loss"][5]
@@ -329,7 +329,7 @@ assert ndcg["one concept"] < ndcg["as above"], "it fits worse and recommends wor
 # *No dropout* is overfitting: by far the lowest training curve (partly because it is measured as
 # one trains: nothing is dropped there), and a validation curve that suffers. *One concept* of ten
 # dimensions is underfitting: both are bad. *Little noise* and *no noise* fit better and recommend
-# no worse: here, with ten dimensions a concept, dropout does the work. With wide representations
+# no worse: here, with ten dimensions per concept, dropout does the work. With wide representations
 # and no hidden layer to drop from it may be the noise. Which regulariser matters is a question to
 # the data, not to the method. (One run each.)
 #

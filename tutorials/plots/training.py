@@ -27,11 +27,11 @@ def run(history, constant, best_epoch):
     axes[0].plot(epochs, history["loss"], color=COLOURS[0], label="loss")
     of_items = -history["reconstruction"]
     axes[0].plot(epochs, of_items, color=COLOURS[1], ls="--", label="−ln p of a user's items")
-    axes[0].set(xlabel="epoch", ylabel="nats a user", title="the loss on training users")
+    axes[0].set(xlabel="epoch", ylabel="nats per user", title="the loss on training users")
     axes[1].plot(epochs, history["kl"], color=COLOURS[2], label="KL")
     axes[1].axhline(constant, color=GREY, ls=":", label="its constant part, K / (2 σ₀²)")
     axes[1].plot(epochs, 100 * history["beta"], color=COLOURS[3], ls="--", label="100 β")
-    axes[1].set(xlabel="epoch", ylabel="nats a user", title="the KL term and β", ylim=(0, None))
+    axes[1].set(xlabel="epoch", ylabel="nats per user", title="the KL term and β", ylim=(0, None))
     ndcg, recall = history["validation_ndcg@100"], history["validation_recall@20"]
     axes[2].plot(epochs, ndcg, color=COLOURS[0], label="NDCG@100")
     axes[2].plot(epochs, recall, color=COLOURS[5], ls="--", label="Recall@20")
