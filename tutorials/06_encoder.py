@@ -11,6 +11,11 @@
 # %% [markdown]
 # # 6. The encoder, and gradients through noise
 #
+# [← 05](05_prototypes.ipynb) · [all notebooks](README.md) · [07 →](07_semantics.ipynb) ·
+# [this one, to fill in yourself](blank/06_encoder.ipynb). It takes some 9 CPU seconds.
+#
+# ![Algorithm 1 as a graph: you are here](images/06_encoder.svg)
+#
 # *After this notebook you know how a handful of adoptions becomes a distribution over tastes
 # (equation (9)), why there is a square root in it, and how one differentiates through a roll of
 # dice.*
@@ -18,26 +23,23 @@
 # You need calculus, NumPy and the story of [notebook 1](01_story.ipynb). About 25 minutes.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
-from lesson import COLOURS, GREY, INK, figure_style, show
+import shopper
+from lesson import figure_style, show, the_shop
+from plots import encoder as plots
 from scipy import sparse
 
 from macrid import model
-from macrid.config import Config
-from macrid.data import shop, splits
-from macrid.model import decoder, encoder
+from macrid.model import decoder, encoder, plain
 from macrid.model.gradcheck import check_op
 from macrid.model.ops import normalise
 from macrid.training import fit
 
 figure_style()
 rng = np.random.default_rng(1)
-made = shop.make()
-config = Config(**shop.OPTIONS).replace(
-    start="adoptions", alexnet="", category_weight=0.0, max_epochs=40
-)
-parts = splits.split(made, config.split, config.split_seed)
+
+# %%
+made, parts, config = the_shop()
 parameters = {name: p.astype(float) for name, p in fit.fit(parts, config).best.items()}
 C = model.concepts(parameters, config)  # (M, K)
 T = parameters["T"]  # (M, d): context representations t_i
@@ -64,17 +66,83 @@ X = parts.train[:300].astype(float)  # (B, M)
 #
 # Take the argument of $f_{\rm nn}$ first. With soft concepts every item speaks in every concept, as
 # loudly as $c_{i,k}$ says.
+#
+# **Your turn**, for one user:
+
+
+# %%
+# your turn
+def my_aggregate(items, C, T):
+    """The argument of f_nn in (9), (K, d): `items` are her items' numbers, C (M, K), T (M, d)."""
+    raise NotImplementedError("a loop over the concepts is fine")
+
+
+# %%
+# solution
+def my_aggregate(items, C, T):
+    """The argument of f_nn in (9), (K, d): `items` are her items' numbers, C (M, K), T (M, d)."""
+    A = []
+    for k in range(C.shape[1]):
+        c = C[items, k]
+        A.append((c[:, None] * T[items]).sum(axis=0) / np.sqrt((c**2).sum()))
+    return np.array(A)
+
+
+# %% [markdown]
+# The judge is the page that holds the whole model, `macrid/model/plain.py`. There the weights
+# $c_{i,k}/\sqrt{\dots}$ are called `share`: each row of $x_{u,i}c_{i,k}$ divided by its length.
+# (What stands in its inner function is the way back: notebook 8.)
+
+# %%
+show(plain.encoder)
+
+# %% [markdown]
+# For **the shopper**, line by line: from her three items, and her products' concepts $\mathbf C$
+# (notebook 5), to her tastes.
+
+# %%
+her = shopper.follow()
+p, x = shopper.parameters, shopper.x
+share, _ = plain.unit(x * her.C.T)  # (K, M)
+shopper.write(t=p["T"], c=her.C, share=share.T)
+np.testing.assert_allclose(share @ p["T"], my_aggregate(np.flatnonzero(x), her.C, p["T"]))
+
+# %%
+a, b = np.split(share @ p["T"] @ p["W0"] + p["b0"], 2, axis=1)  # line 19
+mu, sigma = a / np.linalg.norm(a, axis=1, keepdims=True), plain.SIGMA0 * np.exp(-b / 2)
+z = mu + shopper.EPSILON * sigma  # line 25
+shopper.write(A=her.A, a=a, b=b)
+shopper.write(mu=mu, sigma=sigma, epsilon=shopper.EPSILON, z=z)
+by_the_page, kl, _ = plain.encoder(x, her.C, p, shopper.EPSILON, [])
+np.testing.assert_allclose(z, by_the_page)
+np.testing.assert_allclose(z, her.z)
+
+# %% [markdown]
+# **Predict** before you look: her mugs' $\mathbf t_i$ point left. Where will her $\mathbf z^{(2)}$
+# point? (Is there a reason why the encoder's space and the decoder's should agree?)
+
+# %%
+plots.her_tastes(p["T"], her.A, mu, z, x[0], shopper.ITEMS)
+
+# %% [markdown]
+# The aggregate is where her items are, in the space of $\mathbf t$; $f_{\rm nn}$ turns it to where
+# such items' $\mathbf h_i$ are, in the other space. (Her mugs' $\mathbf h_i$ point right: notebook
+# 5's table.) Her concept 1 rests on a single lamp; the two mugs' $c$ is nearly 0 there. Concept 2
+# hears the mugs at 0.71 each, and the lamp, at 0.06, hardly. And the lamp's own $c$, 0.91, comes
+# out as a share of 1.00: the divisor makes a lone item loud, however large its $c$ is. We come back
+# to that.
+#
+# The package never makes `share`, which has a number for every user, concept and item. It goes
+# through one sparse product per concept:
 
 # %%
 show(encoder.aggregate)
 
 # %%
+A, _ = encoder.aggregate(X, C, T)  # %%
 A, _ = encoder.aggregate(X, C, T)  # (B, K, d)
-for u, k in ((0, 0), (7, 3)):
-    items = X[[u]].indices
-    above = sum(C[i, k] * T[i] for i in items)
-    below = np.sqrt(sum(C[i, k] ** 2 for i in items))
-    np.testing.assert_allclose(A[u, k], above / below, rtol=1e-10)  # equation (9), letter by letter
+for u in (0, 7):
+    np.testing.assert_allclose(my_aggregate(X[[u]].indices, C, T), A[u], rtol=1e-10)
 # and the plain twin, with a dense X
 np.testing.assert_allclose(A, encoder.aggregate_plain(X, C, T)[0], rtol=1e-9)
 
@@ -108,11 +176,14 @@ walk = np.linalg.norm(np.cumsum(random_t, axis=0), axis=2)
 mean_square = (walk**2).mean(axis=1)
 # E|sum|^2 = n E|t|^2, with E|t|^2 = d
 np.testing.assert_allclose(mean_square, counts * d, rtol=0.06)
+
+# %%
 weights = rng.random(20)
 weighted = (weights[:, None, None] * random_t[:20]).sum(axis=0)
 # with any weights
 np.testing.assert_allclose((weighted**2).sum(axis=1).mean() / (weights**2).sum(), d, rtol=0.05)
 
+# %%
 n_items = np.diff(parts.train.indptr)
 sums = parts.train.astype(float) @ T  # (N, d)
 length = np.linalg.norm(sums, axis=1) / np.sqrt((T**2).sum(axis=1).mean())
@@ -121,6 +192,8 @@ having = [length[np.abs(n_items - n) <= 2] for n in at]  # the users with about 
 real = np.array([lengths.mean() for lengths in having])
 errors = np.array([lengths.std() / len(lengths) ** 0.5 for lengths in having])
 print("users with about n items:", {n: len(lengths) for n, lengths in zip(at, having)})
+
+# %%
 # what all t_i share, as a part of their squared length
 common = (T.mean(axis=0) ** 2).sum() / (T**2).sum(axis=1).mean()
 some = lambda n: np.linalg.norm(T[rng.choice(len(T), n)].sum(axis=0))  # n items at random
@@ -129,33 +202,12 @@ shuffled /= np.sqrt((T**2).sum(axis=1).mean())
 expected = np.sqrt(1 + (np.array(at) - 1) * common)
 np.testing.assert_allclose(shuffled / np.sqrt(at), expected, rtol=0.1)
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
-rms = np.sqrt(mean_square / d)
-for values, name, style in (
-    (rms, "sum", ":"),
-    (rms / counts**0.5, "sum divided by $\\sqrt{n}$", "-"),
-    (rms / counts, "average (divided by $n$)", "--"),
-):
-    axes[0].plot(counts, values, style, lw=2, label=name)
-axes[0].set(
-    xlabel="items $n$",
-    ylabel="length, in units of one $\\mathbf{t}_i$",
-    title="independent random vectors",
-    ylim=(0, 4),
-)
-axes[0].legend()
-look = {"fmt": "o-", "capsize": 3, "color": COLOURS[5]}
-label = "items of real users, $\\pm$ 2 s.e."
-axes[1].errorbar(at, real / np.sqrt(at), 2 * errors / np.sqrt(at), label=label, **look)
-axes[1].plot(at, shuffled / np.sqrt(at), "s--", color=COLOURS[0], label="as many items at random")
-axes[1].set(
-    xlabel="items $n$",
-    ylabel="length of sum divided by $\\sqrt{n}$,\nin units of one $\\mathbf{t}_i$",
-    title="$\\mathbf{t}_i$ of the trained model",
-    ylim=(0, None),
-)
-axes[1].legend()
-plt.show()
+# %% [markdown]
+# **Predict:** the items of real users are alike. Will their sums, divided by $\sqrt n$, grow with
+# $n$, fall, or stay?
+
+# %%
+plots.square_root(counts, np.sqrt(mean_square / d), at, real, errors, shuffled)
 
 # %% [markdown]
 # For random vectors the square root keeps the length at one, exactly as derived. Real users' items
@@ -236,6 +288,43 @@ for mine, of_the_model in zip((mu, sigma), model.represent(parameters, X, config
 # \frac\partial{\partial b_j}\mathbb E_q[f]=\mathbb E_{\boldsymbol\epsilon}
 # \Big[\frac{\partial f}{\partial z_j}\,\epsilon_j\cdot\big(-\tfrac12\sigma_j\big)\Big].$$
 
+# %% [markdown]
+# **Your turn**, as an *op*: a function that returns its value and its *pullback*, which takes the
+# derivative of the loss with respect to the value, here $\bar{\mathbf z}=\partial L/\partial\mathbf
+# z$, and returns those with respect to the arguments. (Notebook 8 is about nothing else.)
+# `check_op` judges it by central differences, the noise held still, and makes sure that it would
+# have noticed an error of a thousandth.
+
+
+# %%
+# your turn
+def my_sample(mu, b, epsilon, sigma0):
+    """z = mu + epsilon sigma, sigma = sigma0 exp(-b / 2); arrays of one shape."""
+
+    def pullback(dz):
+        raise NotImplementedError("return two arrays: for mu and for b")
+
+    raise NotImplementedError("return z and the pullback")
+
+
+# %%
+# solution
+def my_sample(mu, b, epsilon, sigma0):
+    """z = mu + epsilon sigma, sigma = sigma0 exp(-b / 2); arrays of one shape."""
+    sigma = sigma0 * np.exp(-b / 2)
+
+    def pullback(dz):
+        return dz, dz * epsilon * -0.5 * sigma
+
+    return mu + epsilon * sigma, pullback
+
+
+# %%
+arguments = {"mu": her.mu, "b": her.b, "epsilon": shopper.EPSILON, "sigma0": plain.SIGMA0}
+np.testing.assert_allclose(my_sample(**arguments)[0], her.z)
+errors = check_op(my_sample, arguments, rng, ["mu", "b"])
+print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error")
+
 # %%
 show(encoder.sample)
 
@@ -309,6 +398,13 @@ who = sparse.csr_array(np.repeat(X[[u]].toarray(), copies, axis=0))
 taste, doubt = mu[[u]], sigma[[u]]  # (1, K, d)
 
 
+def ln_p(direction):
+    """ln p(x | z, C) for every sample: (copies,)."""
+    P = np.exp(decoder.log_scores(direction, H, C, config.tau))
+    return (np.log(P[:, X[[u]].indices]) - np.log(P.sum(axis=1, keepdims=True))).sum(axis=1)
+
+
+# %%
 def estimates(scale, rng):
     """The gradient of E_q[ln p(x | z, C)] with respect to mu, sample by sample (copies, K, d), by
     each of three estimators; and ln p. Sigma is scaled.
@@ -322,12 +418,11 @@ def estimates(scale, rng):
     _, pull = decoder.log_likelihood(direction, H, C, who, config.tau)
     # macrid averages over users: times `copies` for each
     trick, _ = pull_z(pull_direction(pull(1.0)[0] * copies))
-    P = np.exp(decoder.log_scores(direction, H, C, config.tau))
-    items = X[[u]].indices
-    f = (np.log(P[:, items]) - np.log(P.sum(axis=1, keepdims=True))).sum(axis=1)[:, None, None]
+    f = ln_p(direction)[:, None, None]
     return trick, f * epsilon / spread, (f - f.mean()) * epsilon / spread, f
 
 
+# %%
 noise_of = lambda g: np.sqrt(g.var(axis=0).sum())
 trick, score, with_baseline, f = estimates(1.0, np.random.default_rng(2))
 names = ("reparameterisation", "score function, baseline", "score function")
@@ -337,6 +432,8 @@ print(
 )
 for name, g in zip(names, (trick, with_baseline, score)):
     print(f"{name:25} noise of one sample {noise_of(g):8.1f}")
+
+# %%
 difference = with_baseline.mean(axis=0) - trick.mean(axis=0)
 allowed = np.sqrt((with_baseline.var(axis=0) + trick.var(axis=0)) / copies)
 assert (np.abs(difference) < 4.5 * allowed).all()  # both estimate the same 60 numbers
@@ -347,34 +444,16 @@ print(
     f" samples for the same precision, without it {times_as_many(score):.0f}"
 )
 
+# %% [markdown]
+# **Predict:** when $q$ gets narrower, $\sigma\to0$, which of the three gets better, which worse?
+
 # %%
 scales = np.geomspace(0.1, 3, 9)
 of_scale = lambda scale: estimates(scale, np.random.default_rng(3))[:3]
 table = np.array([[noise_of(g) for g in of_scale(scale)] for scale in scales])
 _, pull = decoder.log_likelihood(taste, H, C, X[[u]], config.tau)
 signal = np.linalg.norm(normalise(taste)[1](pull(1.0)[0]))  # the gradient at z = mu
-figure, axis = plt.subplots(figsize=(8, 4))
-for column, name, place, marker in (
-    (1, "score function", 5, "s"),
-    (2, "score function with a baseline", 1, "^"),
-    (0, "reparameterisation", 0, "o"),
-):
-    noises = table[:, column]
-    axis.plot(scales * doubt.mean(), noises, marker + "-", color=COLOURS[place], label=name)
-itself = "length of the gradient itself, at $\\mathbf{z}=\\mathbf{\\mu}$"
-axis.axhline(signal, color=GREY, ls="--", label=itself)
-axis.axvline(doubt.mean(), 0, 0.78, color=INK, ls=":", label="$\\sigma$ as trained")
-axis.set(
-    xscale="log",
-    yscale="log",
-    xlabel="standard deviation of $q$ (mean of $\\sigma_j$)",
-    ylabel="noise of one sample's gradient\n(standard deviation, all 60 numbers)",
-)
-axis.set(xticks=[0.02, 0.05, 0.1, 0.2, 0.4], xticklabels=["0.02", "0.05", "0.1", "0.2", "0.4"])
-axis.minorticks_off()
-axis.set_ylim(1, 3e6)
-axis.legend(loc="upper right", fontsize=9, ncols=2)
-plt.show()
+plots.estimators(scales * doubt.mean(), table, signal, doubt.mean())
 print(
     "noise with the baseline, in units of the trick's, from the smallest sigma to the largest:",
     *(f"{value:.0f}" for value in table[:, 2] / table[:, 0]),
@@ -385,10 +464,10 @@ assert (table[:, 0] < table[:, 2]).all() and (table[:, 2] < table[:, 1]).all()
 # The smaller $\sigma$, the *better* the trick (a sample close to $\boldsymbol\mu$ has nearly the
 # gradient at $\boldsymbol\mu$), and the *worse* the score function, which divides by $\sigma$; the
 # baseline saves it from that, but not from being seven to some sixty times as noisy (exercise 2
-# shows where the rest comes from). With one sample a user and step, as Algorithm 1 has it, only the
-# trick is usable. The price: $f$ must be differentiable in $\mathbf z$. For $\mathbf z$ it is; for
-# the one-hot $\mathbf c_i$ it is not, and the Gumbel-Softmax (notebook 5) is the same trick bent to
-# a discrete choice: noise outside, a smooth function inside.
+# shows where the rest comes from). With one sample per user and step, as Algorithm 1 has it, only
+# the trick is usable. The price: $f$ must be differentiable in $\mathbf z$. For $\mathbf z$ it is;
+# for the one-hot $\mathbf c_i$ it is not, and the Gumbel-Softmax (notebook 5) is the same trick
+# bent to a discrete choice: noise outside, a smooth function inside.
 #
 # At test time (the remark at line 25) nothing is sampled: $\mathbf z_u=\boldsymbol\mu_u$.
 #
