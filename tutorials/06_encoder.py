@@ -88,8 +88,12 @@ def my_aggregate(items, C, T):
     return np.array(A)
 
 
+# %%
+by_hand = my_aggregate([0, 2], np.array([[3.0], [7.0], [4.0]]), np.eye(3))
+np.testing.assert_allclose(by_hand, [[3 / 5, 0, 4 / 5]])
+
 # %% [markdown]
-# The judge is the page that holds the whole model, `macrid/model/plain.py`. There the weights
+# A second judge is the page that holds the whole model, `macrid/model/plain.py`. There the weights
 # $c_{i,k}/\sqrt{\dots}$ are called `share`: each row of $x_{u,i}c_{i,k}$ divided by its length.
 # (What stands in its inner function is the way back: notebook 8.)
 
