@@ -21,7 +21,14 @@ KNOBS, STEPS = 4, 8  # dimensions a concept, items a turn
 SOME, RECOMMENDED = 16, 12  # items that a user has, that are recommended to her
 SHAPES = 4  # that the page can draw: disc, triangle, square, diamond
 PICTURE_BYTES = 11_000_000  # of all thumbnails in base64; their size is chosen to fit
-HEADLINE = "ndcg@100"
+METRICS = {  # what they are, for a reader; {k} guesses
+    "ndcg": "the same over {k} guesses, early ones counting more",
+    "recall": "the share of the hidden items (of {k} at most) among the first {k} guesses",
+    "recall_all": "the share of all hidden items that is among the first {k} guesses",
+    "mrr": "one over the place of the first hit, 0 if it is after {k}",
+    "hit": "whether there is a hit among the first {k} guesses",
+    "coverage": "the share of all items that stand among the first {k} guesses for somebody",
+}
 LARGEST, SIDES = 160, (160, 128, 112, 96, 80, 72, 64, 56, 48, 40, 32)  # the longer side, pixels
 
 
@@ -99,6 +106,8 @@ def gather(
         "concepts": concepts,
         "taught_by": _taught_by(run),
         "name": "" if anonymous else Path(run.settings.data).name,
+        "final_of": "" if anonymous else Path(run.settings.final).name,
+        "is_weak": run.settings.split.startswith(("temporal", "given")),
     }
     return data, list(zip(learned.concepts, macro.troubles(learned.m, learned.C)))
 
@@ -110,6 +119,8 @@ def _taught_by(run):
         teachers.append("the items' known categories")
     if settings.start == "pictures":
         teachers.append("the items' pictures, where it begins")
+    if settings.warm_start:
+        teachers.append("an earlier model, which it goes on from")
     return teachers
 
 
@@ -159,7 +170,24 @@ def _items(run, learned, rows, adopters):
         "y": places[:, 1].tolist(),
         "known": adopters[rows].astype(int).tolist(),
         "categories": categories,
+        "about": _in_catalogue(interactions.catalogue, items[rows]),
     }
+
+
+def _in_catalogue(catalogue, items):
+    """What a table of items says of each of `items` beside title and category: brand, numbers."""
+    if catalogue is None:
+        return [""] * len(items)
+    brands = catalogue.brands if catalogue.brands is not None else [""] * len(catalogue.ids)
+    numbers = [(name, values) for name, values in catalogue.numbers.items()]
+    facts = [
+        [
+            brands[i],
+            *(f"{name} {values[i]:g}" for name, values in numbers if values[i] == values[i]),
+        ]
+        for i in items
+    ]
+    return [", ".join(filter(None, map(str, of_item))) for of_item in facts]
 
 
 def _sign(k):
@@ -335,19 +363,19 @@ def render(data: dict, cards: list, metrics: dict, settings: Config) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    best, difference = None, None  # the best baseline, and by how much this model is better
-    if metrics.get("baselines"):
-        best = max(metrics["baselines"], key=lambda name: _headline(metrics["baselines"][name]))
-        difference = metrics.get("differences", {}).get(best, {}).get(HEADLINE)
+    test, baselines = metrics.get("test", {}), metrics.get("baselines", {})
+    first = next(iter(test), None)  # the metric of the headline: NDCG
+    best = max(baselines, key=lambda name: baselines[name][first]["mean"], default=None)
     script, styles = (loader.get_source(pages, f"report.{kind}")[0] for kind in ("js", "css"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return pages.get_template("report.html.j2").render(
         data=data,
         cards=cards,
         metrics=metrics,
-        headline=metrics.get("test", {}).get(HEADLINE),
+        first=first,
         best=best,
-        difference=difference,
+        difference=metrics.get("differences", {}).get(best, {}).get(first),
+        explained=_explained(test),
         settings=settings,
         script=script,
         styles=styles,
@@ -357,9 +385,14 @@ def render(data: dict, cards: list, metrics: dict, settings: Config) -> str:
     )
 
 
-def _headline(of_system):
-    """What systems are compared by: their mean of HEADLINE, or of what there is."""
-    return (of_system.get(HEADLINE) or next(iter(of_system.values())))["mean"]
+def _explained(metrics):
+    """[(metric, what it is)], the recall before NDCG, which is told by it."""
+    named = [(name, *name.split("@")) for name in metrics if "@" in name]
+    named = [(name, kind, k) for name, kind, k in named if kind in METRICS]
+    named.sort(key=lambda each: not each[1].startswith("recall"))
+    kinds = [kind for _, kind, _ in named]
+    firsts = [each for place, each in enumerate(named) if each[1] not in kinds[:place]]
+    return [(name, METRICS[kind].format(k=k)) for name, kind, k in firsts]
 
 
 if __name__ == "__main__":

@@ -257,6 +257,9 @@ def test_the_page_says_what_taught_the_model(run, shop_run):
     settings = run.settings.replace(start="pictures", alexnet="random")
     words = "what, the items&#39; known categories and the items&#39; pictures, where it begins."
     assert words in said(replace(run, settings=settings))
+    settings = run.settings.replace(category_weight=0.0, warm_start="runs/march")
+    words = "who chose what and an earlier model, which it goes on from."
+    assert words in said(replace(run, settings=settings))
 
 
 def test_the_headline_is_the_paired_difference_that_the_terminal_prints(made, shop_run):
@@ -278,6 +281,46 @@ def test_without_differences_an_older_run_shows_the_means(run, shop_run):
     del metrics["differences"]
     text = report.render(*report.gather(run), metrics, run.settings).split("</header>")[0]
     assert "user by user" not in text and ",\n  EASE " in text
+
+
+def test_later_items_of_known_users_are_called_that(run):
+    one = {"mean": 0.2, "stderr": 0.01, "users": 50, "left_out": 0}
+    cover = {"mean": 0.5, "stderr": None, "users": 50, "left_out": 0}
+    metrics = {"test": {"ndcg@20": one, "recall_all@20": one, "coverage@20": cover}}
+    metrics["baselines"] = {"EASE": dict(metrics["test"])}
+    metrics["differences"] = {"EASE": {"ndcg@20": one | {"mean": -0.03}, "recall_all@20": one}}
+    data, cards = report.gather(run)
+    settings = run.settings
+    text = report.render(data | {"is_weak": True}, cards, metrics, settings)
+    assert "never met" not in text and "training never saw" not in text
+    assert "On what people chose later" in text and "NDCG@20 0.200" in text
+    assert "<strong>−0.030 <small>± 0.010</small></strong> against EASE" in text
+    assert "<em>recall_all@20</em>: the share of all hidden items" in text
+
+
+def test_what_a_table_of_items_says_is_shown(titled):
+    data = content(titled)
+    assert "Nocturne, price 55.99" in data["items"]["about"]
+    assert data["items"]["title"][0].startswith("Lamp ")
+
+
+@pytest.fixture(scope="module")
+def titled(command, tmp_path_factory):
+    """The page of a shop with a table of items."""
+    folder = tmp_path_factory.mktemp("table")
+    rng = np.random.default_rng(0)
+    rows = [f"u{u},i{i}\n" for u in range(60) for i in rng.choice(40, 12, replace=False)]
+    (folder / "sales.csv").write_text("user,item\n" + "".join(rows))
+    items = [f"i{i},Lamp {i},Nocturne,{i}.99\n" for i in range(16, 56)]
+    items += [f"i{i},Lamp {i},Nocturne,55.99\n" for i in range(16)]
+    (folder / "items.csv").write_text("item,title,brand,price\n" + "".join(items))
+    options = ("--items", folder / "items.csv", "--K", 2, "--d", 4, "--max-epochs", 1, "--quiet")
+    data = ("--data", folder / "sales.csv", "--out", folder / "run")
+    done = command("train", *data, *options)
+    assert done.returncode == 0, done.stderr
+    done = command("report --run", folder / "run", "--out", folder / "page.html", "--anonymous")
+    assert done.returncode == 0, done.stderr
+    return folder / "page.html"
 
 
 def test_an_anonymous_page_has_no_ids_and_no_paths(command, call, tmp_path):

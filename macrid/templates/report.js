@@ -39,7 +39,7 @@ function tile(row, tag = "span") {
 }
 
 function facts(i) {
-  return [kinds(i), concepts[items.concept[i]].name + " (" + Math.round(100 * items.share[i]) + "% sure)", "chosen by " + items.known[i] + " users"].filter(Boolean);
+  return [kinds(i), items.about[i], concepts[items.concept[i]].name + " (" + Math.round(100 * items.share[i]) + "% sure)", "chosen by " + items.known[i] + " users"].filter(Boolean);
 }
 
 function option(value, text) {
@@ -328,7 +328,7 @@ function meet(u) {
   byId("turn-user").disabled = s < 0;
   byId("turn-user").onclick = () => go(s);
 }
-byId("user").addEventListener("change", (event) => meet(Number(event.target.value)));
+if (users.length) byId("user").addEventListener("change", (event) => meet(Number(event.target.value)));
 
 legend();
 if (users.length) meet(0);
