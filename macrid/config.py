@@ -6,7 +6,9 @@ import json
 import math
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 from macrid.errors import UserError
@@ -18,7 +20,17 @@ LONGEST = 1_000_000  # bytes of a file of options
 LONGEST_TEXT = 10_000  # characters of an option, such as a path
 
 
-def option(about, default, text, low=None, high=None, choices=None, may_change=False, no_path=None):
+def option(
+    about,
+    default,
+    text,
+    low=None,
+    high=None,
+    choices=None,
+    may_change=False,
+    no_path=None,
+    alias="",
+):
     """A field that carries its own facts.
 
     about       what it is about: "data", "split", "model", "training", "machine" or earlier "runs"
@@ -26,9 +38,10 @@ def option(about, default, text, low=None, high=None, choices=None, may_change=F
     low, high   the values that make sense, bounds included; `choices`, all of them
     may_change  may it change when a run is resumed?
     no_path     for a path: the word that is none
+    alias       a second name of its flag
     """
     facts = {"about": about, "help": text, "low": low, "high": high, "choices": choices}
-    facts |= {"may_change": may_change, "no_path": no_path}
+    facts |= {"may_change": may_change, "no_path": no_path, "alias": alias}
     return dataclasses.field(default=default, metadata=facts)
 
 
@@ -51,15 +64,22 @@ class Config:
         "'shop', a MovieLens folder, or a CSV/TSV of user,item[,rating[,timestamp]]",
         may_change=True,
         no_path="shop",
+        alias="train",
     )
     columns: str = of_data(
         None,
-        "USER,ITEM[,RATING]: columns of --data, by name or by number from 1 (default: by known"
-        " names)",
+        "USER,ITEM[,RATING][,event=NAME][,time=NAME]: columns of --data, by name or by number from"
+        " 1 (default: by known names)",
     )
     min_rating: float = of_data(
         None, "a rating of at least this counts as an adoption (default: 4, if ratings go up to 5)"
     )
+    events: str = of_data(
+        "",
+        "KIND=WEIGHT,...: what each kind of event counts, such as purchase=1,click=.2,return=-1; a"
+        " user's sum of 1 (or --min-rating) is an adoption",
+    )
+    since: str = of_data("", "a date: rows of before it do not count")
     min_user_items: int = of_data(
         5, "users with fewer adoptions are dropped (the paper: 15)", low=1, high=1_000_000
     )
@@ -105,8 +125,21 @@ class Config:
     )
     split: str = of_split(
         "holdout",
-        "'holdout', 'kfold:F/N', 'authors' (the paper's published procedure), or 'all': no one is"
-        " held out",
+        "'holdout', 'kfold:F/N', 'authors' (the paper's published procedure), 'temporal:DATE' or"
+        " 'temporal:SHARE' (each user's later items are hidden), 'given' (by --test), or 'all': no"
+        " one is held out",
+    )
+    test: str = of_split(
+        "",
+        "with --split given: a file like --data, the items that are hidden for the test",
+        may_change=True,
+        no_path="",
+    )
+    validation: str = of_split(
+        "",
+        "the same for validation (default: a tenth of --data, drawn)",
+        may_change=True,
+        no_path="",
     )
     split_seed: int = of_split(
         98765,
@@ -236,6 +269,11 @@ class Config:
     )
 
     def __post_init__(self):
+        if isinstance(self.events, Mapping):  # in Python: {"purchase": 1, "return": -1}
+            text = ",".join(f"{kind}={weight}" for kind, weight in self.events.items())
+            object.__setattr__(self, "events", text)
+        if isinstance(self.since, date):  # or a datetime
+            object.__setattr__(self, "since", self.since.isoformat())
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
         if self.split == "all" and self.linear_path and not self.final:

@@ -1,10 +1,11 @@
 """`python -m macrid.evaluate`: the figures of a trained run, at any cutoff, or its concepts."""
 
 import sys
+from collections.abc import Iterable
 
 from macrid import run_folder, terminal
 from macrid.errors import UserError, shown
-from macrid.evaluation.metrics import evaluate_ranking, summary
+from macrid.evaluation.metrics import KINDS, cutoffs_of, measured
 from macrid.interpret import knobs, maps, trajectory
 from macrid.model.scoring import ranker
 from macrid.run_folder import Run
@@ -29,6 +30,14 @@ def main(argv: list[str] | None = None) -> None:
         help="cutoffs (default: 20 50 100)",
     )
     arguments.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=KINDS,
+        metavar="NAME",
+        help=f"what to measure, of {', '.join(KINDS)} (default: ndcg and recall, or after a"
+        " temporal or given split all but recall)",
+    )
+    arguments.add_argument(
         "--concepts",
         action="store_true",
         help="print the concepts instead: their share of the items, the categories that stand out,"
@@ -39,12 +48,16 @@ def main(argv: list[str] | None = None) -> None:
     if min(flags.at) < 1:
         raise UserError(f"--at is {min(flags.at)}, expected at least 1")
     run = run_folder.load(flags.run, flags.backend)
-    terminal.say()(*(_concepts(run) if flags.concepts else _metrics(run, flags.at)))
+    if flags.concepts:
+        terminal.say()(*_concepts(run))
+    else:
+        kinds = dict.fromkeys(flags.metrics or [kind for _, kind in cutoffs_of(run.settings.split)])
+        terminal.say()(*_metrics(run, flags.at, kinds))
 
 
-def _metrics(run: Run, at: list[int]) -> list[str]:
-    """A table of NDCG and recall at some cutoffs, of validation and test users."""
-    cutoffs = [(k, kind) for kind in ("ndcg", "recall") for k in sorted(set(at))]
+def _metrics(run: Run, at: list[int], kinds: Iterable[str]) -> list[str]:
+    """A table of metrics at some cutoffs, of validation and test users."""
+    cutoffs = [(k, kind) for kind in kinds for k in sorted(set(at))]
     if run.settings.split == "all":
         whose = f"those of {run.settings.final}" if run.settings.final else "those of one that does"
         raise UserError(
@@ -53,7 +66,7 @@ def _metrics(run: Run, at: list[int]) -> list[str]:
     rank = ranker(run.parameters, run.settings)
     parts = {"validation": run.split.validation, "test": run.split.test}
     return terminal.metric_table(
-        {name: summary(evaluate_ranking(rank, part, cutoffs)) for name, part in parts.items()}
+        {name: measured(rank, part, cutoffs)[1] for name, part in parts.items()}
     )
 
 

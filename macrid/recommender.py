@@ -159,6 +159,8 @@ class Recommender:
         self,
         interactions: Any,
         items: Any = None,
+        test: Any = None,
+        validation: Any = None,
         on_epoch: Callable[[int, dict], Any] | None = None,
         warm_start: "Recommender | None" = None,
     ) -> "Recommender":
@@ -170,7 +172,9 @@ class Recommender:
         pandas DataFrame whose columns have known names (`macrid.data.column_names`) or are named by
         the option `columns`. A tenth of the users each is held out for validation, which stops
         training, and for the test metrics; they can be recommended to like all others. Items that
-        no training user has are left out.
+        no training user has are left out. Other ways to split are those of the option `split`: with
+        'given', `interactions` is the training, and `test`, perhaps also `validation`, in the same
+        forms, has what is hidden; with 'temporal:DATE' a file or a table has a column of times.
 
         `items` is a table of items, a path, a DataFrame or a dict of columns (default: that which
         the Recommender was made with): titles, categories and more, see `macrid.data.items`.
@@ -197,7 +201,7 @@ class Recommender:
                 f"start is 'pictures', which a Recommender cannot do by itself; {remedy}"
             )
         items = self._given_items if items is None else items
-        adoptions = interactions_of(interactions, config, items)
+        adoptions = interactions_of(interactions, config, items, test, validation)
         split = splits.split(adoptions, config.split, config.split_seed)
         targets = semantics.targets(adoptions, split, config)
         report = checks.describe(adoptions)
@@ -216,7 +220,8 @@ class Recommender:
         vars(self).update(vars(trained), _requested=config, _given_items=self._given_items)
         self.report = report
         ranker = model.ranker(self.parameters, self.config)
-        self.metrics = metrics.summary(metrics.evaluate_ranking(ranker, split.test)) or None
+        cutoffs = metrics.cutoffs_of(config.split)
+        self.metrics = metrics.measured(ranker, split.test, cutoffs)[1] or None
         return self
 
     def add_items(self, items: Any, features: Any = None) -> "Recommender":

@@ -16,7 +16,7 @@ import numpy as np
 from macrid import backend as backends
 from macrid import config, data, files
 from macrid.config import Config, is_path, option_names
-from macrid.data import Interactions, items, shop, splits
+from macrid.data import Interactions, shop, sources, splits
 from macrid.data.splits import Split
 from macrid.errors import UserError
 from macrid.evaluation import metrics
@@ -188,23 +188,15 @@ def absolute(settings: Config) -> Config:
 def load_data(settings: Config) -> Interactions:
     """The interactions that a configuration names."""
     if settings.data == "shop":
-        for name in ("columns", "min_rating", "categories", "items"):
+        names = "columns min_rating categories items events since test validation"
+        for name in names.split():
             if getattr(settings, name) not in ("", None):
                 raise UserError(
                     f"{name} is given, but the shop has columns and categories of its own; leave it"
                     " out, or give data (--data FILE)"
                 )
         return shop.make()
-    interactions = data.load(
-        settings.data,
-        settings.min_rating,
-        settings.min_user_items,
-        settings.categories,
-        settings.columns,
-    )
-    if not settings.items:
-        return interactions
-    return items.with_items(interactions, settings.items, settings)
+    return sources.interactions_of(settings.data, settings)
 
 
 def prepare(interactions: Interactions, settings: Config) -> tuple:
@@ -348,8 +340,10 @@ def _present(folder, settings: Config) -> Config:
     missing = {f"--categories FILE:{column}": file} if file and not os.path.exists(file) else {}
     if settings.items and not os.path.exists(settings.items):
         missing["--items FILE"] = settings.items
-    if settings.data != "shop" and not os.path.exists(settings.data):
-        missing = {"--data PATH": settings.data} | missing
+    for name in ("validation", "test", "data"):
+        path = getattr(settings, name)
+        if is_path(name, path) and not os.path.exists(path):
+            missing = {f"--{name} PATH": path} | missing
     if missing:
         gone, flags = ", ".join(map(os.path.abspath, missing.values())), " ".join(missing)
         again = f"python -m macrid.train --resume --out {shlex.quote(str(folder))} {flags}"

@@ -78,13 +78,14 @@ def add_config_flags(arguments, leave_out: Iterable[str] = ()) -> None:
             continue
         default = "" if field.default is None else f" (default: {field.default})"
         help_text = (field.metadata["help"] + default).replace("%", "%%")
-        flag = "--" + field.name.replace("_", "-")
+        names = [name for name in (field.name, field.metadata["alias"]) if name]
+        flags = ["--" + name.replace("_", "-") for name in names]
         common = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
         if field.type is bool:
-            arguments.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+            arguments.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
         else:
             kind: type = field.type  # type: ignore[assignment]  # no field has its type as text
-            arguments.add_argument(flag, type=kind, metavar=kind.__name__.upper(), **common)
+            arguments.add_argument(*flags, type=kind, metavar=kind.__name__.upper(), **common)
 
 
 def given_config(flags) -> dict:
@@ -237,11 +238,12 @@ def metric_table(parts: dict[str, dict]) -> list[str]:
     """A table as lines: a row for each metric, a column for each part of {part: summary}."""
     summaries = list(parts.values())
     first, *_ = names = list(summaries[0])
-    lines = [_line("", 12, parts, 22)]
+    width = max(12, max(map(len, names)) + 1)
+    lines = [_line("", width, parts, 22)]
     lines += [
-        _line(name, 12, [_cell(metrics[name]) for metrics in summaries], 22) for name in names
+        _line(name, width, [_cell(metrics[name]) for metrics in summaries], 22) for name in names
     ]
-    return [*lines, _line("users", 12, [_users(metrics[first]) for metrics in summaries], 22)]
+    return [*lines, _line("users", width, [_users(metrics[first]) for metrics in summaries], 22)]
 
 
 def system_table(systems: dict[str, PerUser], reference: str) -> list[str]:

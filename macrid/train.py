@@ -9,7 +9,7 @@ from macrid.baselines import EASE, Popularity
 from macrid.config import Config
 from macrid.data import checks
 from macrid.errors import UserError
-from macrid.evaluation.metrics import evaluate, evaluate_ranking, paired, summary
+from macrid.evaluation.metrics import by_scores, cutoffs_of, measured, paired
 from macrid.interpret import truth
 from macrid.model import scoring
 from macrid.run_folder import Run
@@ -174,11 +174,16 @@ def _about_data(settings, interactions, split):
         f"split     {settings.split}: {split.train.shape[0]:,} training, {held_out};"
         f" {len(split.items):,} items seen in training",
     ]
-    unseen = sum(split.unseen.values())
+    if split.note:
+        lines.append(f"          {split.note}")
+    unseen, new = sum(split.unseen.values()), split.new_users
     if unseen:
         lines.append(
             f"          dropped: {unseen:,} adoptions by held-out users of items unseen in training"
         )
+    if sum(new.values()):
+        counts = f"{new['validation']:,} for validation, {new['test']:,} for the test"
+        lines.append(f"          not scored, as nothing is known of them before: {counts}")
     return lines
 
 
@@ -190,8 +195,10 @@ def _evaluated(run, xp):
         by = f", as the validation of {settings.final} chose" if settings.final else ""
         return {"final": final}, [f"final     {state.epoch} epochs on all users{by}; no figures"]
     ranker = scoring.ranker(state.best, settings)
-    validation, test = (evaluate_ranking(ranker, part) for part in (split.validation, split.test))
-    results: dict = {"validation": summary(validation), "test": summary(test)}
+    cutoffs = cutoffs_of(settings.split)
+    _, validation = measured(ranker, split.validation, cutoffs)
+    test, in_test = measured(ranker, split.test, cutoffs)
+    results: dict = {"validation": validation, "test": in_test}
     lines = [f"best      epoch {state.best_epoch} of {state.epoch}"]
     if settings.adaptive_K:
         left, at_end = len(state.best["m"]), len(state.parameters["m"])
@@ -201,13 +208,12 @@ def _evaluated(run, xp):
         lines.append(f"path      {chosen}")
     lines += ["", *terminal.metric_table(results), ""]
     if min(split.train.shape) <= EASE.most:
-        baselines = {
-            name: evaluate(baseline.fit(split.train, xp=xp).scores, split.test)
-            for name, baseline in (("EASE", EASE), ("popularity", Popularity))
-        }
-        results["baselines"] = {name: summary(metrics) for name, metrics in baselines.items()}
-        results["differences"] = {name: paired(test, other) for name, other in baselines.items()}
-        lines += [*terminal.system_table({"macrid": test, **baselines}, "macrid"), ""]
+        systems, results["baselines"], results["differences"] = {"macrid": test}, {}, {}
+        for name, baseline in (("EASE", EASE), ("popularity", Popularity)):
+            rank = by_scores(baseline.fit(split.train, xp=xp).scores)
+            systems[name], results["baselines"][name] = measured(rank, split.test, cutoffs)
+            results["differences"][name] = paired(test, systems[name])
+        lines += [*terminal.system_table(systems, "macrid"), ""]
     results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)
     if run.interactions.truth is not None:

@@ -12,6 +12,8 @@ events          ignored columns that may say which rows are adoptions
 catalogue       `Catalogue`: what is known of items; categories as paths, taken at any level
 items           a table of items (--items): titles, categories, brands, prices, pictures, numbers
 likeness        what is known of items as vectors whose cosine says how alike they are
+event_weights   kinds of events, weighed: which pairs are adoptions
+times           when a row happened, from numbers and dates
 in_memory       a table in memory: ids become numbers, ratings too
 ids             which values may be ids, as which text, and what looks like damage to them
 swapped         whether the columns of users and items seem exchanged
@@ -19,7 +21,8 @@ matrix          a SciPy matrix in canonical form, its numbers checked, and who a
 sources         a path, rows, a matrix or a DataFrame -> `Interactions`
 lookup          users and items by their ids: which rows and columns are asked for
 checks          what may be wrong with data that can be read
-splits          `Split`: training users, and held-out users with some items hidden
+splits          `Split`: what training sees, and users with some items known and some hidden
+parts           the files of a split that somebody has made, joined
 shop            made data with a known truth, which needs no download
 shop_pictures   the shop's pictures, drawn
 """

@@ -44,6 +44,10 @@ class Interactions:
     truth           what stands behind the adoptions, known of the made shop only
     catalogue       what a table of items says of these items (`macrid.data.items`), or None
     unadopted       its rows of items that nobody has, or None
+    times           (nnz,) seconds, when each adoption of X happened, in the order of X.indices, or
+                    None where nothing asked for them
+    parts           (nnz,) in the same order: 0 for training, 1 for validation, 2 for the test, or
+                    None where no split was given
     matrix_columns  of the matrix that these were read from, whose column numbers the items are
     report          what was read ("columns", in words) and how much was dropped (counts)
     """
@@ -58,6 +62,8 @@ class Interactions:
     truth: Truth | None = None
     catalogue: Catalogue | None = None
     unadopted: Catalogue | None = None
+    times: np.ndarray | None = None
+    parts: np.ndarray | None = None
     matrix_columns: int | None = None
     report: dict = field(default_factory=dict)
 

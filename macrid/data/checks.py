@@ -15,6 +15,7 @@ from macrid.data.swapped import why_swapped
 from macrid.errors import UserError
 
 DROPPED = {  # key of the report: what it counts
+    "rows_before": "rows before {since}",
     "rows_below_min_rating": "ratings below {min_rating:g}",
     "duplicate_rows": "duplicate rows",
     "users_without_adoptions": "users without an adoption",
@@ -72,10 +73,11 @@ def describe(interactions: Interactions) -> list[str]:
 
     if "items" in report:
         lines.append(f"items: {report['items']}")
-
-    min_rating = report.get("min_rating") or 0
+    if "events" in report:
+        lines.append(report["events"])
+    values = {"min_rating": report.get("min_rating") or 0, "since": report.get("since")}
     counts = [
-        f"{report[key]:,} {text.format(min_rating=min_rating)}"
+        f"{report[key]:,} {text.format(**values)}"
         for key, text in DROPPED.items()
         if report.get(key)
     ]

@@ -1,6 +1,7 @@
 """Which columns hold users, items and ratings: by their known names, or as the user says."""
 
 import re
+from collections.abc import Mapping
 
 from macrid.errors import UserError
 
@@ -21,6 +22,20 @@ KNOWN_NAMES = {
         vote""".split()
     ),
 }
+MORE_NAMES = {  # of columns that are read only where an option needs them
+    "event": set(
+        """event events eventtype eventname action actiontype behavior behaviour behaviortype
+        behaviourtype interaction interactiontype activity status orderstatus
+        transactiontype""".split()
+    ),
+    "time": set(
+        """time timestamp timestamps ts date datetime day when unixtime unixreviewtime reviewtime
+        eventtime eventdate orderdate ordertime created createdat purchasedate invoicedate
+        transactiondate ratingdate ratingtime zeit datum zeitstempel""".split()
+    ),
+}
+NAMED_PART = re.compile(r"\s*(event|time)\s*=(.*)", re.DOTALL)
+TIME_WITHOUT_HEADER = 3  # user,item,rating,timestamp
 RECBOLE_TYPE = re.compile(":(token|token_seq|float|float_seq)$")
 HOW_TO_SAY = (
     "say which they are by columns (--columns USER,ITEM[,RATING], by name or by number from 1)"
@@ -83,6 +98,61 @@ def chosen(names: list[str], columns: str, where: str) -> list[int]:
     return [choices.index(part) for part in parts]
 
 
+def divided(columns: str | None) -> tuple[str | None, dict[str, str]]:
+    """What 'USER,ITEM[,RATING][,event=NAME][,time=NAME]' says: the first part, and the named ones.
+
+    >>> divided("client,sku,time=when"), divided("time=4")
+    (('client,sku', {'time': 'when'}), (None, {'time': '4'}))
+    """
+    by_position, named = [], {}
+    for part in columns.split(",") if columns else []:
+        match = NAMED_PART.fullmatch(part)
+        if match:
+            named[match[1]] = match[2].strip()
+        else:
+            by_position.append(part)
+    return ",".join(by_position) or None, named
+
+
+def place_of(part: str, names: list[str], has_header: bool, columns: str | None, where: str) -> int:
+    """The column, from 0, of the 'event' or the 'time': as `columns` says, else by a known name.
+
+    >>> place_of("time", ["user", "item", "when"], True, None, "log.csv")
+    2
+    """
+    named = divided(columns)[1]
+    if part in named:
+        numbers = [str(j + 1) for j in range(len(names))]
+        for choices in ([name.strip() for name in names] * has_header, numbers):
+            if choices.count(named[part]) == 1:
+                return choices.index(named[part])
+        raise UserError(
+            f"{where}: there is no column '{named[part]}' (columns is '{columns}'); its columns are"
+            f" {shortened(names)}, or numbers from 1"
+        )
+    if has_header:
+        places = [j for j, name in enumerate(names) if plain(name) in MORE_NAMES[part]]
+        if places:
+            return places[0]
+    elif part == "time" and len(names) == TIME_WITHOUT_HEADER + 1:
+        return TIME_WITHOUT_HEADER
+    what = {"event": "kinds of events", "time": "times"}[part]
+    raise UserError(
+        f"{where}: no column of {what} is known by its name among {shortened(names)}; say which it"
+        f" is by columns (--columns {part}=NAME, by name or by number from 1)"
+    )
+
+
+def without_rating(taken: list[int], by_position: str | None, where: str) -> list[int]:
+    """The columns of users and items alone: with the kinds of events no rating is read."""
+    if by_position and len(taken) == 3:
+        raise UserError(
+            f"{where}: columns names a rating ('{by_position}'), but events says what counts; leave"
+            " one of them out"
+        )
+    return taken[:2]
+
+
 def place(header: list[str], name: str | set[str] | int, where: str) -> int:
     """The number of the column that is called so: exactly, else by its plain name.
 
@@ -117,16 +187,18 @@ def are_numbers(columns: str) -> bool:
     return all(part.strip().isdecimal() for part in columns.split(","))
 
 
-def in_words(names: list[str], columns: list[int]) -> str:
+def in_words(names: list[str], columns: list[int], more: Mapping[str, int] | None = None) -> str:
     """Which columns are used and which are ignored, for a report.
 
     >>> in_words(["client", "sku", "city"], [0, 1])
     'user=client, item=sku, no rating; ignored: city'
     """
+    more = more or {}
     used = [f"{part}={names[j]}" for part, j in zip(KNOWN_NAMES, columns)]
-    if len(columns) < 3:
+    if len(columns) < 3 and "event" not in more:
         used.append("no rating")
-    ignored = [name for j, name in enumerate(names) if j not in columns]
+    used += [f"{part}={names[j]}" for part, j in more.items()]
+    ignored = [name for j, name in enumerate(names) if j not in (*columns, *more.values())]
     return ", ".join(used) + (f"; ignored: {', '.join(ignored)}" if ignored else "")
 
 

@@ -3,13 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from macrid.data.column_names import HOW_TO_SAY, plain
+from macrid.data.column_names import HOW_TO_SAY, MORE_NAMES, plain
 
 MOST_KINDS = 20  # different values that a column of kinds has at most
-EVENT_NAMES = set(
-    """event events eventtype eventname action actiontype behavior behaviour behaviortype
-    behaviourtype interaction interactiontype activity status orderstatus transactiontype""".split()
-)
+EVENT_NAMES = MORE_NAMES["event"]
 EVENT_WORDS = set(
     """view views viewed viewitem pageview pv impression impressions exposure click clicks clicked
     clickout cart addtocart carted basket removefromcart wishlist addtowishlist fav favorite
@@ -84,15 +81,16 @@ class Watch:
             rows = sum(counter.values())
             if name in AMOUNT_NAMES:
                 what = f"also where it is below 0, as in {counter['-']:,} of {rows:,} (returns?)"
-                is_told = counter["-"] > 0
+                is_told, remedy = counter["-"] > 0, ""
             else:
                 kinds = ", ".join(f"{value} {n:,}" for value, n in counter.most_common(8))
                 what = f"whatever it says ({kinds})"
                 is_told = _is_kind(name, set(counter)) and len(counter) > 1
+                remedy = ", or weigh them by events (--events purchase=1,return=-1)"
             if is_told:
                 lines.append(
                     f"warning: column {_quoted(self.names[j])} is ignored, and rows count {what};"
-                    " remove those that are no adoptions"
+                    f" remove those that are no adoptions{remedy}"
                 )
         return lines
 

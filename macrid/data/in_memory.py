@@ -1,13 +1,13 @@
 """A table of user,item[,rating] in memory: ids become text, ratings become finite numbers."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from macrid.data import column_names, events, ids
+from macrid.data import column_names, events, ids, times
 from macrid.errors import UserError
 from macrid.files import id_fault
 
@@ -19,6 +19,9 @@ class Table:
     user_ids, item_ids  the different ids, as text
     u, i                (n,) each row's user and item, places in these lists
     ratings             (n,) or None
+    times               (n,) seconds, or None where they were not asked for
+    kind, kinds         (n,) which of the G kinds of events each row is, and what they are called;
+                        None and () where they were not asked for
     source              where the rows come from, for error messages
     columns_used        which columns they are, in words
     rating_column       what the column of ratings is called, '' where it has no name
@@ -36,6 +39,9 @@ class Table:
     rating_column: str = ""
     how_read: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    times: np.ndarray | None = None
+    kind: np.ndarray | None = None
+    kinds: tuple[str, ...] = ()
 
 
 def table_of_columns(
@@ -70,11 +76,21 @@ def table_of_columns(
     )
 
 
-def table_of_frame(frame: Any, columns: str | None = None, source: str = "the DataFrame") -> Table:
-    """The table of a pandas DataFrame, a Table of PyArrow, dicts, or a dict of lists."""
+def table_of_frame(
+    frame: Any,
+    columns: str | None = None,
+    source: str = "the DataFrame",
+    also: Collection[str] = (),
+) -> Table:
+    """The table of a pandas DataFrame, a Table of PyArrow, dicts, or a dict of lists.
+
+    `also` has "event" or "time" where that column is needed; with the kinds of events no ratings
+    are read.
+    """
     names, column = columns_of(frame)
-    if columns:
-        taken = column_names.chosen(names, columns, source)
+    by_position = column_names.divided(columns)[0]
+    if by_position:
+        taken = column_names.chosen(names, by_position, source)
     else:
         known = column_names.known(names)
         if not (known["user"] and known["item"]):
@@ -83,16 +99,52 @@ def table_of_frame(frame: Any, columns: str | None = None, source: str = "the Da
                 f" rating; name them so, or {column_names.HOW_TO_SAY}"
             )
         taken = column_names.first_of_each(known)
-    watched = events.Watch(names, taken, lambda j: set(map(str, column(j, 1000))))
+    more = {part: column_names.place_of(part, names, True, columns, source) for part in also}
+    taken = column_names.without_rating(taken, by_position, source) if "event" in more else taken
+    all_taken = [*taken, *more.values()]
+    watched = events.Watch(names, all_taken, lambda j: set(map(str, column(j, 1000))))
     for j in watched.columns:
         watched.count(j, map(str, column(j)))
-    return table_of_columns(
+    table = table_of_columns(
         [column(j) for j in taken],
         source,
-        column_names.in_words(names, taken),
+        column_names.in_words(names, taken, more),
         names[taken[2]] if len(taken) == 3 else "",
         column_names.doubts(names, taken) + watched.remarks(),
     )
+    if "event" in more:
+        kinds = Kinds(source)
+        kind = np.fromiter((kinds[str(value)] for value in column(more["event"])), np.int32)
+        table = replace(table, kind=kind, kinds=tuple(kinds.names))
+    if "time" in more:
+        table = replace(table, times=times.of_column(column(more["time"]), source))
+    return table
+
+
+class Kinds(dict):
+    """{a field: its number} of the kinds of events in a table; these `names` in order."""
+
+    MOST = 1000
+
+    def __init__(self, source: str):
+        self.source = source
+        self.names: list[str] = []
+
+    def __missing__(self, field: str) -> int:
+        """The number of a field that is new; a field with blanks at its ends has that of the same
+        without them.
+        """
+        text = field.strip()
+        if text not in self:
+            if len(self.names) == self.MOST:
+                raise UserError(
+                    f"{self.source}: the column of events has more than {self.MOST:,} different"
+                    " values; say by columns which one has their kinds (--columns event=NAME)"
+                )
+            self.names.append(text)
+            self[text] = len(self.names) - 1
+        self[field] = self[text]
+        return self[field]
 
 
 def items_and(frame: Any, column: str, known: set[str], source: str) -> tuple[bool, list]:

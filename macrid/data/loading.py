@@ -1,6 +1,7 @@
 """From a ratings file, a MovieLens folder or lists of ids to `Interactions`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import numpy as np
 from macrid.data import (
     checks,
     column_names,
+    event_weights,
     in_memory,
     movielens,
     opening,
     parquet,
     ratings_file,
 )
+from macrid.data import times as times_of
 from macrid.data.adoptions import Interactions, csr_of_ones, with_categories
 from macrid.data.column_names import KNOWN_NAMES
 from macrid.data.in_memory import Table
@@ -29,6 +32,9 @@ def load(
     min_user_items: int = 5,
     categories: str = "",
     columns: str | None = None,
+    events: str = "",
+    since: str = "",
+    times: bool = False,
 ) -> Interactions:
     """Read a MovieLens folder or a CSV/TSV file.
 
@@ -38,7 +44,7 @@ def load(
     """
     path = Path(path)
     read = read_movielens if path.is_dir() else read_table
-    interactions = read(path, min_rating, min_user_items, columns)
+    interactions = read(path, min_rating, min_user_items, columns, events, since, times)
     return categorised(interactions, categories, path, columns) if categories else interactions
 
 
@@ -47,27 +53,47 @@ def read_table(
     min_rating: float | None = None,
     min_user_items: int = 5,
     columns: str | None = None,
+    events: str = "",
+    since: str = "",
+    times: bool = False,
 ) -> Interactions:
     """Read a CSV or TSV of user,item[,rating[,timestamp]], with or without a header.
 
     A header is recognised by its names (`column_names.KNOWN_NAMES`; any order, more columns
     allowed), or `columns` says which columns are user, item and rating. Fields may also be divided
-    by ';', '|', '::' or blanks; a file packed by gzip is read as it is, and Parquet where pandas or
-    pyarrow is installed.
+    by ';', '|', '::' or blanks, and lines may be "user item item ..."; a file packed by gzip is
+    read as it is, and Parquet where pandas or pyarrow is installed.
 
     Without a rating column every row is an adoption. Without `min_rating`, a rating of 4 or more
     is one, provided that no rating is above 5: what counts on another scale must be said. A pair
     that occurs more than once counts once. Users with fewer than `min_user_items` adoptions are
     dropped, then items that nobody is left for. What is wrong is a UserError with file and line.
+
+    With `events`, such as "purchase=1,click=.2,return=-1", no rating is read: the weights of a
+    pair's events are summed, and from 1 on, or `min_rating`, it is an adoption; a kind that is not
+    named counts 0. Rows before the date `since` do not count. With `times` the interactions have
+    those of their adoptions.
+
+    >>> read_table("events.csv", events="purchase=1,click=.2,return=-1", since="2025-04-01")
     """
-    return from_table(read_rows(path, columns), min_rating, min_user_items)
+    table = read_rows(path, columns, needed(events, since, times))
+    return from_table(table, min_rating, min_user_items, events, since)
 
 
-def read_rows(path: str | Path, columns: str | None = None) -> Table:
-    """All rows of a file, before any is dropped; see `read_table`."""
+def needed(events: str = "", since: str = "", times: bool = False) -> list[str]:
+    """The columns that these options need beside users and items: of "event" and "time".
+
+    >>> needed(since="2025-01-01")
+    ['time']
+    """
+    return ["event"] * bool(events) + ["time"] * bool(since or times)
+
+
+def read_rows(path: str | Path, columns: str | None = None, also: Collection[str] = ()) -> Table:
+    """All rows of a file, before any is dropped; see `read_table`, and for `also`, `needed`."""
     if parquet.is_parquet(path):
-        return in_memory.table_of_frame(parquet.read(path), columns, str(path))
-    return ratings_file.read_ratings(path, columns)
+        return in_memory.table_of_frame(parquet.read(path), columns, str(path), also)
+    return ratings_file.read_ratings(path, columns, also)
 
 
 def read_movielens(
@@ -75,6 +101,9 @@ def read_movielens(
     min_rating: float | None = None,
     min_user_items: int = 5,
     columns: str | None = None,
+    events: str = "",
+    since: str = "",
+    times: bool = False,
 ) -> Interactions:
     """Read a folder of MovieLens: ratings and, for titles and genres, perhaps its movies.
 
@@ -89,7 +118,8 @@ def read_movielens(
             f"{folder}: has no ratings.csv; expected a MovieLens folder or a CSV/TSV file"
             + (f", such as {folder / tables[0]}" if tables else "")
         )
-    interactions = read_table(folder / name, min_rating, min_user_items, columns)
+    table = folder / name
+    interactions = read_table(table, min_rating, min_user_items, columns, events, since, times)
     movies = movielens.movies(folder, name)
     if not movies:
         return interactions
@@ -239,33 +269,77 @@ def _header(path):
 
 
 def from_table(
-    table: Table, min_rating: float | None = None, min_user_items: int = 5
+    table: Table,
+    min_rating: float | None = None,
+    min_user_items: int = 5,
+    events: str = "",
+    since: str = "",
 ) -> Interactions:
-    """The interactions of a table's rows whose rating reaches the threshold."""
-    u, i = table.u, table.i
-    threshold = checks.adoption_threshold(table, min_rating)
-    report = {"columns": table.columns_used, "rows": len(u), "rows_below_min_rating": 0}
-    if table.ratings is not None:
-        good = table.ratings >= threshold
-        report |= {"rows_below_min_rating": int((~good).sum()), "min_rating": threshold}
-        pair = u.astype(np.int64) * len(table.item_ids) + i
-        report["contradicting"] = len(np.intersect1d(pair[good], pair[~good]))
-        u, i = u[good], i[good]
+    """The interactions of a table's rows that count; the options are those of `read_table`."""
+    report: dict = {"columns": table.columns_used, "rows": len(table.u)}
     if table.how_read:
         report["how_read"] = ", ".join(table.how_read)
     if remarks := checks.remarks(table, min_rating):
         report["remarks"] = remarks
-    return _filtered(table, u, i, threshold, min_user_items, report)
+    weight_of = _event_weights(table, events) if events else None
+    if since:
+        table = _since(table, since, report)
+
+    # which pairs are adoptions, and when they happened
+    u, i, t = table.u, table.i, table.times
+    pair = u.astype(np.int64) * len(table.item_ids) + i
+    if weight_of is not None and table.kind is not None:
+        least = 1.0 if min_rating is None else min_rating
+        rows, t = event_weights.adopted(pair, weight_of[table.kind], least, t)
+        report["events"] = event_weights.brought(pair, table.kind, weight_of, table.kinds, least)
+        return _filtered(table, u[rows], i[rows], t, None, min_user_items, report)
+    threshold = checks.adoption_threshold(table, min_rating)
+    report["rows_below_min_rating"] = 0
+    if table.ratings is not None:
+        good = table.ratings >= threshold
+        report |= {"rows_below_min_rating": int((~good).sum()), "min_rating": threshold}
+        report["contradicting"] = len(np.intersect1d(pair[good], pair[~good]))
+        u, i, t = u[good], i[good], None if t is None else t[good]
+    del pair
+    return _filtered(table, u, i, t, threshold, min_user_items, report)
 
 
-def _filtered(table, u, i, min_rating, min_user_items, report):
-    """The interactions of users u with items i; `report` is completed with what is dropped."""
-    # a pair counts once, where it stands first
+def _event_weights(table, events):
+    """The weight of each kind of event that a table has."""
+    return event_weights.of_kinds(event_weights.parsed(events), table.kinds, table.source)
+
+
+def _since(table, since, report):
+    """The rows of a table from a date on; the others are counted in the report."""
+    is_later = table.times >= times_of.instant(since, "since", table.times)
+    report |= {"rows_before": int((~is_later).sum()), "since": since}
+    if not is_later.any():
+        last = times_of.in_words(table.times.max())
+        raise UserError(f"{table.source}: no row is from {since} or later; the last is of {last}")
+    rows = {
+        name: None if (values := getattr(table, name)) is None else values[is_later]
+        for name in ("u", "i", "ratings", "times", "kind")
+    }
+    return replace(table, **rows)
+
+
+def _filtered(table, u, i, t, min_rating, min_user_items, report):
+    """The interactions of users u with items i at times t, or None; `report` is completed with
+    what is dropped.
+    """
+    # a pair counts once, where it stands first, at its earliest time
     pair = u.astype(np.int64) * max(len(table.item_ids), 1) + i
-    _, first = np.unique(pair, return_index=True)
+    if t is None:
+        first = np.unique(pair, return_index=True)[1]
+    else:
+        _, first, of_pair = np.unique(pair, return_index=True, return_inverse=True)
+        earliest = np.full(len(first), np.inf)
+        np.minimum.at(earliest, of_pair, t)
+        t = earliest[np.argsort(first)]
     first.sort()  # the order of the file
     u, i = u[first], i[first]
-    report["duplicate_rows"] = len(pair) - len(first)
+    if "events" not in report:
+        report["duplicate_rows"] = len(pair) - len(first)
     del pair, first
 
     # users with too few adoptions go
@@ -290,7 +364,7 @@ def _filtered(table, u, i, min_rating, min_user_items, report):
 
     # then items that nobody is left for
     was_adopted = np.bincount(i, minlength=len(table.item_ids)) > 0
-    u, i = u[is_kept], i[is_kept]
+    u, i, t = u[is_kept], i[is_kept], None if t is None else t[is_kept]
     is_kept_item = np.bincount(i, minlength=len(table.item_ids)) > 0
     report["items_dropped"] = int((was_adopted & ~is_kept_item).sum())
 
@@ -302,4 +376,4 @@ def _filtered(table, u, i, min_rating, min_user_items, report):
     X = csr_of_ones(i[order], indptr, (N, M))
     users = np.array([name for name, kept in zip(table.user_ids, is_kept_user) if kept])
     items = np.array([name for name, kept in zip(table.item_ids, is_kept_item) if kept])
-    return Interactions(X, users, items, report=report)
+    return Interactions(X, users, items, times=None if t is None else t[order], report=report)

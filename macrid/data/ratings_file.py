@@ -3,11 +3,11 @@
 import csv
 import math
 import re
-import shlex
 from array import array
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
 from operator import itemgetter
@@ -18,12 +18,15 @@ import numpy as np
 
 from macrid.data import column_names, events, separators
 from macrid.data.column_names import HOW_TO_SAY, shortened
-from macrid.data.in_memory import Table, is_number, is_possible_id, refuse_id
+from macrid.data.in_memory import Kinds, Table, is_number, is_possible_id, refuse_id
 from macrid.data.opening import is_pipe, opened
+from macrid.data.times import Times
 from macrid.errors import UserError
 
 EXPECTED = "user,item[,rating[,timestamp]]"
 SAMPLE_LINES, SAMPLE_LETTERS = 1000, 1 << 20  # that are looked at before the rows are read
+NUMBERS = re.compile(r"\s*\d+( +\d+)*\s*", re.ASCII)
+LISTS = "lines of 'user item item ...'"
 Value = TypeVar("Value")
 
 
@@ -38,11 +41,13 @@ class Layout:
     first_row   the fields of its first row
     has_header  whether that row names the columns
     columns     those to read, numbered from 0
+    more        {"event" or "time": a column} that is read too
     """
 
     first_row: list[str]
     has_header: bool
     columns: list[int]
+    more: dict[str, int] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -52,7 +57,7 @@ class Layout:
 
     def in_words(self) -> str:
         """Which columns are taken, and what the first line is."""
-        used = column_names.in_words(self.names, self.columns)
+        used = column_names.in_words(self.names, self.columns, self.more)
         if self.has_header:
             return f"{used}; the first line is the header"
         return f"{used}; the first line is data: {shortened(self.first_row)}"
@@ -61,9 +66,11 @@ class Layout:
 class TextTable:
     """An open file of rows, its beginning looked at; it is read once, see `text_table`.
 
-    sample      the rows of the beginning, the first one included
-    separator   what divides the fields
-    where       the place of the first row, for error messages
+    sample       the rows of the beginning, the first one included
+    separator    what divides the fields
+    where        the place of the first row, for error messages
+    is_of_lists  whether its lines seem to be "user item item ..." rather than rows
+    lines        all of them, to be read once
     """
 
     def __init__(self, path: str | Path, lines: Iterator[str], is_quoted: bool, separator: str):
@@ -81,7 +88,8 @@ class TextTable:
             separator, head[first_line - 1] = declared[1], "\n"
         self.separator = separator or separators.sniffed(head)
         self.sample = separators.sample(head, self.separator, is_quoted)
-        self._lines = chain(head, lines)
+        self.is_of_lists = _is_of_lists(head)
+        self.lines = chain(head, lines)
         if not self.sample:
             raise QuoteError(
                 f"{self.where}: is not CSV or TSV; a field that begins with a quote must end with"
@@ -108,7 +116,7 @@ class TextTable:
         which look like rows.
         """
         fields_of, width = itemgetter(*layout.columns), len(layout.first_row)
-        reader = separators.fields(self._lines, self.separator, self.is_quoted)
+        reader = separators.fields(self.lines, self.separator, self.is_quoted)
         is_header = layout.has_header
         line = 1
         try:
@@ -155,6 +163,14 @@ class TextTable:
         )
 
 
+def _is_of_lists(head):
+    """Whether lines are whole numbers divided by blanks, and their widths not those of a table."""
+    lines = [line for line in head if line.strip()]
+    (width, count), *_ = Counter(len(line.split()) for line in lines).most_common()
+    is_table = width <= 4 and count >= 0.9 * len(lines)
+    return not is_table and all(map(NUMBERS.fullmatch, lines))
+
+
 def _beginning(lines):
     """The first lines of many, fewer where they are long."""
     head, letters = [], 0
@@ -191,8 +207,25 @@ def with_or_without_quotes(path: str | Path, read: Callable[[bool], Value]) -> V
             raise error from None
 
 
-def layout(table: TextTable, columns: str | None = None) -> Layout:
-    """The `Layout` of a ratings file: by `columns` (as in `Config`), its header, or position."""
+def layout(table: TextTable, columns: str | None = None, also: Collection[str] = ()) -> Layout:
+    """The `Layout` of a ratings file: by `columns` (as in `Config`), its header, or position.
+
+    `also` has "event" or "time" where that column is needed; with the kinds of events no ratings
+    are read.
+    """
+    by_position, _ = column_names.divided(columns)
+    taken = _layout(table, by_position)
+    names, where = taken.names, table.where
+    for part in also:
+        taken.more[part] = column_names.place_of(part, names, taken.has_header, columns, where)
+    if "event" in also:
+        users_and_items = column_names.without_rating(taken.columns, by_position, where)
+        taken = replace(taken, columns=users_and_items)
+    return taken
+
+
+def _layout(table, columns):
+    """The `Layout` without what is read beside users, items and ratings."""
     first, others = table.sample[0], table.sample[1:]
     known = column_names.known(first)
     if columns:
@@ -218,22 +251,68 @@ def layout_by_names(table: TextTable, *names: str | set[str] | int) -> Layout:
     return Layout(header, True, [column_names.place(header, name, table.where) for name in names])
 
 
-def read_ratings(path: str | Path, columns: str | None = None) -> Table:
-    """All rows of a file of user,item[,rating]; `columns` as in `Config`."""
-    return with_or_without_quotes(path, lambda is_quoted: _ratings(path, columns, is_quoted))
+def read_ratings(
+    path: str | Path,
+    columns: str | None = None,
+    also: Collection[str] = (),
+    as_lists: bool = False,
+) -> Table:
+    """All rows of a file of user,item[,rating]; `columns` as in `Config`, `also` as in `layout`.
+
+    A file whose lines are "user item item ...", whole numbers, is read so: where it can be no
+    table, or if it is said by `as_lists`.
+    """
+    return with_or_without_quotes(
+        path, lambda is_quoted: _ratings(path, columns, also, as_lists, is_quoted)
+    )
 
 
-def _ratings(path, columns, is_quoted):
+def _lists(table, path, also):
+    """The rows of an open file of lines "user item item ..."."""
+    if also:
+        columns = " or of ".join(f"{part}s" for part in also)
+        raise UserError(
+            f"{path}: has {LISTS}, without a column of {columns}; leave out the option that"
+            " needs it"
+        )
+    users, items = _Numbers("user", path, False), _Numbers("item", path, False)
+    u, i = array("i"), array("i")
+    for line, text in enumerate(table.lines, 1):
+        if not NUMBERS.fullmatch(text):
+            if not text.strip():
+                continue
+            raise UserError(
+                f"{path}, line {line}: found '{text.strip()[:40]}', expected whole numbers divided"
+                " by blanks, 'user item item ...', as before; mend the line"
+            )
+        user, *own = text.split()
+        u.extend([users.number(user, line)] * len(own))
+        i.extend(items.number(item, line) for item in own)
+    if not u:
+        raise UserError(f"{path}: has {LISTS}, but no items; is it whole?")
+    u_and_i = np.frombuffer(u, np.int32), np.frombuffer(i, np.int32)
+    return Table(users.ids, items.ids, *u_and_i, None, str(path), LISTS, how_read=(LISTS,))
+
+
+def _ratings(path, columns, also, as_lists, is_quoted):
     """All rows of a file in which quotes mean something, or not."""
     users, items = _Numbers("user", path, is_quoted), _Numbers("item", path, is_quoted)
-    u, i, ratings = array("i"), array("i"), array("d")
+    u, i, ratings, kind = array("i"), array("i"), array("d"), array("i")
+    kinds, times = Kinds(str(path)), Times()
     has_decimal_commas = False
     with text_table(path, is_quoted) as table:
-        taken = layout(table, columns)
+        if as_lists or (table.is_of_lists and not columns):
+            return _lists(table, path, also)
+        taken = layout(table, columns, also)
         has_ratings = len(taken.columns) == 3
-        watched = events.Watch(taken.names, taken.columns, table.beginning(taken.has_header))
-        extended = Layout(taken.first_row, taken.has_header, taken.columns + watched.columns)
-        for line, fields in watched.counted(table.rows(extended), len(taken.columns)):
+        read = [*taken.columns, *taken.more.values()]
+        event_place, time_place = (
+            read.index(taken.more[part], len(taken.columns)) if part in taken.more else None
+            for part in ("event", "time")
+        )
+        watched = events.Watch(taken.names, read, table.beginning(taken.has_header))
+        extended = replace(taken, columns=read + watched.columns)
+        for line, fields in watched.counted(table.rows(extended), len(read)):
             user, item = fields[0], fields[1]
             try:
                 pair = users[user], items[item]
@@ -241,6 +320,10 @@ def _ratings(path, columns, is_quoted):
                 pair = users.number(user, line), items.number(item, line)
             u.append(pair[0])
             i.append(pair[1])
+            if event_place is not None:
+                kind.append(kinds[fields[event_place]])
+            if time_place is not None:
+                times.add(fields[time_place], f"{path}, line {line}")
             if has_ratings:
                 try:
                     rating = float(fields[2])
@@ -287,6 +370,9 @@ def _ratings(path, columns, is_quoted):
         taken.names[taken.columns[2]] if has_ratings else "",
         tuple(how_read),
         tuple(remarks),
+        times.seconds(str(path)) if "time" in also else None,
+        np.frombuffer(kind, np.int32) if "event" in also else None,
+        tuple(kinds.names),
     )
 
 
@@ -322,10 +408,6 @@ def _by_position(table):
     if not 2 <= len(first) <= 4:
         divide = "divide the fields by commas or tabs"
         remedy = divide if len(first) == 1 else f"name them in a first line, or {HOW_TO_SAY}"
-        if len(first) == 1 and re.fullmatch(r"\d+( \d+)+ *", first[0], re.ASCII):
-            script = '{for (i = 2; i <= NF; i++) print $1 "," $i}'
-            path = shlex.quote(str(table.path))
-            remedy = f"if it is 'user item item ...': awk '{script}' {path} > ratings.csv"
         raise UserError(
             f"{table.where}: found {_fields(first)}, '{shortened(first)}', expected {EXPECTED};"
             f" {remedy}"

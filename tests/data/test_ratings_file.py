@@ -5,6 +5,7 @@ import os
 import re
 import threading
 
+import numpy as np
 import pytest
 from helpers import ROOT, pairs, write
 
@@ -57,9 +58,9 @@ BAD = {
         "user~item~rating\nu~a~5\n",
         "line 1: found 1 field, 'user.item.rating', .*; divide the fields by commas or tabs",
     ),
-    "lists of items": (
-        "0 1 2 3\n1 5\n",
-        "line 1: found 1 field, '0 1 2 3', .*; if it is 'user item item ...': awk .* > ratings.csv",
+    "lists of items, one of words": (
+        "0 1 2 3\n1 5\n" * 1000 + "0 1\n0 x\n",
+        "line 2002: found '0 x', expected whole numbers divided by blanks",
     ),
     "five fields": ("u1,a,5,1,x\n", "line 1: found 5 fields, .* say which they are by columns"),
     "an unknown header over numbers": (
@@ -383,3 +384,21 @@ def test_a_threshold_without_ratings_is_refused(tmp_path):
         data.load(write(tmp_path, "user,item,verdict\nu1,a,5\n"), min_rating=3.0, min_user_items=1)
     with pytest.raises(UserError, match="min_rating is 3 but there is no rating"):
         data.from_pairs(["u"], ["a"], min_rating=3.0)
+
+
+@pytest.mark.parametrize("text", ["0 1 2 3\n1 5\n\n2\n", "0 5 3 5 2 1\n1 7 8 9 4 4\n"])
+def test_lines_of_user_and_items_are_read_as_they_are(tmp_path, text):
+    read = data.load(write(tmp_path, text), min_user_items=1)
+    rows = [line.split() for line in text.splitlines() if line]
+    pairs = zip(np.repeat(read.users, np.diff(read.X.indptr)), read.items[read.X.indices])
+    assert set(pairs) == {(user, item) for user, *items in rows for item in items}
+    assert "lines of 'user item item ...'" in read.report["columns"]
+
+
+def test_a_table_divided_by_blanks_is_no_list(tmp_path):
+    """Triples have one width, and a line of another makes no lists of them."""
+    text = "".join(f"{k} {k % 7} {4 + k % 2}\n" for k in range(50))
+    read = data.load(write(tmp_path, text), min_user_items=1)
+    assert read.X.nnz == 50 and len(read.items) == 7
+    with pytest.raises(UserError, match="line 1: found 1 field"):
+        data.load(write(tmp_path, text + "8 1\n"))

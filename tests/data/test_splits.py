@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from macrid import data
+from macrid.data import times
 from macrid.data.splits import split
 from macrid.errors import UserError
 
@@ -114,3 +115,111 @@ def test_the_authors_split_equals_an_independent_plain_computation(movielens):
     assert {
         (int(interactions.users[s.test.users[u]]), items[i]) for u, i in zip(ours.row, ours.col)
     } == held
+
+
+# By time, and as given: users of the training are scored
+
+
+@pytest.fixture
+def timed(rng, tmp_path):
+    """Users who come at some time and go on; items that come at some time; in a random order."""
+    rows = []
+    for u in range(60):
+        first = rng.integers(0, 80)
+        for day in rng.integers(first, 100, rng.integers(5, 25)):
+            rows.append((f"u{u}", f"i{rng.integers(0, min(60, 10 + day))}", int(day)))
+    rows = [rows[k] for k in rng.permutation(len(rows))]
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,day\n" + "".join(f"{u},{i},{t}\n" for u, i, t in rows))
+    first: dict = {}
+    for u, i, t in rows:
+        first[u, i] = min(t, first.get((u, i), t))
+    return data.load(path, min_user_items=1, times=True), first
+
+
+def pairs_of(interactions, s, matrix, users):
+    X = matrix.tocoo()
+    names = interactions.users[users], interactions.items[s.items]
+    return set(zip(names[0][X.row].tolist(), names[1][X.col].tolist()))
+
+
+@pytest.mark.parametrize("how", ["temporal:45", "temporal:.1", "temporal:.3"])
+def test_what_is_known_came_before_and_what_is_hidden_later(timed, how):
+    """Against sets of pairs, made from the rows by the definition."""
+    interactions, day = timed
+    s = split(interactions, how, 0)
+    days = sorted(day.values())
+
+    def last(of, share):
+        return of[min(int((1 - share) * len(of)), len(of) - 1)]
+
+    share = float(how.partition(":")[2])
+    test_from = last(days, share) if share < 1 else share
+    validation_from = last([t for t in days if t < test_from], 0.1)
+    assert s.note == f"validation from {validation_from}, test from {test_from:g}"
+    train = {pair for pair, t in day.items() if t < validation_from}
+    items = {i for _, i in train}
+    assert pairs_of(interactions, s, s.train, s.train_users) == train
+    assert set(interactions.items[s.items]) == items
+    for name, start, end in (
+        ("validation", validation_from, test_from),
+        ("test", test_from, days[-1] + 1),
+    ):
+        part = getattr(s, name)
+        known = {pair for pair, t in day.items() if t < start and pair[1] in items}
+        later = {pair for pair, t in day.items() if start <= t < end}
+        old = {u for u, _ in known}
+        scored = {u for u, _ in later} & old
+        assert set(interactions.users[part.users]) == scored
+        of_scored = {pair for pair in later if pair[0] in scored}
+        hidden = {pair for pair in of_scored if pair[1] in items}
+        assert pairs_of(interactions, s, part.held_out, part.users) == hidden
+        assert pairs_of(interactions, s, part.fold_in, part.users) == {
+            pair for pair in known if pair[0] in scored
+        }
+        assert s.unseen[name] == len(of_scored - hidden)
+        assert s.new_users[name] == len({u for u, _ in later} - old)
+    assert share < 1 or (s.new_users["test"] and s.unseen["test"]), "the test tests nothing"
+
+
+def test_the_seed_does_not_matter_by_time(timed):
+    a, b = (split(timed[0], "temporal:.2", seed) for seed in (0, 1))
+    assert (a.test.held_out != b.test.held_out).nnz == 0
+
+
+@pytest.mark.parametrize(
+    "how, message",
+    [
+        ("temporal", "expected temporal:DATE"),
+        ("temporal:", "expected temporal:DATE"),
+        ("temporal:0", "expected temporal:DATE"),
+        ("temporal:-1", "expected temporal:DATE"),
+        ("temporal:nan", "expected temporal:DATE"),
+        ("temporal:soon", "the date of split is 'soon', expected seconds since 1970"),
+        ("temporal:2020-01-01", "but the times go from 6 to 99; give one of that kind"),
+        ("temporal:1000", "the adoptions go from 6 to 99: there must be some before it"),
+        ("given", "nothing says which adoptions are for the test"),
+    ],
+)
+def test_impossible_times_are_one_line(timed, how, message):
+    with pytest.raises(UserError, match=message):
+        split(timed[0], how, 0)
+
+
+def test_without_times_there_is_no_split_by_time(interactions):
+    with pytest.raises(UserError, match="these data have no times; give a file or a table"):
+        split(interactions, "temporal:.1", 0)
+
+
+def test_by_time_on_movielens(movielens):
+    read = data.load(movielens, times=True)
+    s = split(read, "temporal:2016-01-01", 0)
+    X, t = read.X, read.times
+    u = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    border = times.instant("2016-01-01", "split", t)
+    assert s.train.nnz + s.validation.held_out.nnz < (t < border).sum()
+    for row, user in enumerate(s.test.users):
+        hidden = s.items[s.test.held_out[[row]].indices]
+        own, when = X.indices[u == user], t[u == user]
+        assert set(hidden) <= set(own[when >= border])
+        assert set(s.items[s.test.fold_in[[row]].indices]) <= set(own[when < border])

@@ -1,0 +1,119 @@
+"""Events of several kinds -> adoptions: each kind has a weight, and a pair's weights are summed."""
+
+import math
+
+import numpy as np
+
+from macrid.data.column_names import plain
+from macrid.errors import UserError
+
+EXPECTED = "KIND=WEIGHT, several divided by commas, such as purchase=1,click=.2,return=-1"
+ROUNDING = 1e-6  # ten times .1 is not quite 1
+
+
+def parsed(text: str) -> dict[str, float]:
+    """The weights of an option such as 'purchase=1,click=.2,return=-1'.
+
+    >>> parsed("purchase=1,return=-1")
+    {'purchase': 1.0, 'return': -1.0}
+    """
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        kind, _, number = (word.strip() for word in part.rpartition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if not kind or not abs(weight) <= 1e6 or kind in weights:
+            raise UserError(f"events is '{text[:200]}', expected {EXPECTED}")
+        weights[kind] = weight
+    if max(weights.values()) <= 0:
+        raise UserError(
+            f"events is '{text[:200]}', where no kind has a weight above 0; nothing would be an"
+            " adoption"
+        )
+    return weights
+
+
+def of_kinds(weights: dict[str, float], kinds: tuple[str, ...], source: str) -> np.ndarray:
+    """The weight of each of the `kinds` in the data (G,), 0 of those not named.
+
+    A name is meant exactly, else without case and blanks. One that the data do not have is a
+    UserError: it would be a slip of the pen.
+
+    >>> of_kinds({"purchase": 1.0}, ("view", "Purchase"), "log.csv")
+    array([0., 1.])
+    """
+    values = np.zeros(len(kinds))
+    for name, weight in weights.items():
+        places = [g for g, kind in enumerate(kinds) if kind == name]
+        places = places or [g for g, kind in enumerate(kinds) if plain(kind) == plain(name)]
+        if not places:
+            there = ", ".join(f"'{kind}'" for kind in kinds[:20])
+            raise UserError(
+                f"{source}: no event is of the kind '{name}', which events names; its kinds are"
+                f" {there}{' ...' * (len(kinds) > 20)}"
+            )
+        values[places] = weight
+    return values
+
+
+def adopted(
+    pair: np.ndarray, weight: np.ndarray, threshold: float, times: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    r"""The pairs whose net weight reaches the threshold: a row of each, and when it did.
+
+    pair    (n,) a number for the user and item of each row
+    weight  (n,) that of the row's kind
+    times   (n,) or None
+
+    The rows are those where a pair stands first, in their order; an adoption's time is that of the
+    first event with which the sum, in the order of time, reached the threshold.
+
+    >>> adopted(np.array([7, 8, 7]), np.array([0.5, 1.0, 0.5]), 1.0, np.array([10.0, 20.0, 30.0]))
+    (array([0, 1]), array([30., 20.]))
+    """
+    _, first, of_row = np.unique(pair, return_index=True, return_inverse=True)
+    is_adopted = np.bincount(of_row, weight) >= threshold - ROUNDING
+    kept = np.flatnonzero(is_adopted)
+    kept = kept[np.argsort(first[kept])]  # the order of the rows
+    if times is None:
+        return first[kept], None
+    order = np.lexsort((times, of_row))
+    total = np.cumsum(weight[order])
+    starts = np.searchsorted(of_row[order], np.arange(len(first)))
+    before = np.concatenate([[0.0], total])[starts]
+    has_reached = total - before[of_row[order]] >= threshold - ROUNDING
+    place = np.flatnonzero(has_reached & is_adopted[of_row[order]])
+    pairs, first_place = np.unique(of_row[order][place], return_index=True)
+    when = np.full(len(first), np.nan)
+    when[pairs] = times[order][place[first_place]]
+    return first[kept], when[kept]
+
+
+def brought(
+    pair: np.ndarray, kind: np.ndarray, weights: np.ndarray, kinds: tuple[str, ...], threshold
+) -> str:
+    """What each kind brought, in words: its rows, and the adoptions with it less those without.
+
+    >>> pair, kind = np.array([7, 8, 7]), np.array([0, 0, 1])
+    >>> brought(pair, kind, np.array([1.0, -1.0]), ("buy", "return"), 1.0)
+    'events: buy=1 (2 rows: +2 adoptions), return=-1 (1 row: -1 adoption); net weight of at least 1'
+    """
+    of_pair = np.unique(pair, return_inverse=True)[1]
+    net = np.bincount(of_pair, weights[kind])
+    adoptions = np.count_nonzero(net >= threshold - ROUNDING)
+    rows = np.bincount(kind, minlength=len(kinds)).tolist()
+    counted, others = [], []
+    for g in np.argsort(-np.abs(weights), kind="stable"):
+        n = f"{rows[g]:,} row{'s' * (rows[g] != 1)}"
+        if weights[g] == 0:
+            others.append(f"{kinds[g]} ({n})")
+            continue
+        own = np.bincount(of_pair[kind == g], minlength=len(net)) * weights[g]
+        more = int(adoptions - np.count_nonzero(net - own >= threshold - ROUNDING))
+        counted.append(
+            f"{kinds[g]}={weights[g]:g} ({n}: {more:+,} adoption{'s' * (abs(more) != 1)})"
+        )
+    ignored = f"; of weight 0: {', '.join(others[:20])}" if others else ""
+    return f"events: {', '.join(counted)}{ignored}; net weight of at least {threshold:g}"
