@@ -68,10 +68,10 @@ def main(argv=None):
         table = {
             "table": flags.table,
             "title": TITLES[flags.table],
-            "header": results.header(request, full, interactions, rows_of_table, flags.test),
+            "header": results.header(request, full, interactions, rows_of_table, flags.paired_test),
             "left_out": left_out,
         }
-        table |= results.compare(rows_of_table, reference, flags.test)
+        table |= results.compare(rows_of_table, reference, flags.paired_test)
         results.write(folder, table)
         say("", *results.markdown(table, whole=False), "")
         for name, picture in _pictures(table).items():
@@ -103,7 +103,7 @@ def parser():
     text = "the row that the others are compared with (default: the first SEM row)"
     add("--reference", metavar="NAME", help=text)
     text = "the paired test: Student's t (default), or sign flips"
-    add("--test", choices=tuple(results.TESTS), default="t", help=text)
+    add("--test", dest="paired_test", choices=tuple(results.TESTS), default="t", help=text)
     betas = " ".join(f"{beta:g}" for beta in systems.BETAS)
     text = f"figure5: the values of beta (default: {betas})"
     add("--betas", type=float, nargs="+", metavar="BETA", help=text)

@@ -99,7 +99,7 @@ def chosen(names: list[str], columns: str, where: str) -> list[int]:
 
 
 def divided(columns: str | None) -> tuple[str | None, dict[str, str]]:
-    """What 'USER,ITEM[,RATING][,event=NAME][,time=NAME]' says: the first part, and the named ones.
+    """What the option `columns` says: the first part, USER,ITEM or more, and the named ones.
 
     >>> divided("client,sku,time=when"), divided("time=4")
     (('client,sku', {'time': 'when'}), (None, {'time': '4'}))

@@ -223,6 +223,12 @@ def given(interactions: Interactions, seed: int) -> Split:
     if not (parts == VALIDATION).any():
         parts = _with_validation(interactions.X, parts, np.random.default_rng(seed))
         note = "validation: a tenth of the training adoptions, drawn"
+        if not (parts == VALIDATION).any():
+            raise UserError(
+                f"no user of the given split has {MIN_SCORED_ITEMS} training items or more, so"
+                " nothing can be drawn for validation; give its items as validation (--validation"
+                " FILE)"
+            )
     return _by_parts(interactions, parts, note)
 
 
@@ -285,8 +291,8 @@ def _by_parts(interactions, parts, note):
         new_users[name] = len(users) - len(scored)
         if held[name].held_out.nnz == 0:
             raise UserError(
-                f"no user of the training has a later item for {name} that the training has too, so"
-                " nothing can be scored; split elsewhere, or bring more data"
+                f"no user of whom something is known has an item for {name} that the training has"
+                " too, so nothing can be scored; split elsewhere, or bring more data"
             )
     train = matrix(train_users, parts == TRAIN)
     return Split(

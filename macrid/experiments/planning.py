@@ -13,6 +13,8 @@ FOLDS = 5
 DECIDED = (  # options that a row or the request decides, not the full model
     "seed",
     "split",
+    "test",
+    "validation",
     "start",
     *option_names(about="runs"),
 )

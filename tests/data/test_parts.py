@@ -100,11 +100,17 @@ def test_of_many_users_some_are_drawn_for_validation(rng):
     N = splits.MOST_VALIDATION_USERS + 500
     u, i = np.repeat(np.arange(N), 10), rng.integers(0, 50, N * 10)
     read = parts.joined(data.from_pairs(u, i), None, data.from_pairs([0], [60]))
-    with pytest.raises(UserError, match="no user of the training has a later item for test"):
+    with pytest.raises(UserError, match="no user of whom .* has an item for test that"):
         splits.split(read, "given", 0)  # item 60 is nobody's
     read = parts.joined(data.from_pairs(u, i), None, data.from_pairs([0, 1, 2], [0, 1, 2]))
     s = splits.split(read, "given", 0)
     assert len(s.validation.users) <= splits.MOST_VALIDATION_USERS
+
+
+def test_too_few_items_for_validation_are_told():
+    read = parts.joined(data.from_pairs([0, 0, 1], [0, 1, 0]), None, data.from_pairs([1], [1]))
+    with pytest.raises(UserError, match=r"no user .* has 5 training items .*--validation FILE"):
+        splits.split(read, "given", 0)
 
 
 def test_titles_and_categories_of_the_parts_are_joined():
