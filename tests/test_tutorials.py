@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -289,3 +290,31 @@ def test_the_shopper_s_numbers_are_the_package_s_and_the_page_s():
     assert her.loss == pytest.approx(by_the_page[0], rel=1e-12)
     np.testing.assert_allclose(her.p, her.P / her.Z, rtol=1e-12)
     np.testing.assert_allclose(her.z, her.mu + shopper.EPSILON * her.sigma, rtol=1e-12)
+
+
+def test_a_letter_of_the_glossary_has_one_meaning_or_is_listed():
+    """The first letters of the symbols of all tables: whichever occurs twice is an exception."""
+    text = (TUTORIALS / "glossary.md").read_text(encoding="utf-8")
+    symbols, _, exceptions = text.partition("## Letters with more than one meaning")
+    first_cells = lambda text: [
+        row.split("|")[1] for row in re.findall(r"^\|.*", text, re.MULTILINE)
+    ]
+    in_use = Counter(_letter(s) for cell in first_cells(symbols) for s in _symbols(cell))
+    assert {"h", "m", "\\tau", "P"} <= in_use.keys()
+    listed = {_letter(s) for cell in first_cells(exceptions) for s in _symbols(cell)}
+    twice = {letter for letter, count in in_use.items() if count > 1}
+    assert twice <= listed, f"with two meanings and not listed: {sorted(twice - listed)}"
+    assert set("STPgw") <= listed
+
+
+def _symbols(cell):
+    """The symbols of a table's cell: what stands between dollars, at commas outside of brackets."""
+    inside = re.findall(r"\$([^$]+)\$", cell)
+    return [part for math in inside for part in re.split(r"[,;]\s*(?![^{(]*[})])", math)]
+
+
+def _letter(symbol):
+    """Its letter, without font, hat and indices: h of \\mathbf{h}_i, \\tau of \\tau_\\mathrm{g}."""
+    fonts = r"\\(?:mathbf|mathcal|mathrm|mathbb|boldsymbol|text|hat|bar)\b|[{} ]"
+    plain_symbol = re.sub(fonts, "", symbol)
+    return re.match(r"\\[A-Za-z]+|.", plain_symbol).group()
