@@ -163,7 +163,7 @@ def training(X, targets, rng):
 
 def predict(p, X):
     r"""ln p_ui without noise, (B, M): at test time c_i = softmax(s_i) and z = mu."""
-    C = np.exp(prototype_clustering(p["H"], p["m"], 0.0)[0])
+    C = np.exp(log_softmax(cosine(p["H"], p["m"])[0])[0])
     return decoder(encoder(X, C, p, 0.0, [1.0] * len(HIDDEN))[0], C, p["H"])[0]
 
 
