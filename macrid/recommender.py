@@ -213,11 +213,12 @@ class Recommender:
             parameters, known = backend.to_host(warm_start.parameters), warm_start.items
             now = adoptions.items[split.items]
             logger.info(warm_starts.warm(state, now, parameters, known, config))
+            config = config.replace(anneal_steps=0)  # beta has its full weight at once
         state = fit.fit(
             split, config, targets, state, on_epoch=partial(_after_epoch, config, on_epoch)
         )
         trained = from_run(Run(config, adoptions, split, state))
-        vars(self).update(vars(trained), _requested=config, _given_items=self._given_items)
+        vars(self).update(vars(trained), _requested=self._requested, _given_items=self._given_items)
         self.report = report
         ranker = model.ranker(self.parameters, self.config)
         cutoffs = metrics.cutoffs_of(config.split)

@@ -277,9 +277,10 @@ def inherited(given: dict) -> dict:
     """The options `given`, before those of the run that `final` or `warm_start` names.
 
     A final run trains with that run's options, on all users, for the epochs that its validation
-    chose. A warm start takes them too, with as many concepts as were left; after a final run, users
-    are held out again. A file of `Recommender.save` brings no options.
+    chose. A warm start takes them too, with as many concepts as were left, but beta is not annealed
+    again; after a final run, users are held out again. A file of `Recommender.save` brings none.
     """
+    annealing = {"anneal_steps": 0} if given.get("warm_start") else {}
     if given.get("final"):
         folder = Path(given["final"])
         settings = load_config(folder)
@@ -294,15 +295,16 @@ def inherited(given: dict) -> dict:
                 f"final trains on all users, but split is '{given['split']}'; leave one of them out"
             )
         epochs, _, _ = checkpoint.choices(folder / "checkpoint.npz")
-        return asdict(settings) | {"split": "all", "max_epochs": epochs} | given
+        return asdict(settings) | {"split": "all", "max_epochs": epochs} | annealing | given
     folder = Path(given.get("warm_start") or ".")
     if not given.get("warm_start") or not folder.is_dir():
-        return given
+        return annealing | given
     settings = load_config(folder)
     _, K, _ = checkpoint.choices(folder / "checkpoint.npz")
     options = asdict(settings) | {"K": K}
     own = (*option_names(about="runs"), *(("split", "max_epochs") if settings.final else ()))
-    return {name: value for name, value in options.items() if name not in own} | given
+    options = {name: value for name, value in options.items() if name not in own}
+    return options | annealing | given
 
 
 def path_of_final(settings: Config) -> dict:

@@ -249,6 +249,22 @@ def test_a_hopeless_trial_is_pruned_and_a_failed_one_is_recorded(tmp_path):
     assert search.best_of(search.rows(own)) == best, "what failed is never the best"
 
 
+def test_a_trial_far_behind_the_best_ends_early_from_the_second_on(tmp_path):
+    own = study(tmp_path)
+    add = lambda train, goal: search.run(own, train, goal, 0, tqdm(disable=True), QUIET)
+    for goal, last in enumerate((0.4, 0.1, 0.3), 1):
+        add(scores(*np.linspace(last / 2, last, 14)), goal)
+    first, far_behind, behind = search.rows(own)
+    assert (far_behind.state, far_behind.epochs) == ("pruned", search.WARM_UP)
+    assert first.state == behind.state == "complete" and behind.epochs == 14
+    add(scores(*np.linspace(0.1, 0.7, 20)), 4)
+    assert search.rows(own)[-1].state == "complete", "one that begins slowly may still win"
+    add(scores(*[0.36] * 30), 5)
+    assert search.rows(own)[-1].state == "complete", "the best has 20 epochs, then it stays at .7"
+    add(scores(*[0.34] * 30), 6)
+    assert search.rows(own)[-1].state == "pruned"
+
+
 def test_when_all_fail_the_first_reason_is_told(tuned, ratings, tmp_path):
     done = tuned(
         "--data", ratings, *QUICK, "--learning-rate", 1e30, "--trials", 2, "--out", tmp_path / "run"

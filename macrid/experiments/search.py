@@ -43,6 +43,7 @@ OF_LAYERS = ("hidden_units", "dropout")  # they do nothing without a hidden laye
 FAILURES = (ValueError, ArithmeticError, MemoryError)  # a UserError is a ValueError
 RANDOM_TRIALS = 10  # before TPE has something to go by, and before pruning
 WARM_UP = 10  # epochs that no trial is denied
+HOPELESS = 0.5  # of the best trial's figure at the same epoch: then a trial ends
 LONGEST_REMARK = 1000  # characters of the first line of best.toml
 HEARTBEAT = 60  # seconds between a trial's signs of life; two without one, and it is given up
 UNOWNED = 20  # seconds that a trial may go without its process's name
@@ -246,14 +247,18 @@ def run(
             if place == 0 and first:
                 study.sampler = optuna.samplers.PartialFixedSampler(first, study.sampler)
 
-            # train, and stop where other trials were better by this epoch
+            # train, and stop where others were better by this epoch, or the best one far better
+            scores_of_best = _scores_of_best(study)
+
             def on_epoch(state):
                 bar.set_postfix_str(
                     f"best {best.score if best else 0:.4f}, trial {place}: epoch {state.epoch},"
                     f" {state.best_score:.4f}"
                 )
                 trial.report(state.best_score, state.epoch)
-                if trial.should_prune():
+                far_ahead = HOPELESS * scores_of_best.get(state.epoch, scores_of_best.get(0, 0.0))
+                is_hopeless = state.epoch >= WARM_UP and state.best_score < far_ahead
+                if is_hopeless or trial.should_prune():
                     raise optuna.TrialPruned
 
             try:
@@ -281,6 +286,15 @@ def run(
                 best = new_best
                 with bar.external_write_mode():
                     say(f"          {describe(best)}")
+
+
+def _scores_of_best(study):
+    """{epoch: best so far} of the best complete trial, at 0 its last; {} if there is none."""
+    complete = [trial for trial in _trials(study) if trial.state.name == "COMPLETE"]
+    if not complete:
+        return {}
+    best = max(complete, key=lambda trial: trial.value)
+    return {**best.intermediate_values, 0: best.value}
 
 
 def counts(trial) -> bool:

@@ -2,8 +2,9 @@ r"""A start from an earlier model, on newer data.
 
 Items that both know, by their ids, keep h and t; m and the layers of f_nn are kept; new items start
 as they would without the earlier model, and those that are gone go. Adam begins anew: its moments
-were those of other data and other steps, and are not part of a saved model. beta is annealed again.
-docs/nightly.md measures what it saves.
+are not part of a saved model, and keeping them made no difference where beta has its full weight at
+once. To anneal beta again undoes a part of what was learned: give `anneal_steps` 0. docs/nightly.md
+has the measurements.
 """
 
 import numpy as np
