@@ -40,8 +40,6 @@ INDEX = (TUTORIALS / "README.md").read_text(encoding="utf-8")
 LARGEST = 400_000  # bytes of an .ipynb: it is read in a browser
 LONGEST = 18  # lines of a code cell that are not blank: a cell is for reading
 each = pytest.mark.parametrize("path", SOURCES, ids=[path.stem for path in SOURCES])
-WITH_BLANKS = [path for path in SOURCES if build.STUB in path.read_text(encoding="utf-8")]
-each_with_blanks = pytest.mark.parametrize("path", WITH_BLANKS, ids=lambda path: path.stem)
 
 
 def committed(path):
@@ -56,7 +54,7 @@ def test_it_runs_from_scratch(path):
     assert seconds > 0 and build.pictures(notebook), f"{path.name} draws no figure"
 
 
-@each_with_blanks
+@each
 def test_its_twin_is_fresh_and_without_answers(path):
     twin = nbformat.read(TUTORIALS / "blank" / f"{path.stem}.ipynb", as_version=4)
     assert twin == build.blank(path), f"run  python tutorials/build.py --listings {path.stem}"
@@ -66,13 +64,11 @@ def test_its_twin_is_fresh_and_without_answers(path):
     assert not [cell.outputs for cell in build.code(twin) if cell.outputs]
     text = "\n".join(cell.source for cell in twin.cells if cell.cell_type == "markdown")
     for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-        # the others have twins, too
-        folder = TUTORIALS if re.match(r"\d\d_", link) else TUTORIALS / "blank"
-        assert (folder / link).exists(), f"{link} leads nowhere from blank/"
+        assert (TUTORIALS / "blank" / link).exists(), f"{link} leads nowhere from blank/"
 
 
 @pytest.mark.long
-@each_with_blanks
+@each
 def test_its_twin_stops_at_the_first_blank(path, tmp_path):
     """What is not filled in is noticed: the cell after the stub does not pass."""
     notebook = build.read(path)
@@ -82,7 +78,7 @@ def test_its_twin_stops_at_the_first_blank(path, tmp_path):
         build.executed(tmp_path / path.name)
 
 
-@each_with_blanks
+@each
 def test_a_stub_is_followed_by_its_answer_and_that_by_a_judge(path):
     cells = [cell for cell in build.read(path).cells if cell.cell_type == "code"]
     for stub, answer, judge in zip(cells, cells[1:], cells[2:]):
@@ -93,7 +89,7 @@ def test_a_stub_is_followed_by_its_answer_and_that_by_a_judge(path):
             assert not answer.source.startswith(build.ANSWER)
 
 
-@each_with_blanks
+@each
 def test_its_head_leads_to_the_others_and_says_what_it_costs(path):
     words = build.read(path).cells[0].source.splitlines()
     seconds = int(words[3].split()[-3])
@@ -102,7 +98,7 @@ def test_its_head_leads_to_the_others_and_says_what_it_costs(path):
     assert drawing == graph.svg(graph.HERE[path.stem])
 
 
-@each_with_blanks
+@each
 def test_its_cells_are_for_reading(path):
     cells = [cell.source for cell in build.code(build.read(path))]
     long = [cell for cell in cells if len([line for line in cell.splitlines() if line]) > LONGEST]
