@@ -313,6 +313,8 @@ PATH_FLAGS = {  # flag: the words before it; RUN, RATINGS and OUT stand for path
     "train --categories": "train --data RATINGS --category-weight 0.1 --out OUT",
     "train --features": "train --data RATINGS --start pictures --out OUT",
     "train --alexnet": "train --data RATINGS --start pictures --pictures PICTURES --out OUT",
+    "train --test": "train --split given --train RATINGS --out OUT",
+    "train --validation": "train --split given --train RATINGS --test RATINGS --out OUT",
     "tune --data": "tune --trials 1 --out OUT",
     "tune --config": "tune --trials 1 --out OUT",
     "reproduce --data": "reproduce table2 --out OUT",
@@ -391,6 +393,17 @@ def test_a_word_that_nothing_is_called_is_one_line(words, name, call, tmp_path):
     words = ("__main__", f"{command}={name}") if not flag else (command, f"{flag[0]}={name}")
     one_line(call(*words, cwd=tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", NAMES[2:], ids=range(2, len(NAMES)))
+@pytest.mark.parametrize("flag", ["--events", "--since", "--columns", "--split=temporal:"])
+def test_nor_is_an_option_about_columns(flag, name, call, tmp_path):
+    """Of a file that has events and times, so that the option itself is looked at."""
+    log = tmp_path / "log.csv"
+    log.write_text("user,item,event,time\n" + "u,i,buy,2025-01-01\n" * 3)
+    flag = f"{flag}{'' if '=' in flag else '='}{name}"
+    one_line(call("train", "--data", log, "--min-user-items", 1, flag, "--out", tmp_path / "o"))
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.parametrize("header", ["item,item,kind", "item,kind,kind"])

@@ -5,6 +5,7 @@ loading         a ratings file, a MovieLens folder or lists of ids -> `Interacti
 ratings_file    CSV, TSV and the like: how a file is laid out, and its rows
 opening         a text file, plain or gzip, or a pipe
 separators      what divides the fields of a file
+json_lines      categories in a file of JSON lines
 parquet         Parquet files, where pandas or pyarrow is installed
 movielens       the titles and genres of a MovieLens folder
 column_names    which columns hold users, items and ratings

@@ -11,6 +11,7 @@ from macrid.data import (
     column_names,
     event_weights,
     in_memory,
+    json_lines,
     movielens,
     opening,
     parquet,
@@ -232,9 +233,13 @@ def read_categories(
 
     The column of items is the second of `columns`, else one with a known name. Several categories
     are divided by '|', in a column of RecBole's type token_seq by blanks. Rows of one item add up;
-    an empty field is no category.
+    an empty field is no category. A file of JSON lines has lists of them.
     """
     names_of: dict[str, list[str]] = {}
+    if json_lines.is_of_objects(path):
+        for item, own in json_lines.categories(path, column, KNOWN_NAMES["item"] | {"id"}):
+            names_of.setdefault(item, []).extend(own)
+        return names_of
     is_sequence, rows = _items_and(path, column, columns)
     for item, text in rows:
         parts = text.split() if is_sequence and "|" not in text else text.split("|")
