@@ -49,8 +49,9 @@ def on_circle(*degrees):
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def test_a_figure_in_a_notebook_is_as_it_is_now():
+def test_every_figure_is_in_a_notebook_as_it_is_now():
     shown = [figure for notebook in NOTEBOOKS for figure in build.touched(notebook)]
+    assert sorted(name for name, _ in shown) == still.NAMES
     for name, output in shown:
         again = f"run  python tutorials/build.py --listings {name[:2]}"
         assert output.data["text/html"] == still.html(name), again

@@ -225,6 +225,11 @@ assert np.abs(p_turned[0, two] / p_turned[0, 2] - p[0, two] / p[0, 2]).max() > 0
 
 plots.circles(H, C, (z[0], p[0]), (toward(40, 340)[0], p_turned[0]))
 
+# %%
+from lesson import touch
+
+touch("01_ratios")
+
 # %% [markdown]
 # In the circles an item's area is its probability. The items of concept 1 (round) share $Z_u$ with
 # the others, so a common factor changes; their *ratios* stay. Those of concept 2 (square) are dealt

@@ -355,6 +355,11 @@ for d in (10, 200):
     cosines = normalise(rng.standard_normal((20_000, d)))[0] @ np.eye(d)[0]
     assert abs(cosines.std() * d**0.5 - 1) < 0.02
 
+# %%
+from lesson import touch
+
+touch("03_tau")
+
 # %% [markdown]
 # So what happens if we train with other temperatures, 40 epochs each? **Predict:** which do worst,
 # the cold or the warm, and why?

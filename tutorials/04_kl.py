@@ -394,6 +394,11 @@ for ratio in (0.3, 0.6, 1.0):
 # %%
 plots.heaps(side, panels, sigma0)
 
+# %%
+from lesson import touch
+
+touch("04_means")
+
 # %% [markdown]
 # Blue, the darker the denser: everybody's tastes, $q(\mathbf z\mid\mathbf C)$. Dots:
 # the six means, on the unit circle. Dashed: one standard deviation of the prior. From left to right

@@ -231,6 +231,11 @@ print({temperature: average.tolist() for temperature, average in averages.items(
 assert np.abs(averages[0.1] - softmax(three)[0]).max() < 0.03
 assert np.abs(averages[5.0] - 1 / 3).max() < 0.04
 
+# %%
+from lesson import touch
+
+touch("05_simplex")
+
 # %% [markdown]
 # A point is a sample $\mathbf c$; a corner is one-hot; its colour and shape tell the winner. Cold
 # samples sit in the corners, hot ones crowd in the middle. The share of points of each colour is

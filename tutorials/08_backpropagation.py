@@ -505,6 +505,11 @@ assert central[at] < 1e-9 and central[:4].max() > 1e-3 < central[-1]
 assert errors["central, float32"].min() > 1e-7, "in single precision no step is good enough"
 assert errors["complex step"][: at + 1].max() < 1e-10
 
+# %%
+from lesson import touch
+
+touch("08_steps")
+
 # %% [markdown]
 # The left branch jitters because rounding is erratic; the right branches are straight because
 # truncation is not. In single precision some five digits are the best that can be had, and at

@@ -386,6 +386,11 @@ for t in range(5):
     rows.append((label, origin, items))
 strips(rows, "one knob turned, low to high in the attribute that it was chosen for")
 
+# %%
+from lesson import touch
+
+touch("11_knob")
+
 # %% [markdown]
 # For each attribute the best of the six concepts is shown, from a fresh start; ρ is the rank
 # correlation of the step with the true attribute. Hue is a circle cut open at red, so its low and
