@@ -10,12 +10,13 @@ EVERY = 3.0  # seconds between lines on what takes a while
 
 def counted(what: str, update: Callable[[int], object]) -> Callable[[int], None]:
     """`update(n)`, which also logs how many `what` are done by now, every few seconds."""
-    done, told = 0, time.monotonic()
+    done, told = 0, None
 
     def count(n):
         nonlocal done, told
         update(n)
         done += n
+        told = told or time.monotonic()  # what is done at once is not worth a line
         if time.monotonic() - told >= EVERY:
             told = time.monotonic()
             logger.info(f"{done:,} {what}")
