@@ -400,7 +400,8 @@ class Recommender:
         'tea'
         """
         X, single = self._lookup.rows(users)
-        vectors = backend.to_host(model.user_vectors(self.parameters, X, self.config))
+        C = backend.to_device(backend.array_module(self.parameters["H"]), self.concepts)
+        vectors = backend.to_host(model.user_vectors(self.parameters, X, self.config, C))
         return vectors[0] if single else vectors
 
     def save(self, path) -> None:
