@@ -79,7 +79,7 @@ def test_lists_of_one_item_are_lists_if_the_training_is(tmp_path):
 
 
 def test_no_item_loses_its_only_training_adoption(rng):
-    X = sparse.random_array((300, 400), density=0.03, rng=rng, format="csr")
+    X = sparse.csr_array(rng.random((300, 400)) < 0.03)
     train = data.from_pairs(*map(list, X.nonzero()))
     test = data.from_pairs([0, 1, 2], [5, 6, 7])
     read = parts.joined(train, None, test)
