@@ -104,6 +104,7 @@ print(shop.OPTIONS)
 # %%
 options = {**shop.OPTIONS, "start": "adoptions", "alexnet": "", "category_weight": 0.0}
 model = Recommender(**options).fit(made)
+assert model.config.category_weight == 0 and model.config.start != "pictures", "nobody taught it"
 
 # %% [markdown]
 # How good is it? That needs rivals. The humblest recommends to everybody what most have taken.
