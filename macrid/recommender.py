@@ -162,7 +162,7 @@ class Recommender:
         test: Any = None,
         validation: Any = None,
         on_epoch: Callable[[int, dict], Any] | None = None,
-        warm_start: "Recommender | None" = None,
+        warm_start: "Recommender | str | Path | None" = None,
     ) -> "Recommender":
         """Train on `interactions` and return self.
 
@@ -184,8 +184,8 @@ class Recommender:
         ends the training: the best epoch so far is kept. The same numbers are logged, a line an
         epoch, for whom `logging.basicConfig(level="INFO")` asks.
 
-        `warm_start` is an earlier model to begin from, on newer data: items that it knows keep what
-        they learned. The option of that name is the path of one.
+        `warm_start` is an earlier model, or the path of one, to begin from on newer data: items
+        that it knows keep what they learned. The option of that name is such a path.
 
         >>> model = Recommender(K=2).fit("ratings.csv", items="products.csv")
         >>> model.metrics["ndcg@100"]["mean"]
@@ -207,10 +207,10 @@ class Recommender:
         report = checks.describe(adoptions)
         logger.info("\n".join(report))
         state = fit.start(split, config, None, targets)
-        if warm_start is None and config.warm_start:
-            warm_start = Recommender.load(config.warm_start, "numpy")
-        if warm_start is not None:
-            parameters, known = backend.to_host(warm_start.parameters), warm_start.items
+        if begin_from := warm_start or config.warm_start:
+            is_model = isinstance(begin_from, Recommender)
+            earlier: Any = begin_from if is_model else Recommender.load(begin_from, "numpy")
+            parameters, known = backend.to_host(earlier.parameters), earlier.items
             now = adoptions.items[split.items]
             logger.info(warm_starts.warm(state, now, parameters, known, config))
             config = config.replace(anneal_steps=0)  # beta has its full weight at once

@@ -191,7 +191,9 @@ def test_the_same_from_python(folder, tmp_path):
     cold = Recommender(**options).fit(february)
     warm = Recommender(**options).fit(february, warm_start=january)
     by_option = Recommender(**options, warm_start=str(tmp_path / "january.npz")).fit(february)
-    np.testing.assert_array_equal(warm.parameters["H"], by_option.parameters["H"])
+    by_path = Recommender(**options).fit(february, warm_start=tmp_path / "january.npz")
+    for model in (by_option, by_path):
+        np.testing.assert_array_equal(warm.parameters["H"], model.parameters["H"])
     assert not np.array_equal(warm.parameters["m"], cold.parameters["m"])
     assert warm.config.anneal_steps == 0 < warm.get_params()["anneal_steps"]
     everybody = Recommender(**options, split="all").fit(february, warm_start=january)
