@@ -144,7 +144,7 @@ var touch = window.touch || (() => {
     new ResizeObserver(() => { if (isNarrow !== (isNarrow = place.clientWidth < 560)) show(); }).observe(place);  // it calls at once
   }
 
-  const STYLE = `.touch { margin: 1em 0; border: 1px solid #dddddd; border-radius: .5em; padding: .8em; max-width: 46em; background: white; color: ${INK}; font: 15px/1.4 sans-serif; display: block; }
+  const STYLE = `figure.touch.touch { width: auto; box-sizing: border-box; text-align: left; margin: 1em 0; border: 1px solid #dddddd; border-radius: .5em; padding: .8em; max-width: 46em; background: white; color: ${INK}; font: 15px/1.4 sans-serif; display: block; }
 .touch svg { width: 100%; height: auto; display: block; }
 .touch-title { display: block; margin-bottom: .4em; }
 .touch-controls { display: grid; grid-template-columns: repeat(auto-fit, minmax(15em, 1fr)); gap: .2em 1.2em; margin: .6em 0; }
@@ -154,7 +154,7 @@ var touch = window.touch || (() => {
 .touch-controls input[type=checkbox] { width: 1.3em; height: 1.3em; }
 .touch-controls select { font: inherit; max-width: 100%; min-width: 0; border: 1px solid ${GREY}; border-radius: .3em; padding: .2em; appearance: auto; background: white; color: ${INK}; }
 .touch-controls output { flex: none; min-width: 4em; text-align: right; font-variant-numeric: tabular-nums; }
-.touch-told { font-size: 14px; min-height: 4.2em; margin: 0; max-width: none; text-align: left; font-style: normal; }`;
+.touch figcaption.touch-told.touch-told { font-size: 14px; min-height: 4.2em; margin: 0; max-width: none; text-align: left; font-style: normal; }`;
 
   function mountAll() {
     if (!document.getElementById("touch-style")) {
