@@ -3,19 +3,24 @@
 import argparse
 import csv
 import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 
 from macrid import backend, data, files, terminal
 from macrid.data import checks
-from macrid.data.ids import other_spelling
+from macrid.data.ids import alike, by_spelling, other_spelling
+from macrid.data.lookup import STRANGERS
 from macrid.data.opening import opened
 from macrid.errors import UserError, shown
 from macrid.recommender import USERS_AT_A_TIME, Recommender
 
+LONGEST_SHOWN = 60  # letters of an id in a message
+
 
 def main(argv: list[str] | None = None) -> None:
-    """Load a run and write user,item,rank,score rows to a file, all or nothing, or print them."""
+    """Load a run and write rows of recommendations to a file, all or nothing, or print them."""
     flags = _flags(argv)
     backend.keep_freed_memory()
     model = Recommender.load(flags.run, flags.backend)
@@ -34,12 +39,15 @@ def main(argv: list[str] | None = None) -> None:
     users = list(_users(flags, model))
     if not users:
         raise UserError(f"{flags.users}: has no user ids; expected one a line")
+    chosen = {"concepts": concepts, "exclude_seen": not flags.include_seen}
+    if flags.only or flags.without:
+        chosen["only"] = model.select(_items(flags.only, model), _items(flags.without, model))
     with terminal.bar(flags.quiet or not flags.out, total=len(users), unit=" users") as bar:
         if flags.out:
             with files.replacing(flags.out, "w") as file:
-                _write(file, model, users, flags, concepts, bar)
+                _write(file, model, users, flags, chosen, bar)
         else:
-            _write(_output(users, model), model, users, flags, concepts, bar)
+            _write(_output(users, model), model, users, flags, chosen, bar)
 
 
 def _output(users, model):
@@ -57,7 +65,11 @@ def _flags(argv):
     """The flags, as far as they can be checked without reading the run."""
     arguments = terminal.parser(
         "recommend",
-        "Recommend items to users of a trained run, or to new ones by their history.",
+        "Recommend items to users of a trained run, or to new ones by their history. A score is the"
+        " logarithm of how likely the model finds it that a user takes the item, but for a constant"
+        " of hers: compare scores inside one list only. Who has no item that the run knows gets"
+        " popular items, with the logarithm of the share of users who have them; the column 'by'"
+        " says which.",
         "python -m macrid.recommend --run runs/mine --user alice --n 20\n"
         "  python -m macrid.recommend --run runs/mine --users users.txt --n 20 --out recs.csv",
     )
@@ -92,13 +104,26 @@ def _flags(argv):
         default=[],
         metavar="K=FACTOR",
         help=(
-            "emphasise concepts, such as 2=3 0=0.5 (macrid.evaluate --concepts says what they hold)"
+            "factors of concepts: 2=3 makes the odds of concept 2 in a list about three times what"
+            " they are, 2=0.3 a third, 2=0 leaves its items out (macrid.evaluate --concepts says"
+            " what they hold)"
         ),
     )
     text = "a table of items: those that the run does not know are placed by those like them"
     arguments.add_argument("--add-items", metavar="FILE", help=text)
     text = "features of pictures of macrid.features for --add-items, of known and new items"
     arguments.add_argument("--features", metavar="FILE", help=text)
+    for name, what in (
+        ("--only", "the only items that lists may have"),
+        ("--without", "items that they may not"),
+    ):
+        arguments.add_argument(
+            name,
+            nargs="+",
+            action="extend",
+            metavar="ITEM",
+            help=f"{what}: ids, category=NAME (of any level), or file=FILE of an id a line",
+        )
     arguments.add_argument(
         "--include-seen", action="store_true", help="also items that the user has"
     )
@@ -120,29 +145,49 @@ def _flags(argv):
     return flags
 
 
-def _write(file, model, users, flags, concepts, bar):
+def _write(file, model, users, flags, chosen, bar):
     """A row for each recommendation, users in the order asked for.
 
-    Nothing is written before the first ones are there.
+    Nothing is written before the first ones are there. `chosen` says more to `model.recommend`.
     """
     writer = csv.writer(file, lineterminator="\n")
     exact = shown if file.isatty() else str  # a terminal would obey an id
     titles = None
     if model.titles is not None and flags.titles is not False:
         titles = dict(zip(model.items.tolist(), model.titles.tolist()))
+    by_popularity = []
     for start in range(0, len(users), USERS_AT_A_TIME):
-        names, ids_or_histories = zip(*users[start : start + USERS_AT_A_TIME])
-        items, scores = model.recommend(
-            list(ids_or_histories), flags.n, not flags.include_seen, concepts
-        )
+        names, ids_or_histories = map(list, zip(*users[start : start + USERS_AT_A_TIME]))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", f".*{STRANGERS}")  # they are counted below
+            items, scores = model.recommend(ids_or_histories, flags.n, **chosen)
+            ways = model.list_by(ids_or_histories).tolist()
         if not start:
-            writer.writerow(["user", "item", "rank", "score", *(["title"] if titles else [])])
-        for name, row, values in zip(names, items.tolist(), scores.tolist()):
+            more = ["title"] if titles else []
+            writer.writerow(["user", "item", "rank", "score", "by", *more])
+        for name, row, values, by in zip(names, items.tolist(), scores.tolist(), ways):
             for rank, (item, score) in enumerate(zip(row, values), 1):
                 if item:
                     title = [exact(titles[item])] if titles else []
-                    writer.writerow([exact(name), exact(item), rank, f"{score:.5g}", *title])
+                    writer.writerow([exact(name), exact(item), rank, f"{score:.5g}", by, *title])
+        by_popularity += [name for name, by in zip(names, ways) if by == "popularity"]
         bar.update(len(names))
+    if by_popularity:
+        terminal.warn(
+            f"{len(by_popularity):,} of {len(users):,} users have no item that the run knows and"
+            f" get popular ones, such as '{by_popularity[0]}' (by popularity)"
+        )
+
+
+def _items(words, model):
+    """What `Recommender.select` takes for the words of --only or --without."""
+    known = set(model.items.tolist())
+
+    def meant(word):
+        is_file = word.startswith("file=") and word not in known
+        return Path(word.removeprefix("file=")) if is_file else word
+
+    return None if words is None else [meant(word) for word in words]
 
 
 def _users(flags, model):
@@ -161,7 +206,7 @@ def _users(flags, model):
 def _histories(flags, model):
     """(user, known items) of a file that is read as --data is.
 
-    Users without an item that the run knows are left out, with a warning.
+    Users without an item that the run knows have an empty history.
     """
     table = data.read_rows(flags.histories, flags.columns)
     min_rating = flags.min_rating
@@ -182,35 +227,36 @@ def _histories(flags, model):
             f"{(~known).sum():,} items of the histories are unknown to the run and left"
             f" out, such as '{example}'" + (f", which is '{near}' there" if near else "")
         )
-    left_out = (~has_items).sum() + read.report["users_without_adoptions"]
-    if left_out:
-        terminal.warn(
-            f"{left_out:,} users of the histories are left out, as they have no item that"
-            " counts and that the run knows"
-        )
-    return (
-        (str(read.users[u]), items[X.indices[X.indptr[u] : X.indptr[u + 1]]].tolist())
-        for u in np.flatnonzero(has_items)
-    )
+    return [
+        *(
+            (str(user), items[X.indices[start:end]].tolist())
+            for user, start, end in zip(read.users, X.indptr, X.indptr[1:])
+        ),
+        *((str(user), []) for user in read.few_users),
+    ]
 
 
 def _lines(path, known):
     """The ids of a file, a line each, checked as they are read."""
+    other = by_spelling(known)
+    names = []
     with opened(path) as file:
         for line, text in enumerate(file, 1):
             name = text.strip()
-            if name and name not in known:
-                if near := other_spelling(name, known):
-                    raise UserError(
-                        f"{path}, line {line}: user '{name}' is unknown to the run; there it is"
-                        f" '{near}'"
-                    )
+            if name and name not in known and (near := other.get(alike(name))):
                 raise UserError(
-                    f"{path}, line {line}: user '{name}' is unknown to the run, or had too few"
-                    " adoptions; remove the line, or give --histories"
+                    f"{path}, line {line}: user '{name}' is unknown to the run; there it is"
+                    f" '{near}'"
                 )
             if name:
-                yield name, name
+                names.append(name)
+    if names and known.isdisjoint(names):
+        first = names[0][:LONGEST_SHOWN]
+        raise UserError(
+            f"{path}: has no user that the run knows: the first is '{first}', but its ids look like"
+            f" '{min(known)}'; give --histories of new users"
+        )
+    return [(name, name) for name in names]
 
 
 def _factor(text):

@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from macrid.data.catalogue import Catalogue
 from macrid.data.ids import is_id
 from macrid.data.items import read as read_items
 from macrid.data.lookup import Lookup
+from macrid.data.selection import selected
 from macrid.data.sources import interactions_of
 from macrid.errors import NotTrained, UserError
 from macrid.evaluation import metrics
-from macrid.model import placing, semantics
+from macrid.model import placing, semantics, steering
 from macrid.model.objective import compared
 from macrid.model.ops import normalise
 from macrid.pictures import features as feature_files
@@ -38,6 +39,7 @@ from macrid.training import warm_start as warm_starts
 logger = logging.getLogger(__name__)
 
 USERS_AT_A_TIME = 2000
+USERS_FOR_KAPPA = 100
 FILE = "model.npz"
 
 
@@ -68,7 +70,7 @@ class Recommender:
     Options are the fields of `macrid.Config`. What a user can mend is a `macrid.UserError` of one
     line. After `fit` or `load` there are
 
-    items, users  (M,) and (N,) ids
+    items, users  (M,) and (N,) ids; the users with too few adoptions to train on come last
     titles        (M,), or None
     catalogue     what is known of the items: categories of all levels, as a `Catalogue`
     histories     (N, M) CSR: what each user has
@@ -132,7 +134,7 @@ class Recommender:
         >>> model.concepts[model.items == "tea"].round(2)
         array([[0.93, 0.07]], dtype=float32)
         """
-        return backend.to_host(model.concepts(self.parameters, self.config))
+        return backend.to_host(self._prepared.C)
 
     def get_params(self, deep: bool = True) -> dict:
         """All options that `fit` trains with, by name, as scikit-learn asks for them.
@@ -219,6 +221,7 @@ class Recommender:
         )
         trained = from_run(Run(config, adoptions, split, state))
         vars(self).update(vars(trained), _requested=self._requested, _given_items=self._given_items)
+        self._index()
         self.report = report
         ranker = model.ranker(self.parameters, self.config)
         cutoffs = metrics.cutoffs_of(config.split)
@@ -305,35 +308,80 @@ class Recommender:
         n: int = 10,
         exclude_seen: bool = True,
         concepts: Mapping[int, float] | None = None,
+        only: Any = None,
+        without: Any = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         r"""The n best items: (ids, scores), both (n,) for one user, (B, n) for several; best first.
 
         users     an id, a list of ids, or for users that the model has not seen a list of histories
                   (lists of item ids) or a SciPy matrix: of a model that was trained on a matrix
-                  its columns are those of that one, else `items` in their order
-        concepts  {k: factor}: factors of the concepts in P_ui = sum_k factor_k c_ik E_uki; those
-                  not named keep 1
-        scores    ln P_ui. A user with fewer than n items left has '' at -inf at the end.
+                  its columns are those of that one, else `items` in their order. Who has nothing,
+                  or is unknown, gets popular items: `list_by` tells who
+        concepts  {k: factor}: 3 makes the odds of concept k in a list about three times what they
+                  are, .3 a third, 0 leaves its items out (`macrid.model.steering`, docs/control.md)
+        only, without
+                  the items that a list may have, and those it may not: ids, "category=NAME", a Path
+                  of a file of ids, or several of these; or bools, as `select` gives them
+        scores    the logarithm of how likely the model finds it that a user takes the item, but for
+                  a constant of hers (and with factors, for what they add): compare them inside one
+                  list only. Of popular items, of the share of users who have them. A user with
+                  fewer than n items left has '' at -inf at the end.
 
         >>> model.recommend("alice", n=2)
         (array(['tea', 'jam'], dtype='<U3'), array([7.81, 7.67], dtype=float32))
         >>> model.recommend([["tea", "jam"]], concepts={1: 3.0})  # a new user, concept 1 emphasised
+        >>> model.recommend("alice", only="category=Home > Kitchen", without=Path("sold_out.txt"))
         """
-        X, single = self._lookup.rows(users)
-        emphasis = self._emphasis(concepts)
+        X, single = self._lookup.rows(users, strangers=True)
+        offset = self._offset(concepts, only, without)
         n = self._count(n)
         ids, scores = [np.zeros((0, n), self.items.dtype)], [np.zeros((0, n), self.config.dtype)]
         for start in range(0, X.shape[0], USERS_AT_A_TIME):
             batch = X[start : start + USERS_AT_A_TIME]
             ranking = model.rank(
-                self.parameters, batch, self.config, n, exclude_seen, emphasis=emphasis
+                self.parameters,
+                batch,
+                self.config,
+                n,
+                exclude_seen,
+                offset=offset,
+                prepared=self._prepared,
             )
-            columns, log_P = backend.to_host(ranking)
-            ids.append(np.where(np.isfinite(log_P), self.items[columns], ""))
-            scores.append(log_P)
+            columns, values = backend.to_host(ranking)
+            has_nothing = np.diff(batch.indptr) == 0
+            if has_nothing.any():
+                columns[has_nothing], values[has_nothing] = self._popular(n, offset)
+            ids.append(np.where(np.isfinite(values), self.items[columns], ""))
+            scores.append(values)
         if single:
             return ids[-1][0], scores[-1][0]
         return np.concatenate(ids), np.concatenate(scores)
+
+    def list_by(self, users: Any) -> np.ndarray:
+        """What the list of each user goes by: her 'history', or 'popularity' as she has none.
+
+        `users` as for `recommend`, an array also for one user.
+
+        >>> model.list_by(["alice", "a stranger"])
+        array(['history', 'popularity'], dtype='<U10')
+        """
+        X, _ = self._lookup.rows(users, strangers=True)
+        return np.where(np.diff(X.indptr) > 0, "history", "popularity")
+
+    def select(self, only: Any = None, without: Any = None) -> np.ndarray:
+        """(M,) bool: the items that `recommend` may list with `only` and `without`.
+
+        >>> model.items[model.select(only="category=Tea", without=["earl grey"])]
+        array(['assam', 'sencha'], dtype='<U9')
+        """
+        mask = np.ones(len(self.items), bool)
+        for option, chosen in (("only", only), ("without", without)):
+            if chosen is not None:
+                named = selected(chosen, self._lookup.items, self.catalogue, option)
+                mask &= named if option == "only" else ~named
+        if not mask.any():
+            raise UserError("only and without leave no item to recommend")
+        return mask
 
     def similar_items(
         self, item: str, n: int = 10, concept: int | None = None
@@ -456,10 +504,11 @@ class Recommender:
         return loaded
 
     def _index(self):
-        """Make users and items findable by their ids."""
+        """Make users and items findable by their ids, and forget what was made of others."""
+        for made_once in ("_prepared", "_kappa"):
+            vars(self).pop(made_once, None)
         columns, threshold = self.matrix_columns, self.config.min_rating
-        fewest = self.config.min_user_items
-        self._lookup = Lookup(self.items, self.users, self.histories, columns, threshold, fewest)
+        self._lookup = Lookup(self.items, self.users, self.histories, columns, threshold)
 
     def _count(self, n):
         """How many items a list has: n, or all there are, with a warning."""
@@ -471,8 +520,10 @@ class Recommender:
             )
         return min(int(n), len(self.items))
 
-    def _emphasis(self, concepts):
-        """The factors (K,) of the concepts where the parameters lie, or None where all are 1."""
+    def _offset(self, concepts, only, without):
+        """What is added to each item's score (M,): by factors of the concepts, -inf for what is
+        not selected; None where that is nothing.
+        """
         if concepts is not None and not isinstance(concepts, Mapping):
             raise UserError(
                 f"concepts is {concepts!r}, expected a dict of concept: factor such as {{2: 3.0}}"
@@ -487,8 +538,34 @@ class Recommender:
             factors[self._concept(k)] = factor
         if not factors.any():
             raise UserError("every concept has the factor 0; give one of them a larger one")
-        xp = backend.array_module(self.parameters["H"])
-        return backend.to_device(xp, factors) if concepts else None
+        C = self._prepared.C
+        offset = steering.offsets(C, factors, self._kappa) if concepts else None
+        if only is None and without is None:
+            return offset
+        mask = self.select(only, without)
+        nothing = np.where(mask, 0, -np.inf).astype(self.config.dtype)
+        nothing = backend.to_device(backend.array_module(C), nothing)
+        return nothing if offset is None else offset + nothing
+
+    def _popular(self, n, offset):
+        """The n items that most users have, and ln of their share, with an offset: (n,) each."""
+        counts = self.histories.sum(axis=0)
+        scores = np.log(np.maximum(counts, 0.5) / max(self.histories.shape[0], 1))
+        scores = scores if offset is None else scores + backend.to_host(offset)
+        best = metrics.top_k(scores[None], n)[0]
+        return best, scores[best]
+
+    @cached_property
+    def _prepared(self):
+        """What ranking takes of the parameters, whoever the user is: made once."""
+        return model.prepare(self.parameters, self.config)
+
+    @cached_property
+    def _kappa(self):
+        """What a factor is worth in scores, by the lists of some of the users: made once."""
+        N = self.histories.shape[0]
+        some = np.linspace(0, N - 1, min(N, USERS_FOR_KAPPA)).astype(int)
+        return steering.kappa(self.parameters, self.histories[some], self.config, self._prepared)
 
     def _concept(self, k):
         """A concept's number, as a whole number of Python's."""
@@ -535,9 +612,13 @@ def from_run(run: Run) -> Recommender:
     trained.parameters = run.parameters
     interactions, items = run.interactions, run.split.items
     trained.items, trained.users = interactions.items[items], interactions.users
+    histories = interactions.X[:, items]
+    if interactions.few is not None:  # too few to train on, enough to recommend by
+        trained.users = np.concatenate([trained.users, interactions.few_users])
+        histories = sparse.vstack([histories, interactions.few[:, items]], format="csr")
     trained.catalogue = interactions.known_of(items)
     trained.titles = trained.catalogue.titles
-    trained.histories = sparse.csr_array(interactions.X[:, items])
+    trained.histories = sparse.csr_array(histories)
     trained.histories.sort_indices()
     trained.matrix_columns = interactions.matrix_columns
     trained.metrics = trained.report = None

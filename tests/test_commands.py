@@ -514,8 +514,8 @@ def test_a_run_with_a_table_of_items(command, ratings, tmp_path):
     assert "have a row" in done.stdout and "categories of level 2" in done.stdout
     table.rename(tmp_path / "moved.csv")
     rows = command("recommend --titles --n 1", "--run", run).stdout.splitlines()
-    assert rows[0] == "user,item,rank,score,title"
-    assert all(row.split(",")[4] == f"Thing {row.split(',')[1]}" for row in rows[1:])
+    assert rows[0] == "user,item,rank,score,by,title"
+    assert all(row.split(",")[5] == f"Thing {row.split(',')[1]}" for row in rows[1:])
     assert "title" not in command("recommend --no-titles --n 1", "--run", run).stdout
     lines = [f"n{i},New {i},{'A > B' if i % 2 else 'A > C'},{i}.5" for i in range(50)]
     (tmp_path / "new.csv").write_text("\n".join(["item,title,category,price", *lines]))

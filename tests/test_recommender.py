@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy import sparse
 
 from macrid import Recommender, UserError, data, model
 from macrid.config import Config
+from macrid.model import steering
 
 OPTIONS = {
     "K": 2,
@@ -82,29 +84,56 @@ def test_new_users_by_their_history_as_lists_or_as_a_matrix(trained):
     assert trained.recommend([[]], 3)[0].shape == (1, 3)
 
 
-def test_emphasis_weighs_the_concepts(trained):
-    """By hand: P_ui = sum_k emphasis_k c_ik exp(z_k . h_i / tau)."""
-    X = trained.histories[trained.users == "u2"]
+def steered_by_hand(trained, user, factors):
+    """{item: score} of the items that a user may get: ln P_ui + kappa ln f of its concept."""
+    X = trained.histories[trained.users == user]
     mu, _ = model.represent(trained.parameters, X, trained.config)
     H = trained.parameters["H"] / np.linalg.norm(trained.parameters["H"], axis=1, keepdims=True)
     E = np.exp(mu[0] @ H.T / trained.config.tau)  # (K, M)
-    for emphasis in ({1: 0.0}, {0: 3.0, 1: 0.5}):
-        factors = np.array([emphasis.get(k, 1.0) for k in range(2)])
-        P = dict(zip(trained.items.tolist(), (factors * trained.concepts * E.T).sum(axis=1)))
-        items, scores = trained.recommend("u2", 20, concepts=emphasis)
-        expected = np.log([P[item] for item in items])
-        np.testing.assert_allclose(scores - scores[0], expected - expected[0], atol=1e-4)
-        left = [P[item] for item in trained.items[X.toarray()[0] == 0] if item not in items]
-        assert max(left) <= min(P[item] for item in items) * 1.0001, "no better one is left out"
+    kappa = steering.kappa(
+        trained.parameters,
+        trained.histories[np.linspace(0, len(trained.users) - 1, 100).astype(int)],
+        trained.config,
+        model.prepare(trained.parameters, trained.config),
+    )
+    scores = {}
+    for i, item in enumerate(trained.items.tolist()):
+        factor = factors[int(trained.concepts[i].argmax())]
+        if factor > 0 and not X.toarray()[0, i]:
+            scores[item] = np.log(trained.concepts[i] @ E[:, i]) + kappa * np.log(factor)
+    return scores
 
 
-def test_emphasis_is_relative_and_of_known_concepts(trained):
+@pytest.mark.parametrize("concepts", [{0: 3.0, 1: 0.5}, {1: 0.0}, {0: 1e6}, {1: 1e-6}], ids=str)
+def test_a_factor_raises_the_items_of_a_concept(trained, concepts):
+    by_hand = steered_by_hand(trained, "u2", [concepts.get(k, 1.0) for k in range(2)])
+    items, scores = trained.recommend("u2", 40, concepts=concepts)
+    items = items[items != ""]
+    assert items.tolist() == sorted(by_hand, key=by_hand.get, reverse=True)
+    expected = np.array([by_hand[item] for item in items])
+    np.testing.assert_allclose(scores[: len(items)], expected, atol=1e-4)
+
+
+def test_factors_count_by_their_ratio_and_name_known_concepts(trained):
     plain = trained.recommend("u2", 20)[0]
     np.testing.assert_array_equal(trained.recommend("u2", 20, concepts={0: 3, 1: 3})[0], plain)
+    np.testing.assert_array_equal(trained.recommend("u2", 20, concepts={})[0], plain)
     with pytest.raises(UserError, match="concept 2 is unknown; concepts are numbered 0 to 1"):
         trained.recommend("u2", concepts={2: 1.0})
     with pytest.raises(UserError, match="expected a number of at least 0"):
         trained.recommend("u2", concepts={0: -1.0})
+
+
+def test_what_is_prepared_is_that_of_the_latest_fit():
+    again = Recommender(**OPTIONS).fit(rows())
+    again.recommend("u2", concepts={0: 2.0})
+    again.fit([row for row in rows() if row[0] != "u3"])
+    fresh = Recommender(**OPTIONS).fit([row for row in rows() if row[0] != "u3"])
+    for concepts in (None, {0: 2.0}):
+        for mine, theirs in zip(
+            again.recommend("u2", concepts=concepts), fresh.recommend("u2", concepts=concepts)
+        ):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 def test_similar_items_are_of_the_same_world(trained):
@@ -216,7 +245,21 @@ def test_a_real_data_frame(trained):
 @pytest.mark.parametrize(
     "call, told",
     {
-        "a user": (lambda m: m.recommend("nobody"), "user 'nobody' is unknown"),
+        "a user": (lambda m: m.explain("nobody", "i4"), "user 'nobody' is unknown"),
+        "a user's spelling": (
+            lambda m: m.recommend("\uff552"),
+            "unknown .*; there it is 'u2'",
+        ),
+        "only": (lambda m: m.recommend("u2", only=["x", "y"]), "only names no item .* is 'x'; its"),
+        "a number of only": (lambda m: m.recommend("u2", only=3.5), "only names no item .* '3.5'"),
+        "no list": (lambda m: m.recommend("u2", only=None, without=object()), "without is <object"),
+        "bools": (lambda m: m.recommend("u2", only=np.ones(3, bool)), "only has 3 bools, expected"),
+        "nothing left": (lambda m: m.recommend("u2", only="i4", without=["i4"]), "leave no item"),
+        "no categories known": (
+            lambda m: m.recommend("u2", only="category=Tea"),
+            "only is 'category=Tea', but the model knows no categories; train with",
+        ),
+        "no file": (lambda m: m.recommend("u2", without=Path("no.txt")), "no.txt: cannot be read"),
         "a count": (lambda m: m.recommend("u2", n=2.5), "n is 2.5, expected a whole number"),
         "a count of items": (lambda m: m.similar_items("i4", n=0), "n is 0"),
         "concepts": (lambda m: m.recommend("u2", concepts=[1]), "concepts is .1., expected a dict"),
@@ -310,7 +353,9 @@ def sparse_rows(own, items):
 @pytest.mark.parametrize(
     "words, told",
     {
-        "user": (["--user", "nobody"], "nobody"),
+        "user": (["--user", "\uff552"], "there it is"),
+        "category": (["--only", "category=Tea"], "the model knows no categories"),
+        "no known item": (["--only", "x", "y"], "names no item that the model knows"),
         "concept": (["--concept", "3"], "expected K=FACTOR"),
         "n": (["--n", "0"], "--n is 0"),
         "columns": (["--columns", "1,2"], "--columns is given without --histories"),
@@ -318,7 +363,11 @@ def sparse_rows(own, items):
         "folder": (["--out", "no/such/recs.csv"], "no/such: is no folder"),
         "nobody": (["--users", os.devnull], "has no user ids; expected one a line"),
         "nothing": (["--concept", "0=0", "1=0"], "leave one of them above 0"),
-        "known first": (["--user", "u2", "nobody"], "nobody"),
+        "known first": (
+            ["--user", "u2", "\uff552"],
+            "there it is 'u2'",
+        ),
+        "file of items": (["--without", "file=no.txt"], "no.txt: cannot be read"),
     }.values(),
 )
 def test_the_command_tells_mistakes_in_one_line(call, run, tmp_path, words, told):
@@ -332,14 +381,15 @@ def test_the_command_tells_mistakes_in_one_line(call, run, tmp_path, words, told
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_user_in_a_file_is_named_with_its_line_and_leaves_nothing(call, run, tmp_path):
+def test_another_spelling_in_a_file_is_named_with_its_line_and_leaves_nothing(call, run, tmp_path):
     users = tmp_path / "users.txt"
-    users.write_text("u2\n\nghost\n")
+    users.write_text("u2\n\n\uff553\n")
     for out in (["--out", tmp_path / "recs.csv"], []):
         process = call("recommend", "--run", run, "--users", users, *out)
         assert (
             process.returncode == 2
-            and "users.txt, line 3: user 'ghost'" in process.stderr
+            and "users.txt, line 3: user" in process.stderr
+            and "there it is 'u3'" in process.stderr
             and process.stdout == ""
         )
     assert [entry.name for entry in tmp_path.iterdir()] == ["users.txt"]
@@ -401,7 +451,7 @@ HISTORIES = {
     "without a header": ("new,i4\nnew,i6\n", []),
     "with ratings": (
         "new\ti4\t5\nnew\ti6\t4\nnew\ti8\t1\nlow\ti2\t3\n",
-        ["1 users of the histories are left out"],
+        ["1 of 2 users have no item that the run knows and get popular ones, such as 'low'"],
     ),
     "of another scale": (
         "user,item,score\nnew,i4,10\nnew,i6,8\nnew,i8,1\n",
@@ -412,7 +462,7 @@ HISTORIES = {
     "of named columns": ("was,wer\ni4,new\ni6,new\n", [], "--columns", "wer,was"),
     "with strangers": (
         "new,i4\nnew,i6\nother,what\n",
-        ["1 items of the histories are unknown", "such as 'what'", "1 users of"],
+        ["1 items of the histories are unknown", "such as 'what'", "1 of 2 users have no"],
     ),
 }
 
@@ -430,8 +480,11 @@ def test_histories_are_read_as_the_data(command, run, tmp_path, text, warnings, 
     assert process.stderr.count("warning:") == (2 if "what" in text else len(warnings)) and all(
         told in process.stderr for told in warnings
     )
-    found = read(process.stdout)
-    assert {row["user"] for row in found} == {"new"}
+    found = [row for row in read(process.stdout) if row["user"] == "new"]
+    assert {row["by"] for row in found} == {"history"}
+    strangers = [row for row in read(process.stdout) if row["user"] != "new"]
+    assert len(strangers) == (3 if warnings else 0)
+    assert {row["by"] for row in strangers} <= {"popularity"}
     assert [row["item"] for row in found] == Recommender.load(run).recommend([["i4", "i6"]], 3)[0][
         0
     ].tolist()
@@ -735,3 +788,144 @@ def test_new_items_of_a_matrix_are_columns():
     model.add_items({"item": [*table["item"], 14], "price": [*table["kind"], 3]})
     assert model.matrix_columns == 15 and model.items[-1] == "14"
     assert model.recommend(sparse.csr_array(np.eye(15)[[14]]), n=2)[0].shape == (1, 2)
+
+
+def in_order(trained, user, allowed, n):
+    """The n best of the allowed items, from the list of all: the plain twin of a selection."""
+    items, scores = trained.recommend(user, len(trained.items))
+    kept = [place for place, item in enumerate(items.tolist()) if item in allowed][:n]
+    return items[kept].tolist(), scores[kept]
+
+
+def test_only_and_without_leave_the_order_of_the_others(trained, tmp_path):
+    every = set(trained.items.tolist())
+    stock = tmp_path / "stock.txt"
+    stock.write_text("i4\n\n i8 \ni13\nnot-ours\n")
+    few = {"i4", "i7", "i9", "i20", "i31"}
+    for only, without, allowed in (
+        (few, None, few),
+        (list(few), "i9", few - {"i9"}),
+        (None, few, every - few),
+        (np.isin(trained.items, list(few)), None, few),
+        ([stock, "i9"], None, {"i4", "i8", "i13", "i9"}),
+        (trained.select(without=["i4"]), None, every - {"i4"}),
+    ):
+        for user in ("u2", "u5"):
+            if isinstance(only, list) and stock in only:
+                with pytest.warns(UserWarning, match="1 items of only are unknown .* 'not-ours'"):
+                    items, scores = trained.recommend(user, 6, only=only, without=without)
+            else:
+                items, scores = trained.recommend(user, 6, only=only, without=without)
+            expected, values = in_order(trained, user, allowed, 6)
+            assert items[items != ""].tolist() == expected
+            np.testing.assert_allclose(scores[: len(expected)], values, rtol=1e-5)
+            assert np.isneginf(scores[len(expected) :]).all()
+    items, _ = trained.recommend("u2", 6, only=few, concepts={0: 0.0})
+    of_one = trained.items[trained.concepts.argmax(axis=1) == 1]
+    assert set(items.tolist()) <= (few & set(of_one.tolist())) | {""}
+
+
+def test_a_category_of_any_level_is_selected_also_after_saving(tmp_path):
+    kinds = ["Home > Kitchen > Mugs|Gifts", "Home > Bath", "Food > Tea", ""]
+    table = {
+        "item": [f"i{i}" for i in range(40)],
+        "category": [kinds[i % 4] for i in range(40)],
+    }
+    made = Recommender(**OPTIONS).fit(rows(), items=table)
+    made.save(tmp_path / "model.npz")
+    for model_of in (made, Recommender.load(tmp_path / "model.npz")):
+        for category, places in (
+            ("Home", {0, 1}),
+            ("Kitchen", {0}),
+            ("Home > Bath", {1}),
+            ("Gifts", {0}),
+            ("Tea", {2}),
+        ):
+            items, _ = model_of.recommend("u2", 5, only=f"category={category}")
+            assert {int(item[1:]) % 4 for item in items if item} <= places
+            items, _ = model_of.recommend("u2", 40, without=[f"category={category}", "i3"])
+            assert not {int(item[1:]) % 4 for item in items if item} & places
+            assert "i3" not in items
+    with pytest.raises(UserError, match="category 'Kitchn' is unknown; did you mean 'Kitchen'"):
+        made.recommend("u2", only="category=Kitchn")
+
+
+FEW = [("short", "i4"), ("short", "i6"), ("stranger's", "nothing-else-has-this")]
+
+
+@pytest.fixture(scope="module")
+def with_few():
+    """The same data and two users with too few adoptions, of items that the others have, or not."""
+    return Recommender(**OPTIONS).fit(rows() + FEW)
+
+
+def popular(trained, n):
+    """The plain twin: ids by how many have them, the first of equals first."""
+    counts = trained.histories.sum(axis=0)
+    order = np.argsort(-counts, kind="stable")[:n]
+    return trained.items[order], np.log(counts[order] / len(trained.users))
+
+
+def test_users_with_few_adoptions_get_lists_but_teach_nothing(with_few, trained, tmp_path):
+    with_few.save(tmp_path / "model.npz")
+    np.testing.assert_array_equal(with_few.parameters["H"], trained.parameters["H"])
+    for again in (with_few, Recommender.load(tmp_path / "model.npz")):
+        items, scores = again.recommend(["short", "stranger's", "u2"], 5)
+        np.testing.assert_array_equal(items[0], trained.recommend([["i4", "i6"]], 5)[0][0])
+        expected, log_share = popular(again, 5)
+        np.testing.assert_array_equal(items[1], expected)
+        np.testing.assert_allclose(scores[1], log_share, rtol=1e-6)
+        np.testing.assert_array_equal(items[2], trained.recommend("u2", 5)[0])
+        ways = again.list_by(["short", "stranger's", "u2"])
+        assert ways.tolist() == ["history", "popularity", "history"]
+        np.testing.assert_array_equal(again.recommend("stranger's", 5)[0], expected)
+
+
+def test_strangers_get_popular_items_and_are_counted(with_few):
+    with pytest.warns(UserWarning, match="2 users are unknown to the model and get .* 'nobody'"):
+        items, _ = with_few.recommend(["u2", "nobody", "none"], 4, without=["i0"])
+    expected = [item for item in popular(with_few, 5)[0].tolist() if item != "i0"][:4]
+    assert items[1].tolist() == items[2].tolist() == expected
+    np.testing.assert_array_equal(items[0], with_few.recommend("u2", 4, without=["i0"])[0])
+    with pytest.warns(UserWarning, match="1 users"):
+        assert with_few.list_by("nobody").tolist() == ["popularity"]
+    assert with_few.list_by([[], ["i4"]]).tolist() == ["popularity", "history"]
+
+
+def test_the_command_selects_and_says_what_a_list_goes_by(command, tmp_path):
+    table, run = tmp_path / "ratings.csv", tmp_path / "run"
+    lines = [f"{user},{item},{5}\n" for user, item in rows() + FEW] + ["low,i4,1\n"]
+    table.write_text("user,item,rating\n" + "".join(lines))
+    names = [f"i{i},{'Home > Kitchen' if i % 3 else 'Food'}\n" for i in range(40)]
+    (tmp_path / "items.csv").write_text("item,category\n" + "".join(names))
+    (tmp_path / "sold_out.txt").write_text("i1\ni2\n")
+    options = "--K 2 --d 8 --batch-size 20 --max-epochs 2 --quiet --items"
+    done = command(f"train {options}", tmp_path / "items.csv", "--data", table, "--out", run)
+    assert done.returncode == 0, done.stderr
+
+    chosen = "--only category=Kitchen --without".split()
+    sold_out = f"file={tmp_path / 'sold_out.txt'}"
+    process = command("recommend", "--run", run, *chosen, sold_out, "i5", "--n", 3)
+    assert process.returncode == 0, process.stderr
+    assert "warning: 2 of 123 users have no item that the run knows and get" in process.stderr
+    found = read(process.stdout)
+    own = Recommender.load(run)
+    assert list(dict.fromkeys(row["user"] for row in found)) == own.users.tolist()
+    assert {"short", "stranger's", "low"} <= set(own.users.tolist())
+    by = {row["user"]: row["by"] for row in found}
+    assert [name for name, way in by.items() if way == "popularity"] == ["stranger's", "low"]
+    kitchen = {f"i{i}" for i in range(40) if i % 3} - {"i1", "i2", "i5"}
+    assert {row["item"] for row in found} <= kitchen
+    items, _ = own.recommend(own.users.tolist(), 3, only=sorted(kitchen))
+    assert [row["item"] for row in found] == items.ravel().tolist()
+
+    process = command("recommend", "--run", run, "--user", "u2", "ghost", "--n", 2)
+    assert process.returncode == 0
+    assert "1 of 2 users have no item that the run knows and get popular ones, such as 'ghost'" in (
+        process.stderr
+    )
+    assert [row["by"] for row in read(process.stdout)] == ["history"] * 2 + ["popularity"] * 2
+    (tmp_path / "users.txt").write_text("ghost\nspirit\n")
+    process = command("recommend", "--run", run, "--users", tmp_path / "users.txt")
+    assert process.returncode == 2 and process.stdout == ""
+    assert "users.txt: has no user that the run knows: the first is 'ghost'" in process.stderr

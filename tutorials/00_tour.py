@@ -243,8 +243,9 @@ assert np.allclose(C.sum(axis=1), 1, atol=1e-5) and accuracy > 0.9
 # (The concepts' order is the model's own. With the labels, `category_weight = 2`, it is 99.9%, but
 # that is being told. [Notebook 10](10_disentanglement.ipynb) says what else can be measured.)
 #
-# Since the taste is kept concept by concept, you can ask for more of one: `concepts={k: 20}`
-# multiplies concept k's part of every score by twenty.
+# Since the items are kept concept by concept, you can ask for more of one: `concepts={k: 20}` makes
+# the odds of concept k in a list about twenty times what they are
+# ([how](11_control.ipynb#9.-A-coarser-knob:-more-of-a-whole-concept)).
 
 # %%
 person = made.users[people[2]]

@@ -32,9 +32,10 @@ import numpy as np
 from lesson import figure_style, progress, show
 from plots import control as plots
 
-from macrid import Config, run_folder
+from macrid import Config, model, run_folder
 from macrid.data import shop, shop_pictures
 from macrid.interpret import trajectory
+from macrid.model import steering
 from macrid.model.ops import normalise
 from macrid.training import fit
 
@@ -512,7 +513,77 @@ for k_of in (0, 4, 5):
 strips(rows, "three shoppers, the knob for lightness: dark to light")
 
 # %% [markdown]
-# ## 9. Your turn
+# ## 9. A coarser knob: more of a whole concept
+#
+# "Three times as much of the mugs, please." Which change of her list does that? Weights inside the
+# sum of (7), $\sum_k f_k c_{i,k} E_{u,i,k}$, look natural and saturate: with the softmax of (6)
+# every item has a little of every concept, so however large $f_k$ grows, what she likes best stays
+# ahead by its $E_{u,i,k}$; and what else is added to the logits, such as
+# [the linear path](../docs/linear.md), is not touched. So ask for the distribution
+# $q$ over items that is nearest to hers, $p_u$, and has more of concept $k$. Write $k(i)$ for the
+# item's largest concept:
+#
+# $$\min_q \sum_i q_i \ln \frac{q_i}{p_{u,i}} \quad\text{with}\quad \sum_{i:\, k(i) = k} q_i = s
+# \qquad\Longrightarrow\qquad q_i \propto p_{u,i}\; e^{\delta\, [k(i) = k]} .$$
+#
+# (A Lagrange multiplier $\delta$ for the share, one for the sum.) The order inside the concept
+# stays hers, and the odds $s / (1 - s)$ of *one draw* from $q$ are $e^\delta$ times what they were.
+# A list is no draw, but the ten best: so the scale is measured. With $\delta = \kappa \ln f$,
+# $\kappa$ is such that a factor of 3 multiplies the odds of a concept *in the ten best* by 3, on
+# average over the concepts. $f \to \infty$ gives her best mugs and nothing else, $f = 0$ none.
+
+# %%
+show(steering.offsets)
+prepared, shoppers = model.prepare(state.best, config), parts.test.fold_in
+kappa = steering.kappa(state.best, shoppers, config, prepared)
+of_concept = prepared.C.argmax(axis=1)
+log_P = model.log_predict(state.best, shoppers, config).astype(float)
+
+
+# %%
+def share(k, offset):
+    """Concept k's share of the shoppers' ten best, `offset` (M,) or (B, M) added to ln P."""
+    scores = np.where(shoppers.toarray() > 0, -np.inf, log_P + offset)
+    return (of_concept[np.argsort(-scores, axis=1)[:, :10]] == k).mean()
+
+
+def inside(k, f):
+    """What weights inside the sum of (7) add to ln P: ln of (1 + (f - 1) concept k's part of P)."""
+    mu, _ = model.represent(state.best, shoppers, config)
+    part = prepared.C[:, k] * np.exp(mu[:, k] @ prepared.H.T / config.tau - log_P)
+    return np.log(1 + (f - 1) * part)
+
+
+# %%
+factors = np.array([0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 1e3, 1e4])
+ours = np.zeros((config.K, len(factors)))
+weights = np.zeros((config.K, len(factors)))
+for k_of in range(config.K):
+    for place, f in enumerate(factors):
+        by_concept = np.where(np.arange(config.K) == k_of, f, 1.0)
+        ours[k_of, place] = share(k_of, steering.offsets(prepared.C, by_concept, kappa))
+        weights[k_of, place] = share(k_of, inside(k_of, f))
+
+# %%
+at = {f: place for place, f in enumerate(factors.tolist())}
+one, three = ours[:, at[1]].mean(), ours[:, at[3]].mean()
+print(
+    f"kappa {kappa:.2f}: at 3, a share of {three:.2f} where it was {one:.2f};"
+    f" 3 times the odds are {3 * one / (1 + 2 * one):.2f}"
+)
+plots.factors(factors, ours, weights, concept_name)
+assert (np.diff(ours, axis=1) >= 0).all() and (ours[:, -1] == 1).all()
+assert 1.5 < three / one < 3 and (ours[:, at[1e3]] > 0.9).all()
+assert (weights[:, -1] < ours[:, -1]).all(), "weights saturate"
+zero = steering.offsets(prepared.C, np.r_[0.0, np.ones(config.K - 1)], kappa)
+assert share(0, zero) == 0, "0 leaves the concept out"
+
+# %% [markdown]
+# Does it serve someone who *wants* the concept? [docs/control.md](../docs/control.md) measures it,
+# against items dealt to concepts at random. `model.recommend(user, concepts={k: 3})` of a
+# `Recommender` and `macrid.recommend --concept k=3` go by this rule.
+#
+# ## 10. Your turn
 #
 # In a live notebook the next cell gives you the knobs. In a browser that only shows this page you
 # see what it shows first.
@@ -596,6 +667,7 @@ except ImportError:
 # | subranges | `macrid.interpret.trajectory.subranges` | `interpret/test_trajectory.py::test_subranges_by_hand` |
 # | (12) | `macrid.interpret.trajectory.objective` | `interpret/test_trajectory.py::test_the_objective_is_equation_12` |
 # | beam search | `macrid.interpret.trajectory.beam_search` | `interpret/test_trajectory.py::test_a_wide_beam_is_exhaustive_and_a_narrow_one_no_better` |
+# | a factor on a concept | `macrid.model.steering.offsets`, `kappa` | `model/test_steering.py::test_three_multiplies_the_odds_in_the_ten_best_by_three` |
 # | all together | `macrid.interpret.trajectory.trajectory`; `python -m macrid.control` on your own data | `interpret/test_trajectory.py::test_a_walk_rises_stays_in_its_concept_and_in_its_range` |
 #
 # Next: [12. Scale](12_scale.ipynb).

@@ -21,6 +21,7 @@ swapped         whether the columns of users and items seem exchanged
 matrix          a SciPy matrix in canonical form, its numbers checked, and who adopted what
 sources         a path, rows, a matrix or a DataFrame -> `Interactions`
 lookup          users and items by their ids: which rows and columns are asked for
+selection       the items that a list may have: by ids, a file of ids, a category
 checks          what may be wrong with data that can be read
 splits          `Split`: what training sees, and users with some items known and some hidden
 parts           the files of a split that somebody has made, joined

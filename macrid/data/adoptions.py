@@ -48,6 +48,8 @@ class Interactions:
                     None where nothing asked for them
     parts           (nnz,) in the same order: 0 for training, 1 for validation, 2 for the test, or
                     None where no split was given
+    few_users       (n,) ids of those with too few adoptions to be trained on, or with none
+    few             (n, M) CSR 0/1: what they have of the M items, or None
     matrix_columns  of the matrix that these were read from, whose column numbers the items are
     report          what was read ("columns", in words) and how much was dropped (counts)
     """
@@ -64,6 +66,8 @@ class Interactions:
     unadopted: Catalogue | None = None
     times: np.ndarray | None = None
     parts: np.ndarray | None = None
+    few_users: np.ndarray = field(default_factory=lambda: np.zeros(0, "<U1"))
+    few: sparse.csr_array | None = None
     matrix_columns: int | None = None
     report: dict = field(default_factory=dict)
 

@@ -369,16 +369,25 @@ def _filtered(table, u, i, t, min_rating, min_user_items, report):
 
     # then items that nobody is left for
     was_adopted = np.bincount(i, minlength=len(table.item_ids)) > 0
+    u_few, i_few = u[~is_kept], i[~is_kept]
     u, i, t = u[is_kept], i[is_kept], None if t is None else t[is_kept]
     is_kept_item = np.bincount(i, minlength=len(table.item_ids)) > 0
     report["items_dropped"] = int((was_adopted & ~is_kept_item).sum())
 
-    # the matrix of what is left, numbered anew
-    u, i = (np.cumsum(is_kept_user) - 1)[u], (np.cumsum(is_kept_item) - 1)[i]
-    N, M = int(is_kept_user.sum()), int(is_kept_item.sum())
+    # the matrix of what is left, and what the users with too few have of its items
+    X = _matrix(u, i, is_kept_user, is_kept_item)
+    still = is_kept_item[i_few]
+    few = _matrix(u_few[still], i_few[still], ~is_kept_user, is_kept_item)
+    times = None if t is None else t[np.argsort(u, kind="stable")]
+    users, items = np.array(table.user_ids), np.array(table.item_ids)[is_kept_item]
+    of_users, of_few = users[is_kept_user], users[~is_kept_user]
+    return Interactions(X, of_users, items, times=times, few_users=of_few, few=few, report=report)
+
+
+def _matrix(u, i, is_row, is_column):
+    """The ones at (u, i) as CSR over the rows and columns that are kept, numbered anew."""
+    u, i = (np.cumsum(is_row) - 1)[u], (np.cumsum(is_column) - 1)[i]
+    N, M = int(is_row.sum()), int(is_column.sum())
     order = np.argsort(u, kind="stable")  # rows keep the order of the file
     indptr = np.concatenate([[0], np.cumsum(np.bincount(u, minlength=N))])
-    X = csr_of_ones(i[order], indptr, (N, M))
-    users = np.array([name for name, kept in zip(table.user_ids, is_kept_user) if kept])
-    items = np.array([name for name, kept in zip(table.item_ids, is_kept_item) if kept])
-    return Interactions(X, users, items, times=None if t is None else t[order], report=report)
+    return csr_of_ones(i[order], indptr, (N, M))

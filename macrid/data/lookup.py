@@ -8,18 +8,19 @@ import numpy as np
 from scipy import sparse
 
 from macrid.data.adoptions import csr_of_rows
-from macrid.data.ids import alike, as_id, by_spelling, is_id, other_spelling
+from macrid.data.ids import alike, as_id, by_spelling, is_id
 from macrid.data.matrix import adoptions
 from macrid.data.sources import listed
 from macrid.errors import UserError
+
+STRANGERS = "are unknown to the model and get popular items"
 
 
 class Lookup:
     """Finds users and items by their ids from outside.
 
     items (M,) and users (N,) are ids, histories (N, M) CSR what each user has. Where they came as a
-    matrix, `matrix_columns` is how many columns it had. `min_rating` and `fewest`, how many
-    adoptions made one a user, are those of the training.
+    matrix, `matrix_columns` is how many columns it had. `min_rating` is that of the training.
     """
 
     def __init__(
@@ -29,10 +30,9 @@ class Lookup:
         histories: sparse.csr_array,
         matrix_columns: int | None = None,
         min_rating: float | None = None,
-        fewest: int = 1,
     ):
         self.histories, self.matrix_columns = histories, matrix_columns
-        self.min_rating, self.fewest = min_rating, fewest
+        self.min_rating = min_rating
         self.items = {name: i for i, name in enumerate(items.tolist())}
         self.users = {name: u for u, name in enumerate(users.tolist())}
 
@@ -58,19 +58,20 @@ class Lookup:
         """
         if (name := as_id(user)) in self.users:
             return self.users[name]
-        if near := other_spelling(name, self.users):
+        if near := self._users_by_spelling.get(alike(name)):
             raise UserError(f"user '{user}' is unknown to the model; there it is '{near}'")
         raise UserError(
-            f"user '{user}' is unknown, or had fewer than {self.fewest} adoptions and was left out;"
-            f" give a history of item ids instead, or an id such as '{next(iter(self.users))}'"
+            f"user '{user}' is unknown to the model; give a history of item ids instead, or an id"
+            f" such as '{next(iter(self.users))}'"
         )
 
-    def rows(self, users: Any) -> tuple[sparse.csr_array, bool]:
+    def rows(self, users: Any, strangers: bool = False) -> tuple[sparse.csr_array, bool]:
         """What some users have, as CSR (B, M), and whether one user was asked for.
 
         `users` is an id, a list of ids, a list of histories (lists of item ids), or a SciPy matrix
         of histories, a row of one dimension being one user. Its columns are those of the matrix
-        that the model was trained on, or if that was no matrix, the items (M,) in their order.
+        that the model was trained on, or if that was no matrix, the items (M,) in their order. With
+        `strangers` an unknown id is a user who has nothing, and a warning.
 
         >>> lookup.rows([["tea", "jam"]])[0].toarray()
         array([[1., 1.]], dtype=float32)
@@ -78,18 +79,36 @@ class Lookup:
         if sparse.issparse(users):
             return self._matrix(users), users.ndim == 1
         if is_id(users):
-            return self.histories[[self.user(users)]], True
+            return self._known([users], strangers), True
         expected = "an id, a list of ids, a list of histories, or a SciPy matrix"
         several = listed(users, "users", expected)
         ids = [is_id(user) for user in several]
         if all(ids):
-            return self.histories[[self.user(user) for user in several]], False
+            return self._known(several, strangers), False
         if any(ids):
             raise UserError(
                 "found ids and histories mixed; give a list of user ids, or a list of lists of"
                 " item ids"
             )
         return self._histories(several), False
+
+    def _known(self, users, strangers):
+        """The histories of users by their ids."""
+        places = [self.users.get(as_id(user), -1) for user in users]
+        unknown = [user for user, place in zip(users, places) if place < 0]
+        for user in unknown:
+            if not strangers or alike(as_id(user)) in self._users_by_spelling:
+                self.user(user)  # says what is wrong
+        X = self.histories[np.maximum(places, 0)]
+        if unknown:
+            known = np.array(places) >= 0
+            X = sparse.csr_array(sparse.diags_array(known.astype(X.dtype)) @ X)
+            X.eliminate_zeros()
+            warnings.warn(
+                f"{len(unknown):,} users {STRANGERS}, such as '{unknown[0]}'",
+                stacklevel=4,
+            )
+        return X
 
     def _matrix(self, matrix):
         """A SciPy matrix of histories with the items as its columns."""
@@ -130,3 +149,7 @@ class Lookup:
     @cached_property
     def _items_by_spelling(self):
         return by_spelling(self.items)
+
+    @cached_property
+    def _users_by_spelling(self):
+        return by_spelling(self.users)

@@ -9,6 +9,7 @@ candidates      the same over some items only, line 29
 objective       equations (5) and (11), line 34: the loss and its gradients
 scoring         at test time: concepts, representations, ranked items
 vectors         scores as inner products, for an index
+steering        a factor on a concept
 semantics       equations (10) and (11): starting from pictures, taught by categories
 placing         items that nobody has adopted yet, placed by those that look like them
 ranking         the k best of many scores
@@ -22,7 +23,7 @@ from macrid.model.objective import (
     loss_and_gradients,
     parameter_shapes,
 )
-from macrid.model.scoring import concepts, log_predict, predict, rank, ranker, represent
+from macrid.model.scoring import concepts, log_predict, predict, prepare, rank, ranker, represent
 from macrid.model.vectors import item_vectors, user_vectors
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "loss_and_gradients",
     "parameter_shapes",
     "predict",
+    "prepare",
     "rank",
     "ranker",
     "represent",

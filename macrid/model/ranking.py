@@ -33,3 +33,41 @@ def above(scores, bound):
     padded = xp.full((scores.shape[0], int(counts.max())), -1)
     padded[rows, place] = columns
     return padded
+
+
+def merged(best_items, best, scores, start, n: int) -> tuple:
+    """The n best of those so far and of a tile of scores (B, items) whose first item is `start`.
+
+    best_items, best (B, up to n), best first -> the same. From the second tile on only what is
+    above the n-th best so far is looked at.
+    """
+    xp = array_module(scores)
+    columns = top_k(scores, n) if best.shape[1] < n else above(scores, best[:, -1])
+    better = xp.where(columns >= 0, xp.take_along_axis(scores, columns, axis=1), -xp.inf)
+    best_items = xp.concatenate([best_items, columns + start], axis=1)
+    best = xp.concatenate([best, better.astype(best.dtype)], axis=1)
+    keep = top_k(best, n)
+    return xp.take_along_axis(best_items, keep, axis=1), xp.take_along_axis(best, keep, axis=1)
+
+
+def among(tile, offset):
+    """The slice `tile`, or the numbers of its items that an offset (M,) leaves in if they are few.
+
+    Less than half: of more, the numbers would cost as much as the scores that they spare.
+    """
+    if offset is None:
+        return tile
+    xp = array_module(offset)
+    kept = xp.flatnonzero(offset[tile] > -xp.inf)
+    kept = kept if kept.size else xp.zeros(1, dtype=int)  # one that is left out, to have some
+    return kept + tile.start if 2 * kept.size < tile.stop - tile.start else tile
+
+
+def spread(scores, items, tile):
+    """Scores (B, items) of `among` as those of the whole tile (B, tile), -inf where it has none."""
+    if isinstance(items, slice):
+        return scores
+    xp = array_module(scores)
+    whole = xp.full((len(scores), tile.stop - tile.start), -xp.inf, dtype=scores.dtype)
+    whole[:, items - tile.start] = scores
+    return whole

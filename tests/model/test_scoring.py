@@ -8,7 +8,6 @@ from helpers import Tiny
 
 from macrid import model
 from macrid.config import Config
-from macrid.model.ops import normalise
 from macrid.model.ranking import above, top_k
 
 
@@ -116,34 +115,48 @@ def test_no_array_of_users_by_items_is_made(rng):
 
 @pytest.mark.parametrize("tau", [0.001, 0.01, 0.1])
 @pytest.mark.parametrize("similarity", ["cosine", "inner"])
-@pytest.mark.parametrize("emphasis", [None, (1e39, 1.0), (1.0, 1e-300), (0.0, 1.0)], ids=str)
-def test_only_seen_items_are_at_minus_infinity(rng, tau, similarity, emphasis):
-    """Whatever tau and the factors, in single precision, all others are told apart."""
+def test_only_seen_items_are_at_minus_infinity(rng, tau, similarity):
+    """Whatever tau, in single precision, all others are told apart."""
     t = Tiny(rng, ((0, 2, 5), (), (1, 2)), M=30, similarity=similarity, tau=tau)
     config = t.config.replace(precision="float32")
     parameters = {name: p.astype(np.float32) for name, p in t.parameters.items()}
-    emphasis = None if emphasis is None else np.array(emphasis)
     for hard in (False, True):
         settings = config.replace(hard_concepts=hard)
         X = t.X.astype(np.float32)
-        items, values = model.rank(parameters, X, settings, 30, emphasis=emphasis)
+        items, values = model.rank(parameters, X, settings, 30)
         assert (np.isfinite(values).sum(axis=1) == [27, 30, 28]).all()
         assert (np.diff(values[1]) <= 0).all() and len(set(values[1].tolist())) > 20
 
 
-def test_factors_count_by_their_ratio(tiny):
-    t = tiny(M=11)
-    ranked = [
-        model.rank(t.parameters, t.X, t.config, 5, emphasis=scale * np.array([3.0, 1.0]))
-        for scale in (1e-30, 1.0, 1e30)
-    ]
-    for items, values in ranked[1:]:
-        np.testing.assert_array_equal(items, ranked[0][0])
-        np.testing.assert_allclose(values - values[:, :1], ranked[0][1] - ranked[0][1][:, :1])
-    C, mu = model.concepts(t.parameters, t.config), model.represent(t.parameters, t.X, t.config)[0]
-    H = normalise(t.parameters["H"])[0]
-    E = np.exp(mu @ H.T / t.config.tau)  # (B, K, M)
-    by_hand = np.log(np.einsum("uki,ik,k->ui", E, C, [3.0, 1.0]))
-    by_hand[t.X.nonzero()] = -np.inf
-    np.testing.assert_array_equal(ranked[0][0], top_k(by_hand, 5))
-    np.testing.assert_allclose(ranked[1][1], np.take_along_axis(by_hand, ranked[1][0], axis=1))
+@pytest.mark.parametrize("share", [0.1, 0.9])
+@pytest.mark.parametrize("path", [False, True])
+@pytest.mark.parametrize("tau", [0.1, 0.01])
+def test_an_offset_is_added_and_what_is_at_minus_infinity_left_out(rng, tau, path, share):
+    """Of tiles with few items left in only those are scored."""
+    t = Tiny(rng, ((0, 2, 5), (), (1, 2)), M=30, tau=tau)
+    if path:
+        t.parameters["L"] = rng.standard_normal((30, 3))
+    offset = rng.standard_normal(30) * 5
+    out = rng.random(30) > share
+    offset[out] = -np.inf
+    scores = model.log_predict(t.parameters, t.X, t.config) + offset
+    scores[t.X.nonzero()] = -np.inf
+    for size in (None, 7):
+        items, values = model.rank(
+            t.parameters, t.X, t.config, 30, items_at_a_time=size, offset=offset
+        )
+        np.testing.assert_allclose(values, -np.sort(-scores, axis=1))
+        assert not out[items][np.isfinite(values)].any()
+
+
+def test_prepared_arrays_change_nothing(rng):
+    for tau, similarity, hard in ((0.1, "cosine", False), (0.01, "cosine", True), (1, "inner", 0)):
+        t = Tiny(rng, ((0, 2, 5), (), (1, 2)), M=30, similarity=similarity, tau=tau)
+        config = t.config.replace(hard_concepts=bool(hard))
+        prepared = model.prepare(t.parameters, config)
+        np.testing.assert_array_equal(prepared.C, model.concepts(t.parameters, config))
+        for array, again in zip(
+            model.rank(t.parameters, t.X, config, 9, prepared=prepared),
+            model.rank(t.parameters, t.X, config, 9),
+        ):
+            np.testing.assert_array_equal(array, again)

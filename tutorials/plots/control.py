@@ -101,3 +101,15 @@ def likeness(alike):
     axis.set(xlabel="mean cosine of two retrieved items, coordinate j left out", xlim=(0, 1))
     axis.set(ylabel="choice by", title="which item of a subrange?")
     plt.show()
+
+
+def factors(values, shares, weights, names):
+    """The share of each concept by the factor on it, (K, values): by the rule, and as a weight."""
+    _, axis = plt.subplots(figsize=(7, 3.4))
+    for k, name in enumerate(names):
+        axis.plot(values, shares[k], color=COLOURS[k], lw=1.6, label=name)
+        axis.plot(values, weights[k], color=GREY, lw=1, ls=":")
+    axis.set(xscale="log", xlabel="factor", ylabel="share of the ten best", ylim=(0, 1.02))
+    axis.legend(title="factor on", loc="upper left", bbox_to_anchor=(1, 1))
+    axis.set(title="a factor by the rule, and (dotted) as a weight inside (7)")
+    plt.show()
