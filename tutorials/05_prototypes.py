@@ -115,7 +115,19 @@ shopper.write(h=H, cosine=her.s * plain.TAU, s=her.s, p=p)
 # *And how to draw $g$?* If $\eta$ is exponential, $\Pr[\eta\ge t]=e^{-t}$, then
 # $\Pr[-\ln\eta\le g]=\Pr[\eta\ge e^{-g}]=\exp(-e^{-g})$: so $g=-\ln\eta$. That is what
 # `training.batch.draw_noise` does.
-#
+
+# %%
+logits = np.array([1.0, 0.0, -0.5, 2.0])
+target = softmax(logits)[0]
+
+y = np.linspace(-8, 30, 20_001)  # the integral above, by the trapezoid rule
+density, F = (lambda g: np.exp(-g - np.exp(-g))), (lambda g: np.exp(-np.exp(-g)))  # F' and F
+for k in range(4):
+    others = np.prod([F(y - logits[other]) for other in range(4) if other != k], axis=0)
+    integral = np.trapezoid(density(y - logits[k]) * others, y)
+    np.testing.assert_allclose(integral, target[k], rtol=1e-6)
+
+# %% [markdown]
 # **Your turn:** both lines, as code.
 
 
@@ -142,17 +154,6 @@ def my_choice(s, g):
     """The concept that wins, for logits s (K,) and noise g (n, K): n numbers from 0 to K - 1."""
     return (s + g).argmax(axis=1)
 
-
-# %%
-logits = np.array([1.0, 0.0, -0.5, 2.0])
-target = softmax(logits)[0]
-
-y = np.linspace(-8, 30, 20_001)  # the integral above, by the trapezoid rule
-density, F = (lambda g: np.exp(-g - np.exp(-g))), (lambda g: np.exp(-np.exp(-g)))  # F' and F
-for k in range(4):
-    others = np.prod([F(y - logits[other]) for other in range(4) if other != k], axis=0)
-    integral = np.trapezoid(density(y - logits[k]) * others, y)
-    np.testing.assert_allclose(integral, target[k], rtol=1e-6)
 
 # %%
 rolls = 100_000
