@@ -2,7 +2,7 @@
 
     python benchmarks/new_items.py shop    five seeds on the embedded shop: by pictures, by
                                            categories, by both
-    python benchmarks/new_items.py ../shared/data/ml-latest-small
+    python benchmarks/new_items.py data/ml-latest-small
                                            the same on MovieLens: by genres
     python benchmarks/new_items.py data/shop-log/clicks.csv --items data/shop-log/items.csv
                                            by the table of a made shop (data_scripts/shop_log.py):

@@ -6,12 +6,11 @@ there: with v_i what is known of item i, of unit length (`macrid.data.likeness`)
 
     h_new = sum_i w_i h_i / sum_i w_i,    w_i = sqrt(n_i) exp(cos(v_new, v_i) / TEMPERATURE)
 
-and t_new likewise; its concepts follow from h_new by (6). The reason: if u adopts the new item as
-she does one like it, drawn in proportion to exp(cos / TEMPERATURE), then E_u,new = mean_i
-exp(z . h_i / tau), which Jensen's inequality puts above exp(z . mean_i h_i / tau): a mean of h is
-liked less than the items that it is the mean of, the more so the more they differ. The well known
-count more, by sqrt(n_i), to make up for it: with n_i^0 new items hardly appear in anybody's list,
-with n_i^1 they fill it (docs/new-items.md has the figures).
+and t_new likewise; its concepts follow from h_new by (6). The well known count more: with n_i^0
+new items hardly appear in anybody's list, with n_i^1 they fill it (docs/new-items.md has the
+figures). One reason, for inner products, is Jensen's inequality: if u adopts the new item as she
+does one of those like it, E_u,new = mean_i exp(z . h_i / tau), which is above
+exp(z . mean_i h_i / tau). Under cosine the mean is brought to unit length again, and need not be.
 """
 
 import numpy as np
