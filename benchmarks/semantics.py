@@ -2,7 +2,7 @@
 
     python benchmarks/semantics.py shop    five seeds on the embedded shop
     python benchmarks/semantics.py cold    the same with 200 training users: 3 adoptions an item
-    python benchmarks/semantics.py ../shared/data/ml-latest-small
+    python benchmarks/semantics.py data/ml-latest-small
                                            ten folds of MovieLens with posters in posters/
 
 Pictures go through AlexNet with random weights (seed 0, width 1024). "shuffled" gives each item
