@@ -2,8 +2,9 @@ r"""A start from an earlier model, on newer data.
 
 Items that both know, by their ids, keep h and t; m and the layers of f_nn are kept; new items start
 as they would without the earlier model, and those that are gone go. Adam begins anew: its moments
-are not part of a saved model, and neither keeping them nor annealing beta again made a difference
-beyond the errors (docs/nightly.md). Beta is not annealed again unless `anneal_steps` is given.
+are not part of a saved model, and keeping them made no difference where beta has its full weight at
+once. To anneal beta again lost a little on one of two data sets (docs/nightly.md): give
+`anneal_steps` 0.
 """
 
 import numpy as np
