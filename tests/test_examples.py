@@ -79,7 +79,6 @@ def test_someone_new_and_more_than_there_is(service, saved):
 @pytest.mark.parametrize(
     "path, query, status, told",
     [
-        ("/recommend", {"user": "nobody"}, 400, "user 'nobody' is unknown"),
         ("/recommend", {"user": "u1", "n": "-3"}, 400, "n is '-3', expected a whole number"),
         ("/recommend", {"user": "u1", "n": "0"}, 400, "n is 0, expected a whole number"),
         ("/metrics", {}, 404, "there is no /metrics"),

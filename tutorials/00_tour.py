@@ -245,7 +245,7 @@ assert np.allclose(C.sum(axis=1), 1, atol=1e-5) and accuracy > 0.9
 #
 # Since the items are kept concept by concept, you can ask for more of one: `concepts={k: 20}` makes
 # the odds of concept k in a list about twenty times what they are
-# ([how](11_control.ipynb#9.-A-coarser-knob:-more-of-a-whole-concept)).
+# ([how](11_control.ipynb)).
 
 # %%
 person = made.users[people[2]]

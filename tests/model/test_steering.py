@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import Tiny
 
-from macrid import model
+from macrid import backend, model
 from macrid.model import steering
 
 
@@ -76,3 +76,22 @@ def test_one_concept_or_equal_scores_have_a_kappa_too(rng):
     t = Tiny(rng, ((0, 1), (2,)), M=12, K=2)
     t.parameters["H"][:] = t.parameters["H"][0]
     assert steering.kappa(t.parameters, t.X, t.config, model.prepare(t.parameters, t.config)) > 0
+
+
+def test_on_a_device_it_is_the_same(lists, xp):
+    """Kappa, factors and what is left out, over the stand-in and, where there is one, a GPU."""
+    t, prepared = lists
+    config, parameters = t.config, backend.to_device(xp, t.parameters)
+    there = model.prepare(parameters, config)
+    kappa = steering.kappa(t.parameters, t.X, config, prepared)
+    assert steering.kappa(parameters, t.X, config, there) == pytest.approx(kappa)
+    for factors in ([3.0, 1.0], [0.0, 2.0]):
+        offset = steering.offsets(there.C, factors, kappa)
+        offset[20:] = -xp.inf  # few are left in
+        items, values = model.rank(
+            t.parameters, t.X, config, 9, offset=backend.to_host(offset), items_at_a_time=70
+        )
+        on_device = model.rank(parameters, t.X, config, 9, offset=offset, items_at_a_time=70)
+        kept = np.isfinite(values)
+        np.testing.assert_allclose(backend.to_host(on_device[1])[kept], values[kept])
+        np.testing.assert_array_equal(backend.to_host(on_device[0])[kept], items[kept])
