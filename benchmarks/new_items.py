@@ -13,7 +13,7 @@ validation who adopted hidden items are judged by these adoptions: the hidden it
 themselves (NDCG@20, recall@20), and among all that the user does not have (NDCG@100, and the share
 of the first 20 that is new: a tenth of the catalogue is). "popularity" ranks by the user's share of
 an item's categories, each divided among the items of that category, times the item's adoptions, or
-where it is new, their mean in its categories (on MovieLens the best of seven such rules);
+where it is new, their mean in its categories (on MovieLens among the best of seven such rules);
 "shuffled" gives each new item another's knowledge. "together" is what new items do to whole lists,
 by test users of whom a fifth of the other items is hidden too: NDCG@100 of both, minus that of the
 model without new items. Ties are broken at random. Differences are paired by user; standard errors

@@ -1,8 +1,13 @@
 """README and the pages of docs/: what they quote, link, name and show is there, and runs."""
 
+import csv
 import importlib
+import os
 import pkgutil
 import re
+import shlex
+import subprocess
+import sys
 import textwrap
 
 import numpy as np
@@ -126,3 +131,34 @@ def test_its_python_runs(page, block, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(blocks(PAGES[page], "python")[block], {})
     assert "mean" in capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_own_data_from_a_log_of_events_to_a_list_for_every_customer(tmp_path):
+    """The commands of README's "Your own data", each as it stands there."""
+    block = blocks(README[README.index("## Your own data") :], "sh")[0]
+    commands = block.replace("\\\n", "").splitlines()
+    assert len(commands) <= 12
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        assert words[0] == "python"
+        words = [str(ROOT / word) if word.startswith("data_scripts/") else word for word in words]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, *words[1:]],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, (command, done.stderr)
+
+    log = (tmp_path / "log" / "events.csv").read_text(encoding="utf-8").splitlines()
+    customers = {line.split(",")[0] for line in log[1:]}
+    titles = (tmp_path / "log" / "items.csv").read_text(encoding="utf-8").splitlines()
+    bags = {line.split(",")[0] for line in titles if "> Bags" in line}
+    with open(tmp_path / "recs.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["user"] for row in rows} == customers  # nobody is left out
+    assert bags and not bags & {row["item"] for row in rows}
+    assert all(row["title"] for row in rows)
