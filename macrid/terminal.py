@@ -76,11 +76,13 @@ def add_config_flags(arguments, leave_out: Iterable[str] = ()) -> None:
     for field in dataclasses.fields(Config):
         if field.name in leave_out:
             continue
-        default = "" if field.default is None else f" (default: {field.default})"
-        help_text = (field.metadata["help"] + default).replace("%", "%%")
+        meaning = field.metadata["help"]
+        if field.default not in (None, "") and "(default: " not in meaning:
+            meaning += f" (default: {field.default})"
+        text = meaning.replace("%", "%%")
         names = [name for name in (field.name, field.metadata["alias"]) if name]
         flags = ["--" + name.replace("_", "-") for name in names]
-        common = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
+        common = {"dest": field.name, "default": argparse.SUPPRESS, "help": text}
         if field.type is bool:
             arguments.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
         else:
