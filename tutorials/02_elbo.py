@@ -367,7 +367,7 @@ print(
 # your turn
 def my_elbo(q, ln_joint, ln_q):
     """The ELBO from q(z, C | x), ln p(x, z, C) and ln q(z, C | x) in every cell."""
-    raise NotImplementedError("a sum over all cells")
+    raise NotImplementedError("a number: a sum over all cells")
 
 
 # %%
@@ -378,7 +378,10 @@ def my_elbo(q, ln_joint, ln_q):
 
 
 # %%
-assert abs(my_elbo(q, ln_joint, ln_q) - sampled) < 0.02, "macrid's samples say otherwise"
+assert abs(my_elbo(q, ln_joint, ln_q) - sampled) < 0.02, (
+    f"macrid's samples say {sampled:.4f}, and yours is {my_elbo(q, ln_joint, ln_q):.4f}:"
+    " an expectation weighs each cell by its probability under q, once"
+)
 print(f"yours {my_elbo(q, ln_joint, ln_q):.4f}, macrid's {sampled:.4f}")
 
 # %% [markdown]
@@ -573,9 +576,15 @@ sizes = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
 by_size = [groups(ln_omega, S) for S in sizes]
 bounds = np.array([each.mean() for each in by_size])
 errors = np.array([each.std() / len(each) ** 0.5 for each in by_size])
-assert abs(bounds[0] - values[-1]) < 4 * errors[0], "S = 1 is the ELBO"
-assert (np.diff(bounds) > -errors[1:]).all() and bounds[-1] > bounds[0] + 0.1, "L_S rises with S"
-assert (bounds < ln_p_x + 2 * errors).all(), "and stays below ln p(x)"
+assert abs(bounds[0] - values[-1]) < 4 * errors[0], (
+    f"S = 1 is the ELBO, {values[-1]:.2f}, not {bounds[0]:.2f}"
+)
+assert (np.diff(bounds) > -errors[1:]).all() and bounds[-1] > bounds[0] + 0.1, (
+    f"L_S rises with S, and yours goes {bounds.round(2)}"
+)
+assert (bounds < ln_p_x + 2 * errors).all(), (
+    f"and stays below ln p(x), {ln_p_x:.2f}; yours goes {bounds.round(2)}"
+)
 assert abs(groups(ln_omega, total)[0] - np.log(share)) < 0.01 + 4 * error  # all find ln p(x)
 
 # %%

@@ -120,7 +120,9 @@ def my_kl(mu, b, sigma0):
 
 
 # %%
-assert abs(my_kl(mu, b, sigma0)[0] - formula.sum()) < 1e-9, "the value"
+assert abs(my_kl(mu, b, sigma0)[0] - formula.sum()) < 1e-9, (
+    f"the value for one user is {my_kl(mu, b, sigma0)[0]}, and should be {formula.sum()}"
+)
 two_users = {"mu": rng.standard_normal((2, 2, 3)), "b": rng.standard_normal((2, 2, 3))}
 errors = check_op(my_kl, {**two_users, "sigma0": sigma0}, rng, ["mu", "b"])
 print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error")
@@ -442,11 +444,13 @@ def four_means():
 
 # %%
 mine = four_means()
-assert mine.shape == (4, 2) and len(np.unique(mine.round(6), axis=0)) == 4, "four different ones"
+assert mine.shape == (4, 2) and len(np.unique(mine.round(6), axis=0)) == 4, (
+    f"four different rows of two numbers, not\n{mine}"
+)
 np.testing.assert_allclose((mine**2).sum(axis=1), 1, err_msg="of length one")
 for ratio in (0.3, 0.6, 1.0):
     parts = count(mine, np.full_like(mine, ratio * sigma0), sigma0)
-    assert abs(parts["TC"]) < 1e-6, f"TC is {parts['TC']:.3f}"
+    assert abs(parts["TC"]) < 1e-6, f"TC is {parts['TC']:.3f}, and should be 0"
 print({name: round(float(value), 3) for name, value in parts.items()})
 
 # %% [markdown]

@@ -159,10 +159,14 @@ def my_choice(s, g):
 rolls = 100_000
 g = my_gumbel(rng.standard_exponential((rolls, 4)))
 for at in (-1.0, 0.0, 2.0):
-    assert abs((g <= at).mean() - F(at)) < 0.003
+    assert abs((g <= at).mean() - F(at)) < 0.003, (
+        f"{(g <= at).mean():.3f} of g are at most {at}, and F says {F(at):.3f}"
+    )
 winners = my_choice(logits, g)
 frequency = np.bincount(winners, minlength=4) / rolls
-assert (abs(frequency - target) < 4 * np.sqrt(target * (1 - target) / rolls)).all()
+assert (abs(frequency - target) < 4 * np.sqrt(target * (1 - target) / rolls)).all(), (
+    f"the shares of the winners are {frequency.round(3)}, and softmax says {target.round(3)}"
+)
 # whoever wins, the winning value is the same on average: ln sum_l e^s_l, and Euler's constant
 average = np.log(np.exp(logits).sum()) + np.euler_gamma
 for k in range(4):
@@ -294,7 +298,9 @@ def my_gumbel_softmax(s, g, temperature):
 
 # %%
 arguments = {"s": rng.standard_normal((5, 3)), "g": rng.standard_normal((5, 3)), "temperature": 0.7}
-assert np.allclose(my_gumbel_softmax(her.s, shopper.GUMBEL, 0.5)[0], her.C), "the value"
+assert np.allclose(my_gumbel_softmax(her.s, shopper.GUMBEL, 0.5)[0], her.C), (
+    "the value: C is not the softmax of (s + g) / temperature, row by row"
+)
 print(check_op(my_gumbel_softmax, arguments, rng, ["s"]))
 
 # %% [markdown]

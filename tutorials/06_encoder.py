@@ -73,14 +73,14 @@ X = parts.train[:300].astype(float)  # (B, M)
 # %%
 # your turn
 def my_aggregate(items, C, T):
-    """The argument of f_nn in (9), (K, d): `items` are her items' numbers, C (M, K), T (M, d)."""
+    """The argument of f_nn in (9), (K, d): `items` are her rows of C (M, K) and of T (M, d)."""
     raise NotImplementedError("a loop over the concepts is fine")
 
 
 # %%
 # solution
 def my_aggregate(items, C, T):
-    """The argument of f_nn in (9), (K, d): `items` are her items' numbers, C (M, K), T (M, d)."""
+    """The argument of f_nn in (9), (K, d): `items` are her rows of C (M, K) and of T (M, d)."""
     A = []
     for k in range(C.shape[1]):
         c = C[items, k]
@@ -90,7 +90,7 @@ def my_aggregate(items, C, T):
 
 # %%
 by_hand = my_aggregate([0, 2], np.array([[3.0], [7.0], [4.0]]), np.eye(3))
-np.testing.assert_allclose(by_hand, [[3 / 5, 0, 4 / 5]])
+np.testing.assert_allclose(by_hand, [[3 / 5, 0, 4 / 5]], err_msg="c of 3 and 4: divide by 5")
 
 # %% [markdown]
 # A second judge is the page that holds the whole model, `macrid/model/plain.py`. There the weights
@@ -109,7 +109,8 @@ her = shopper.follow()
 p, x = shopper.parameters, shopper.x
 share, _ = plain.unit(x * her.C.T)  # (K, M)
 shopper.write(t=p["T"], c=her.C, share=share.T)
-np.testing.assert_allclose(share @ p["T"], my_aggregate(np.flatnonzero(x), her.C, p["T"]))
+yours = my_aggregate(np.flatnonzero(x), her.C, p["T"])
+np.testing.assert_allclose(yours, share @ p["T"], err_msg="each concept has its own divisor")
 
 # %%
 a, b = np.split(share @ p["T"] @ p["W0"] + p["b0"], 2, axis=1)  # line 19
@@ -325,7 +326,7 @@ def my_sample(mu, b, epsilon, sigma0):
 
 # %%
 arguments = {"mu": her.mu, "b": her.b, "epsilon": shopper.EPSILON, "sigma0": plain.SIGMA0}
-np.testing.assert_allclose(my_sample(**arguments)[0], her.z)
+np.testing.assert_allclose(my_sample(**arguments)[0], her.z, err_msg="the value z")
 errors = check_op(my_sample, arguments, rng, ["mu", "b"])
 print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error")
 

@@ -130,7 +130,7 @@ assert np.allclose(dx[0], jacobian(both, x).T @ dw[0], atol=1e-8)
 # %%
 # your turn
 def unit_length(x):
-    """y = x / ||x|| along the last axis."""
+    """y = x / ||x|| along the last axis: x is one vector (d,), or rows of them (n, d)."""
     length = np.linalg.norm(x, axis=-1, keepdims=True)
     y = x / length
 
@@ -143,7 +143,7 @@ def unit_length(x):
 # %%
 # solution
 def unit_length(x):
-    """y = x / ||x|| along the last axis."""
+    """y = x / ||x|| along the last axis: x is one vector (d,), or rows of them (n, d)."""
     length = np.linalg.norm(x, axis=-1, keepdims=True)
     y = x / length
 
@@ -204,7 +204,9 @@ assert np.allclose(pullback(dy), y * (dy - y @ dy))
 # %%
 # your turn
 def aggregate_dc(x, c, t, dA):
-    """The cotangent of c (M,), for A = sum_i x_i c_i t_i / sqrt(sum_i x_i c_i^2); t (M, d)."""
+    """The cotangent of c (M,), for A = sum_i x_i c_i t_i / sqrt(sum_i x_i c_i^2), of one user:
+    x (M,), t (M, d), dA (d,). n, the sum above the line, and A are yours to make.
+    """
     q = x @ c**2
     dn = ...  # (d,), through the product
     dq = ...  # a number
@@ -214,7 +216,9 @@ def aggregate_dc(x, c, t, dA):
 # %%
 # solution
 def aggregate_dc(x, c, t, dA):
-    """The cotangent of c (M,), for A = sum_i x_i c_i t_i / sqrt(sum_i x_i c_i^2); t (M, d)."""
+    """The cotangent of c (M,), for A = sum_i x_i c_i t_i / sqrt(sum_i x_i c_i^2), of one user:
+    x (M,), t (M, d), dA (d,). n, the sum above the line, and A are yours to make.
+    """
     q = x @ c**2
     dn = dA / q**0.5  # (d,), through the product
     dq = -0.5 * (dA @ ((x * c) @ t)) / q**1.5  # a number
@@ -258,14 +262,14 @@ show(plain.encoder, encoder.aggregate)
 # %%
 # your turn
 def decoder_dP(P, x):
-    """The cotangent of P (B, M), for loss = -1/B sum_ui x_ui (ln P_ui - ln sum_l P_ul)."""
+    """The cotangent of P, for loss = -1/B sum_ui x_ui (ln P_ui - ln sum_l P_ul); both (B, M)."""
     return ...
 
 
 # %%
 # solution
 def decoder_dP(P, x):
-    """The cotangent of P (B, M), for loss = -1/B sum_ui x_ui (ln P_ui - ln sum_l P_ul)."""
+    """The cotangent of P, for loss = -1/B sum_ui x_ui (ln P_ui - ln sum_l P_ul); both (B, M)."""
     n, Z = x.sum(axis=1, keepdims=True), P.sum(axis=1, keepdims=True)  # (B, 1) each
     return (n / Z - x / P) / len(P)
 
@@ -545,10 +549,11 @@ def numerical_gradient(f, x, step=1e-5):
 cube, at = (lambda x: (x**3).sum()), rng.standard_normal((2, 3))
 before = at.copy()
 assert np.allclose(numerical_gradient(cube, before.copy()), 3 * at**2, atol=1e-8), (
-    f"of x^3 it should be 3 x^2, not {numerical_gradient(cube, before.copy()) / at**2} x^2"
+    "of x^3 it should be 3 x^2, to eight digits,"
+    f" not {numerical_gradient(cube, before.copy()) / at**2} x^2"
 )
 assert not np.allclose(numerical_gradient(cube, at), 3.003 * at**2, atol=1e-4), "it can fail"
-assert (at == before).all(), "x itself is left alone"
+assert (at == before).all(), "x has changed, be it in its last digit: move a copy"
 show(gradcheck.check, gradcheck.compare, gradcheck.check_op, gradcheck.negative_control)
 
 # %% [markdown]
@@ -800,6 +805,7 @@ for step in range(1, 6):
     my_adam(mine, g, my_moments, step)
     adam.update(theirs, g, their_moments, step, settings)
     apart = f"step {step}: w is {mine['w']}, and should be {theirs['w']}"
+    apart += "; if step 1 was right, are mean and square changed in place, the corrections not?"
     assert np.allclose(mine["w"], theirs["w"], rtol=1e-10) and not np.allclose(mine["w"], 1), apart
 
 # %% [markdown]
@@ -825,7 +831,10 @@ def three_epochs(unit, adam):
 
 its_losses, my_losses = three_epochs(plain.unit, plain.adam), three_epochs(unit_length, my_adam)
 print("mean loss of three epochs:", "  ".join(f"{loss:.2f}" for loss in my_losses))
-assert np.allclose(my_losses, its_losses, rtol=1e-3) and my_losses[2] < my_losses[0] - 5
+assert np.allclose(my_losses, its_losses, rtol=1e-3) and my_losses[2] < my_losses[0] - 5, (
+    f"plain.py with its own has {np.round(its_losses, 2)};"
+    " does the 1e-8 of your Adam stand outside the root?"
+)
 
 # %% [markdown]
 # ## Exercises: find them
