@@ -123,6 +123,10 @@ def my_kl(mu, b, sigma0):
 assert abs(my_kl(mu, b, sigma0)[0] - formula.sum()) < 1e-9, (
     f"the value for one user is {my_kl(mu, b, sigma0)[0]}, and should be {formula.sum()}"
 )
+twice = my_kl(np.repeat(mu, 2, axis=0), np.repeat(b, 2, axis=0), sigma0)[0]
+assert abs(twice - formula.sum()) < 1e-9, (
+    f"of the same user twice the mean is {formula.sum()}, as of one; my_kl says {twice}"
+)
 two_users = {"mu": rng.standard_normal((2, 2, 3)), "b": rng.standard_normal((2, 2, 3))}
 errors = check_op(my_kl, {**two_users, "sigma0": sigma0}, rng, ["mu", "b"])
 print({name: f"{error:.0e}" for name, error in errors.items()}, "relative error")
