@@ -42,8 +42,9 @@ class Index:
         searched = np.pad(queries[:, : self.width], ((0, 0), (0, 1))).astype(np.float32)
         self.index.hnsw.efSearch = self.candidates
         _, nearest = self.index.search(searched, self.candidates)
-        has = self.model.histories[[self.row[user]]].indices
-        rows = np.setdiff1d(nearest, [-1, *has])  # each once
+        row = [self.row[user]]
+        has, gave_back = self.model.histories[row].indices, self.model.refused[row].indices
+        rows = np.setdiff1d(nearest, [-1, *has, *gave_back])  # each once
         scores = np.logaddexp.reduce(self.vectors[rows] @ queries.T, axis=1)  # ln P, exactly
         best = np.argsort(-scores, kind="stable")[:n]
         return self.model.items[rows[best]], scores[best]

@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     backend.keep_freed_memory()
     model = Recommender.load(flags.run, flags.backend)
     if flags.add_items:
-        model.add_items(flags.add_items, flags.features or None)
+        model.add_items(flags.add_items, flags.features or None, flags.item_columns or "")
     if flags.titles and model.titles is None:
         raise UserError(
             f"{flags.run}: has no titles; train with --items FILE, or leave --titles out"
@@ -113,6 +113,8 @@ def _flags(argv):
     arguments.add_argument("--add-items", metavar="FILE", help=text)
     text = "features of pictures of macrid.features for --add-items, of known and new items"
     arguments.add_argument("--features", metavar="FILE", help=text)
+    text = "its columns (default: those that the run names, if it has them, else by known names)"
+    arguments.add_argument("--item-columns", metavar="item=NAME,...", help=text)
     for name, what in (
         ("--only", "the only items that lists may have"),
         ("--without", "items that they may not"),
@@ -125,7 +127,9 @@ def _flags(argv):
             help=f"{what}: ids, category=NAME (of any level), or file=FILE of an id a line",
         )
     arguments.add_argument(
-        "--include-seen", action="store_true", help="also items that the user has"
+        "--include-seen",
+        action="store_true",
+        help="also items that the user has, or has given back",
     )
     arguments.add_argument(
         "--titles",
@@ -138,8 +142,9 @@ def _flags(argv):
     flags = arguments.parse_args(argv)
     if flags.n < 1:
         raise UserError(f"--n is {flags.n}, expected at least 1")
-    if flags.features and not flags.add_items:
-        raise UserError("--features is given without --add-items; leave it out")
+    for flag, value in (("--features", flags.features), ("--item-columns", flags.item_columns)):
+        if value and not flags.add_items:
+            raise UserError(f"{flag} is given without --add-items; leave it out")
     if flags.out:
         files.check_file(flags.out)
     return flags

@@ -7,7 +7,7 @@ items, scores = model.recommend(["alice", "bob"], n=10)
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -74,6 +74,7 @@ class Recommender:
     titles        (M,), or None
     catalogue     what is known of the items: categories of all levels, as a `Catalogue`
     histories     (N, M) CSR: what each user has
+    refused       (N, M) CSR: what each has given back, by events of negative weight
     config        the options, with as many concepts as `adaptive_K` left
     parameters    the arrays of the model
     metrics       of the held-out test users, with standard errors, or None where there are none;
@@ -91,6 +92,7 @@ class Recommender:
     titles: np.ndarray | None
     catalogue: Catalogue
     histories: sparse.csr_array
+    refused: sparse.csr_array
     metrics: dict | None
     report: list[str] | None
     matrix_columns: int | None
@@ -228,7 +230,7 @@ class Recommender:
         self.metrics = metrics.measured(ranker, split.test, cutoffs)[1] or None
         return self
 
-    def add_items(self, items: Any, features: Any = None) -> "Recommender":
+    def add_items(self, items: Any, features: Any = None, item_columns: str = "") -> "Recommender":
         r"""Add items that nobody has adopted yet, placed by those that look like them; return self.
 
         items     a table of items, a path, a DataFrame or a dict of columns, as for `fit`; those
@@ -236,6 +238,9 @@ class Recommender:
                   too, if it has rows of them, else by what the model was trained with
         features  of pictures, of known and of new items: a file of `macrid.features`, or
                   `macrid.pictures.features.Features`
+        item_columns
+                  which columns of `items` hold what (default: those that the training named, as
+                  far as the table has them, and those with known names)
 
         An item is placed where those are that have its categories, brand, numbers and picture, see
         `macrid.model.placing`; without any of those it is left out, with a warning. Training does
@@ -245,7 +250,8 @@ class Recommender:
         >>> model.recommend("alice", n=2)[0]
         array(['chai', 'jam'], dtype='<U4')
         """
-        table = read_items(items, self.config.item_columns)
+        names = item_columns or self.config.item_columns
+        table = read_items(items, names, or_known=not item_columns)
         M, place = len(self.items), {name: row for row, name in enumerate(table.ids.tolist())}
         places = np.array([place.get(name, -1) for name in self.items.tolist()])
         new = np.setdiff1d(np.arange(len(table.ids)), places)
@@ -286,6 +292,7 @@ class Recommender:
         self.titles = None if titles is None else np.where(titles == "", self.items, titles)
         shape = (len(self.users), len(self.items))
         self.histories = csr_of_ones(self.histories.indices, self.histories.indptr, shape)
+        self.refused = csr_of_ones(self.refused.indices, self.refused.indptr, shape)
         self._index()
         return self
 
@@ -313,6 +320,8 @@ class Recommender:
     ) -> tuple[np.ndarray, np.ndarray]:
         r"""The n best items: (ids, scores), both (n,) for one user, (B, n) for several; best first.
 
+        Without what a user has, or has given back, unless `exclude_seen` is False.
+
         users     an id, a list of ids, or for users that the model has not seen a list of histories
                   (lists of item ids) or a SciPy matrix: of a model that was trained on a matrix
                   its columns are those of that one, else `items` in their order. Who has nothing,
@@ -332,17 +341,21 @@ class Recommender:
         >>> model.recommend([["tea", "jam"]], concepts={1: 3.0})  # a new user, concept 1 emphasised
         >>> model.recommend("alice", only="category=Home > Kitchen", without=Path("sold_out.txt"))
         """
+        users = list(users) if isinstance(users, Iterator) else users
         X, single = self._lookup.rows(users, strangers=True)
+        refused = self._lookup.refused_by(users) if exclude_seen else None
         offset = self._offset(concepts, only, without)
         n = self._count(n)
         ids, scores = [np.zeros((0, n), self.items.dtype)], [np.zeros((0, n), self.config.dtype)]
         for start in range(0, X.shape[0], USERS_AT_A_TIME):
             batch = X[start : start + USERS_AT_A_TIME]
+            given_back = None if refused is None else refused[start : start + USERS_AT_A_TIME]
+            more = 0 if given_back is None else int(np.diff(given_back.indptr).max())
             ranking = model.rank(
                 self.parameters,
                 batch,
                 self.config,
-                n,
+                n + more,
                 exclude_seen,
                 offset=offset,
                 prepared=self._prepared,
@@ -350,7 +363,9 @@ class Recommender:
             columns, values = backend.to_host(ranking)
             has_nothing = np.diff(batch.indptr) == 0
             if has_nothing.any():
-                columns[has_nothing], values[has_nothing] = self._popular(n, offset)
+                columns[has_nothing], values[has_nothing] = self._popular(n + more, offset)
+            if more:
+                columns, values = _first_without(given_back, columns, values, n)
             ids.append(np.where(np.isfinite(values), self.items[columns], ""))
             scores.append(values)
         if single:
@@ -463,6 +478,9 @@ class Recommender:
         arrays = {f"parameters/{name}": value for name, value in parameters.items()}
         arrays |= {"items": self.items, "users": self.users}
         arrays |= {"indices": self.histories.indices, "indptr": self.histories.indptr}
+        if self.refused.nnz:
+            arrays["refused_indices"] = self.refused.indices
+            arrays["refused_indptr"] = self.refused.indptr
         if self.titles is not None:
             arrays["titles"] = self.titles
         arrays |= self.catalogue.arrays()
@@ -493,6 +511,10 @@ class Recommender:
         loaded.matrix_columns = description.get("matrix_columns")
         shape = (len(loaded.users), len(loaded.items))
         loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
+        loaded.refused = sparse.csr_array(shape, dtype=np.float32)
+        if "refused_indptr" in arrays:
+            indices, indptr = arrays["refused_indices"], arrays["refused_indptr"]
+            loaded.refused = csr_of_ones(indices, indptr, shape)
         parameters = {
             name.removeprefix("parameters/"): value
             for name, value in arrays.items()
@@ -508,7 +530,9 @@ class Recommender:
         for made_once in ("_prepared", "_kappa"):
             vars(self).pop(made_once, None)
         columns, threshold = self.matrix_columns, self.config.min_rating
-        self._lookup = Lookup(self.items, self.users, self.histories, columns, threshold)
+        self._lookup = Lookup(
+            self.items, self.users, self.histories, columns, threshold, self.refused
+        )
 
     def _count(self, n):
         """How many items a list has: n, or all there are, with a warning."""
@@ -620,10 +644,23 @@ def from_run(run: Run) -> Recommender:
     trained.titles = trained.catalogue.titles
     trained.histories = sparse.csr_array(histories)
     trained.histories.sort_indices()
+    trained.refused = sparse.csr_array(trained.histories.shape, dtype=np.float32)
+    if interactions.refused is not None:
+        trained.refused = sparse.csr_array(interactions.refused[:, items])
+        trained.refused.sort_indices()
     trained.matrix_columns = interactions.matrix_columns
     trained.metrics = trained.report = None
     trained._index()
     return trained
+
+
+def _first_without(refused, columns, values, n):
+    """The first n of each user's ranking (B, n + ...) that she has not given back (B, M)."""
+    rows, M = np.arange(len(columns))[:, None], refused.shape[1]
+    users, items = refused.nonzero()
+    is_refused = np.isin(rows * M + columns, users.astype(np.int64) * M + items)
+    order = np.argsort(is_refused, axis=1, kind="stable")[:, :n]
+    return columns[rows, order], np.where(is_refused, -np.inf, values)[rows, order]
 
 
 def _columns_with(columns, new):
@@ -666,12 +703,16 @@ def _check(path, arrays, description):
         "numbers": npz.Array("float64", ("M", "c"), -np.inf, np.inf, optional=True, nan=True),
         "indices": npz.Array("integer", (None,)),
         "indptr": npz.Array("integer", (None,)),
+        "refused_indices": npz.Array("integer", (None,), optional=True),
+        "refused_indptr": npz.Array("integer", (None,), optional=True),
     }
     npz.check_arrays(arrays, form)
     N, M = len(arrays["users"]), len(arrays["items"])
     if M == 0:
         raise ValueError("it has no items")
     npz.check_rows(arrays["indices"], arrays["indptr"], N, M)
+    if "refused_indices" in arrays or "refused_indptr" in arrays:
+        npz.check_rows(arrays["refused_indices"], arrays["refused_indptr"], N, M)
     names, numbers = description.get("numbers", []), arrays.get("numbers", np.zeros((M, 0)))
     are_names = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
     if not are_names or len(names) != numbers.shape[1]:

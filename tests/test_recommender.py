@@ -765,6 +765,40 @@ def test_new_items_by_a_table_that_has_the_known_ones_too(trained, tmp_path):
     assert even[0] > even[1]
 
 
+def test_new_items_in_a_table_of_other_columns(command, tmp_path):
+    """By the training's names as far as they are there, else by known ones, or as is said."""
+    known = world([f"i{i}" for i in range(40)])
+    table = {"artikel": known["item"], "kategorie": known["category"]}
+    names = "item=artikel,category=kategorie"
+    Recommender(**OPTIONS | {"item_columns": names}).fit(rows(), items=table).save(
+        tmp_path / "model.npz"
+    )
+    lists_of = {}
+    for header, more in (
+        ("artikel;kategorie;title", []),
+        ("artikel;category;title", []),
+        ("sku;category;name", []),
+        ("code;kind;wort", ["--item-columns", "item=code,category=kind,title=wort"]),
+    ):
+        path = tmp_path / "new.csv"
+        path.write_text(f"{header}\ni100;all > even;Hundred\ni101;all > odd;\n")
+        added = Recommender.load(tmp_path / "model.npz").add_items(
+            path, item_columns=more[-1] if more else ""
+        )
+        assert added.items[-2:].tolist() == ["i100", "i101"]
+        assert added.item_titles("i100") == "Hundred"
+        lists_of[header] = added.recommend("u2", 12)[0].tolist()
+        words = ("--run", tmp_path / "model.npz", "--add-items", path, *more)
+        done = command("recommend --user u2 --n 12", *words)
+        assert done.returncode == 0, done.stderr
+        assert [row["item"] for row in read(done.stdout)] == lists_of[header]
+    assert len(set(map(tuple, lists_of.values()))) == 1 and "i100" in lists_of[header]
+    done = command("recommend", *words[:-1], "item=sku")
+    assert done.returncode == 2 and "without a column 'sku'" in done.stderr, "said: no other name"
+    done = command("recommend --item-columns item=a", *words[:2])
+    assert done.returncode == 2 and "without --add-items; leave it out" in done.stderr
+
+
 def test_new_items_by_pictures(trained, tmp_path, rng):
     from macrid.pictures import features
 
@@ -929,3 +963,66 @@ def test_the_command_selects_and_says_what_a_list_goes_by(command, tmp_path):
     process = command("recommend", "--run", run, "--users", tmp_path / "users.txt")
     assert process.returncode == 2 and process.stdout == ""
     assert "users.txt: has no user that the run knows: the first is 'ghost'" in process.stderr
+
+
+def test_what_a_user_has_given_back_is_left_out_of_her_list(command, tmp_path):
+    """Against the plain twin: all items in the order of the model, less what she had or returned.
+
+    Of users who are trained on, of few adoptions and of none at all; each list is full.
+    """
+    rng = np.random.default_rng(2)
+    bought = [*rows(), ("short", "i4"), ("short", "i6")]
+    back = [pair for pair in bought if rng.random() < 0.05]
+    back += [("short", "i8"), ("none", "i0"), ("none", "i2"), ("u2", "i1")]
+    log = [f"{user},{item},buy" for user, item in bought]
+    log += [f"{user},{item},return" for user, item in back]
+    (tmp_path / "log.csv").write_text("user,item,event\n" + "\n".join(log) + "\n")
+    options = "--K 2 --d 8 --batch-size 20 --max-epochs 3 --events buy=1,return=-1 --data"
+    run = tmp_path / "run"
+    done = command(f"train {options}", tmp_path / "log.csv", "--out", run)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(back)} pairs given back: left out of their users' lists" in done.stdout
+    own = Recommender.load(run)
+    own.save(tmp_path / "model.npz")
+    returned = {user: {item for u, item in back if u == user} for user in own.users.tolist()}
+    has = {user: {i for u, i in bought if u == user} - returned[user] for user in returned}
+
+    every, _ = own.recommend(own.users.tolist(), 40, exclude_seen=False)
+    assert (every != "").all(), "with what is seen, all items are there"
+    expected, unmended = [], 0
+    for user, row in zip(own.users.tolist(), every.tolist()):
+        left = [item for item in row if item not in has[user]]
+        unmended += bool(returned[user] & set(left[:5]))
+        expected.append([item for item in left if item not in returned[user]][:5])
+    assert unmended > 10, "without the rule some would get again what they gave back"
+    for again in (own, Recommender.load(tmp_path / "model.npz")):
+        items, scores = again.recommend(iter(own.users.tolist()), 5)
+        assert items.tolist() == expected and np.isfinite(scores).all()
+        for user in ("u2", "short", "none"):
+            alone, _ = again.recommend(user, 5)
+            assert alone.tolist() == expected[own.users.tolist().index(user)]
+        rest, scores = again.recommend("u2", 40)
+        assert len(rest) == 40 and (rest == "").sum() == len(has["u2"] | returned["u2"])
+        assert ((rest == "") == np.isneginf(scores)).all()
+    with pytest.warns(UserWarning, match="1 users"):
+        assert (
+            own.recommend(["nobody", "u2"], 5)[0].tolist()[1] == own.recommend("u2", 5)[0].tolist()
+        )
+    found = read(command("recommend --n 5", "--run", run).stdout)
+    assert [row["item"] for row in found] == sum(expected, [])
+    found = read(command("recommend --n 40 --user none --include-seen", "--run", run).stdout)
+    assert {"i0", "i2"} < {row["item"] for row in found}
+
+
+def test_new_items_leave_what_is_given_back_as_it_was(tmp_path):
+    log = {
+        "user": [user for user, _ in rows()] + ["u2", "u4"],
+        "item": [item for _, item in rows()] + ["i8", "i8"],
+        "event": ["buy"] * len(rows()) + ["return"] * 2,
+    }
+    options = OPTIONS | {"events": "buy=1,return=-5"}
+    model = Recommender(**options).fit(log, items=world([f"i{i}" for i in range(40)]))
+    model.add_items(world(["i100"])).save(tmp_path / "model.npz")
+    assert model.refused.shape == (len(model.users), 41) and model.refused.nnz == 2
+    items, _ = Recommender.load(tmp_path / "model.npz").recommend(["u2", "u4"], 41)
+    assert "i100" in items[0] and not (items == "i8").any()

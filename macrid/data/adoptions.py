@@ -50,6 +50,8 @@ class Interactions:
                     None where no split was given
     few_users       (n,) ids of those with too few adoptions to be trained on, or with none
     few             (n, M) CSR 0/1: what they have of the M items, or None
+    refused         (N + n, M) CSR 0/1: what users, and after them few_users, gave back (events of
+                    negative weight, no adoption): left out of their lists; or None
     matrix_columns  of the matrix that these were read from, whose column numbers the items are
     report          what was read ("columns", in words) and how much was dropped (counts)
     """
@@ -68,6 +70,7 @@ class Interactions:
     parts: np.ndarray | None = None
     few_users: np.ndarray = field(default_factory=lambda: np.zeros(0, "<U1"))
     few: sparse.csr_array | None = None
+    refused: sparse.csr_array | None = None
     matrix_columns: int | None = None
     report: dict = field(default_factory=dict)
 

@@ -75,6 +75,8 @@ def describe(interactions: Interactions) -> list[str]:
         lines.append(f"items: {report['items']}")
     if "events" in report:
         lines.append(report["events"])
+    if n := report.get("given_back"):
+        lines.append(f"{n:,} pair{'s' * (n != 1)} given back: left out of their users' lists")
     values = {"min_rating": report.get("min_rating") or 0, "since": report.get("since")}
     counts = [
         f"{report[key]:,} {text.format(**values)}"

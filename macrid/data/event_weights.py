@@ -91,6 +91,19 @@ def adopted(
     return first[kept], when[kept]
 
 
+def given_back(pair: np.ndarray, weight: np.ndarray, threshold: float) -> np.ndarray:
+    """The row where each pair stands first that has an event below 0 and ends below the threshold.
+
+    >>> given_back(np.array([7, 8, 7, 9]), np.array([1.0, 1.0, -1.0, 0.2]), 1.0)
+    array([0])
+    """
+    if not (weight < 0).any():
+        return np.zeros(0, int)
+    _, first, of_row = np.unique(pair, return_index=True, return_inverse=True)
+    has_negative = np.bincount(of_row, weight < 0) > 0
+    return first[has_negative & (np.bincount(of_row, weight) < threshold - ROUNDING)]
+
+
 def brought(
     pair: np.ndarray, kind: np.ndarray, weights: np.ndarray, kinds: tuple[str, ...], threshold
 ) -> str:

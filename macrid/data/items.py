@@ -36,11 +36,12 @@ ADDRESS = re.compile(r"[a-z]{2,9}://", re.IGNORECASE)
 FEWEST_KNOWN = 0.5  # share of the items whose number is known, for a column of no known name
 
 
-def read(source: Any, columns: str = "") -> Catalogue:
+def read(source: Any, columns: str = "", or_known: bool = False) -> Catalogue:
     """The table in a file (CSV, TSV and the like, Parquet), a DataFrame, or a dict of columns.
 
-    `columns` says which columns hold what, 'item=SKU,title=NAME', where their names do not. What
-    is wrong is a UserError with the line: an item that comes again, a price that is no number.
+    `columns` says which columns hold what, 'item=SKU,title=NAME', where their names do not; with
+    `or_known`, a name that is not there gives way to known ones. What is wrong is a UserError with
+    the line: an item that comes again, a price that is no number.
 
     >>> read({"sku": ["tea", "jam"], "price": [2.5, None]}).numbers
     {'price': array([2.5, nan])}
@@ -48,15 +49,16 @@ def read(source: Any, columns: str = "") -> Catalogue:
     if isinstance(source, Catalogue):
         return source
     if not isinstance(source, (str, Path)):
-        return _of_frame(source, columns, "the table of items", Path())
+        return _of_frame(source, columns, or_known, "the table of items", Path())
     if parquet.is_parquet(source):
-        return _of_frame(parquet.read(source), columns, str(source), Path(source).parent)
+        frame = parquet.read(source)
+        return _of_frame(frame, columns, or_known, str(source), Path(source).parent)
     separator = _separator(source, columns)
 
     def read_rows(is_quoted):
         with ratings_file.text_table(source, is_quoted, separator) as table:
             header = [name.strip() for name in table.sample[0]]
-            place = _places(header, columns, table.where)
+            place = _places(header, columns, or_known, table.where)
             everything = ratings_file.Layout(table.sample[0], True, list(range(len(header))))
             rows = ((f"{source}, line {n}", texts) for n, texts in table.rows(everything))
             return _read(header, place, rows, str(source), Path(source).parent)
@@ -120,7 +122,7 @@ def _described(interactions, table, level, fewest):
     return checks.with_remarks(interactions, remarks)
 
 
-def _of_frame(frame, columns, source, folder):
+def _of_frame(frame, columns, or_known, source, folder):
     """The table of a DataFrame, a Table of PyArrow, dicts, or a dict of columns."""
     try:
         header, column = in_memory.columns_of(frame)
@@ -133,7 +135,7 @@ def _of_frame(frame, columns, source, folder):
         ) from None
     if len(lengths) > 1:
         raise UserError(f"{source}: the columns have {lengths} rows; expected equally many")
-    place = _places(header, columns, source)
+    place = _places(header, columns, or_known, source)
     rows = (
         (
             f"{source}, row {n} (the first is 0)",
@@ -186,9 +188,12 @@ def _named(columns):
     return named
 
 
-def _places(header, columns, where):
+def _places(header, columns, or_known, where):
     """{role: the number of its column}, from 0; an item column must be there, and another."""
     named = _named(columns)
+    if or_known:
+        there = {column_names.plain(name) for name in header}
+        named = {role: name for role, name in named.items() if column_names.plain(name) in there}
     place = {role: column_names.place(header, name, where) for role, name in named.items()}
     for role, known in KNOWN_NAMES.items():
         taken = set(place.values())

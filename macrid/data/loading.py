@@ -72,8 +72,9 @@ def read_table(
 
     With `events`, such as "purchase=1,click=.2,return=-1", no rating is read: the weights of a
     pair's events are summed, and from 1 on, or `min_rating`, it is an adoption; a kind that is not
-    named counts 0. Rows before the date `since` do not count. With `times` the interactions have
-    those of their adoptions.
+    named counts 0. A pair with a weight below 0 that is none is kept as `Interactions.refused`.
+    Rows before the date `since` do not count. With `times` the interactions have those of their
+    adoptions.
 
     >>> read_table("events.csv", events="purchase=1,click=.2,return=-1", since="2025-04-01")
     """
@@ -295,9 +296,12 @@ def from_table(
     pair = u.astype(np.int64) * len(table.item_ids) + i
     if weight_of is not None and table.kind is not None:
         least = 1.0 if min_rating is None else min_rating
-        rows, t = event_weights.adopted(pair, weight_of[table.kind], least, t)
+        weight = weight_of[table.kind]
+        rows, t = event_weights.adopted(pair, weight, least, t)
+        back = event_weights.given_back(pair, weight, least)
         report["events"] = event_weights.brought(pair, table.kind, weight_of, table.kinds, least)
-        return _filtered(table, u[rows], i[rows], t, None, min_user_items, report)
+        given_back = (u[back], i[back])
+        return _filtered(table, u[rows], i[rows], t, None, min_user_items, report, given_back)
     threshold = checks.adoption_threshold(table, min_rating)
     report["rows_below_min_rating"] = 0
     if table.ratings is not None:
@@ -328,9 +332,9 @@ def _since(table, since, report):
     return replace(table, **rows)
 
 
-def _filtered(table, u, i, t, min_rating, min_user_items, report):
+def _filtered(table, u, i, t, min_rating, min_user_items, report, given_back=None):
     """The interactions of users u with items i at times t, or None; `report` is completed with
-    what is dropped.
+    what is dropped. `given_back` are the users and items (u, i) of the pairs that are.
     """
     # a pair counts once, where it stands first, at its earliest time
     pair = u.astype(np.int64) * max(len(table.item_ids), 1) + i
@@ -381,7 +385,20 @@ def _filtered(table, u, i, t, min_rating, min_user_items, report):
     times = None if t is None else t[np.argsort(u, kind="stable")]
     users, items = np.array(table.user_ids), np.array(table.item_ids)[is_kept_item]
     of_users, of_few = users[is_kept_user], users[~is_kept_user]
-    return Interactions(X, of_users, items, times=times, few_users=of_few, few=few, report=report)
+    refused = None if given_back is None else _refused(given_back, is_kept_user, is_kept_item)
+    if refused is not None:
+        report["given_back"] = refused.nnz
+    kept = Interactions(X, of_users, items, times=times, few_users=of_few, few=few, report=report)
+    return replace(kept, refused=refused)
+
+
+def _refused(given_back, is_kept_user, is_kept_item):
+    """The pairs (u, i) of kept items as CSR, the kept users' rows first; None if there are none."""
+    u, i = given_back
+    u, i = u[is_kept_item[i]], i[is_kept_item[i]]
+    row_of = np.argsort(np.argsort(~is_kept_user, kind="stable"))
+    every_user = np.ones_like(is_kept_user)
+    return _matrix(row_of[u], i, every_user, is_kept_item) if len(u) else None
 
 
 def _matrix(u, i, is_row, is_column):

@@ -21,6 +21,7 @@ class Lookup:
 
     items (M,) and users (N,) are ids, histories (N, M) CSR what each user has. Where they came as a
     matrix, `matrix_columns` is how many columns it had. `min_rating` is that of the training.
+    refused (N, M) CSR is what each user has given back.
     """
 
     def __init__(
@@ -30,9 +31,10 @@ class Lookup:
         histories: sparse.csr_array,
         matrix_columns: int | None = None,
         min_rating: float | None = None,
+        refused: sparse.csr_array | None = None,
     ):
         self.histories, self.matrix_columns = histories, matrix_columns
-        self.min_rating = min_rating
+        self.min_rating, self.refused = min_rating, refused
         self.items = {name: i for i, name in enumerate(items.tolist())}
         self.users = {name: u for u, name in enumerate(users.tolist())}
 
@@ -99,16 +101,29 @@ class Lookup:
         for user in unknown:
             if not strangers or alike(as_id(user)) in self._users_by_spelling:
                 self.user(user)  # says what is wrong
-        X = self.histories[np.maximum(places, 0)]
+        X = _rows(self.histories, places)
         if unknown:
-            known = np.array(places) >= 0
-            X = sparse.csr_array(sparse.diags_array(known.astype(X.dtype)) @ X)
-            X.eliminate_zeros()
             warnings.warn(
                 f"{len(unknown):,} users {STRANGERS}, such as '{unknown[0]}'",
                 stacklevel=4,
             )
         return X
+
+    def refused_by(self, users: Any) -> sparse.csr_array | None:
+        """What users have given back, as CSR (B, M); None of histories, and where it is nothing.
+
+        `users` as for `rows`, which has checked them.
+
+        >>> lookup.refused_by("ann").toarray()
+        array([[0., 1.]], dtype=float32)
+        """
+        if self.refused is None or not self.refused.nnz or sparse.issparse(users):
+            return None
+        several = [users] if is_id(users) else users
+        if not all(map(is_id, several)):
+            return None
+        refused = _rows(self.refused, [self.users.get(as_id(user), -1) for user in several])
+        return refused if refused.nnz else None
 
     def _matrix(self, matrix):
         """A SciPy matrix of histories with the items as its columns."""
@@ -153,3 +168,13 @@ class Lookup:
     @cached_property
     def _users_by_spelling(self):
         return by_spelling(self.users)
+
+
+def _rows(matrix, places):
+    """Rows of a CSR matrix, one without anything for each place of -1."""
+    X = matrix[np.maximum(places, 0)]
+    known = np.array(places) >= 0
+    if not known.all():
+        X = sparse.csr_array(sparse.diags_array(known.astype(X.dtype)) @ X)
+        X.eliminate_zeros()
+    return X

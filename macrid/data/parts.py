@@ -5,6 +5,7 @@ which.
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from macrid.data.adoptions import Interactions, csr_of_ones, with_categories
 from macrid.data.splits import TEST, TRAIN, VALIDATION
@@ -47,13 +48,17 @@ def joined(
     repeated = len(u) - len(first)
     u, i, part_of = u[first], i[first], part_of[first]
     indptr = np.concatenate([[0], np.cumsum(np.bincount(u, minlength=N))])
+    X = csr_of_ones(i, indptr, (N, M))
+    refused = _refused(of_parts, users, items, X)
+    given_back = {} if refused is None else {"given_back": refused.nnz}
     together = Interactions(
-        csr_of_ones(i, indptr, (N, M)),
+        X,
         np.array(list(users)),
         np.array(list(items)),
         parts=part_of,
+        refused=refused,
         matrix_columns=train.matrix_columns,
-        report=_report(of_parts, repeated),
+        report=_report(of_parts, repeated) | given_back,
     )
     return _with_names(together, of_parts)
 
@@ -61,6 +66,20 @@ def joined(
 def _numbers(known, names):
     """The numbers of names, new ones counted on from those known: (n,)."""
     return np.array([known.setdefault(name, len(known)) for name in names.tolist()], int)
+
+
+def _refused(of_parts, users, items, X):
+    """What is given back in a part, less what is adopted in another; None if that is nothing."""
+    refused = sparse.csr_array(X.shape, dtype=X.dtype)
+    for data in of_parts.values():
+        if data.refused is not None:
+            own = data.refused[: len(data.users)].tocoo()
+            pairs = (_numbers(users, data.users)[own.row], _numbers(items, data.items)[own.col])
+            refused += sparse.csr_array((own.data, pairs), shape=X.shape)
+    refused.data[:] = 1  # a pair of several parts
+    refused = sparse.csr_array(refused - refused.multiply(X))
+    refused.eliminate_zeros()
+    return refused if refused.nnz else None
 
 
 def _report(of_parts, repeated):
@@ -76,7 +95,7 @@ def _report(of_parts, repeated):
             f"warning: {repeated:,} pairs are in more than one part of the given split; they count"
             " for the first of training, validation, test"
         )
-    return report | {"remarks": remarks}
+    return report | {"remarks": remarks, "given_back": 0}
 
 
 def _with_names(together, of_parts):

@@ -75,6 +75,36 @@ def test_it_is_told_what_each_kind_brought(rng, tmp_path):
     assert f"of weight 0: view ({sum(row[2] == 'view' for row in rows):,} rows)" in line
 
 
+def given_back(rows, weights, threshold, since=""):
+    """The plain twin: pairs with a negative event whose sum stays below the threshold."""
+    rows = [row for row in rows if row[3] >= since]
+    negative = {(user, item) for user, item, kind, _ in rows if weights.get(kind, 0) < 0}
+    return negative - set(plain(rows, weights, threshold))
+
+
+@pytest.mark.parametrize("min_user_items", [1, 6])
+@pytest.mark.parametrize("since", ["", "2025-02-11"])
+def test_what_is_given_back_is_kept_of_all_users(rng, tmp_path, since, min_user_items):
+    rows = [*log(rng, 2000), ("only returns", "i3", "return", "2025-02-28")]
+    read = data.load(
+        write(tmp_path, rows), min_user_items=min_user_items, events=EVENTS, since=since
+    )
+    everyone = np.concatenate([read.users, read.few_users])
+    assert (len(read.few_users) > 1) == (min_user_items > 1) and "only returns" in read.few_users
+    found = read.refused.tocoo()
+    assert read.refused.shape == (len(everyone), len(read.items)) and (found.data == 1).all()
+    found = sorted(zip(everyone[found.row].tolist(), read.items[found.col].tolist()))
+    twin = given_back(rows, {"purchase": 1.0, "click": 0.2, "return": -1.0}, 1, since)
+    assert found == sorted(pair for pair in twin if pair[1] in read.items)
+    line = f"{len(found)} pairs given back: left out of their users' lists"
+    assert line in data.checks.describe(read)
+
+
+def test_without_a_negative_weight_nothing_is_given_back(rng, tmp_path):
+    read = data.load(write(tmp_path, log(rng)), min_user_items=1, events="purchase=1,click=.2")
+    assert read.refused is None and "given back" not in "".join(data.checks.describe(read))
+
+
 def test_ten_tenths_are_one():
     pair, weight = np.zeros(10, int), np.full(10, 0.1)
     assert len(event_weights.adopted(pair, weight, 1.0, None)[0]) == 1

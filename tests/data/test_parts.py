@@ -57,6 +57,18 @@ def test_the_parts_are_those_of_the_files(write, tmp_path):
     assert any("test: 7 adoptions of 4 users" in line for line in checks.describe(read))
 
 
+def test_what_is_given_back_in_one_part_and_kept_in_another_is_kept(tmp_path):
+    train = "ann,tea,buy\nann,jam,buy\nann,jam,return\nann,pie,return\nbob,jam,buy\nbob,pie,buy\n"
+    test = "ann,jam,buy\nbob,tea,return\nbob,ham,buy\nann,ham,buy\n"
+    for name, text in (("train.csv", train), ("test.csv", test)):
+        (tmp_path / name).write_text("user,item,event\n" + text)
+    options = {"split": "given", "test": str(tmp_path / "test.csv"), "events": "buy=1,return=-1"}
+    read = sources.interactions_of(tmp_path / "train.csv", Config(**options))
+    found = read.refused.tocoo()
+    assert set(zip(read.users[found.row], read.items[found.col])) == {("ann", "pie")}
+    assert read.report["given_back"] == 1
+
+
 def test_a_file_of_validation_is_taken_as_it_is(tmp_path):
     validation = {0: [8], 3: [0, 2]}
     files = [atomic(tmp_path / n, r) for n, r in (("a", TRAIN), ("v", validation), ("t", TEST))]
