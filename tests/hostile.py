@@ -275,6 +275,10 @@ MODELS = {
     "indices 2-D": with_model(lambda a: {"indices": a["indices"][:, None]}),
     "indices above 2^63": with_model(lambda a: {"indices": a["indices"].astype("u8") + 2**63}),
     "indices short": with_model(lambda a: {"indices": a["indices"][:-1]}),
+    "given back without rows": with_model(lambda a: {"refused_indices": a["indices"]}),
+    "given back too large": with_model(
+        lambda a: {"refused_indices": a["indices"] + M, "refused_indptr": a["indptr"]}
+    ),
     "indptr all 0": with_model(lambda a: {"indptr": a["indptr"] * 0}),
     "indptr descending": with_value("indptr", 99, 1),
     "indptr negative": with_value("indptr", -8, 0),
