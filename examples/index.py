@@ -12,11 +12,16 @@ equally long, and the largest inner product the nearest.
 """
 
 import argparse
+import sys
 
-import faiss
 import numpy as np
 
-from macrid import Recommender, UserError
+from macrid import Recommender, UserError, terminal
+
+try:
+    import faiss
+except ModuleNotFoundError:
+    faiss = None
 
 LINKS = 32  # of an item in the graph that is searched (HNSW)
 
@@ -25,6 +30,8 @@ class Index:
     """An index of a trained model; `candidates` for each of a user's K queries."""
 
     def __init__(self, model: Recommender, candidates: int = 200):
+        if faiss is None:
+            raise UserError('faiss is not installed; pip install "macrid[index]"')
         self.model, self.candidates = model, candidates
         self.vectors = model.item_vectors()  # (M, D)
         self.row = {user: row for row, user in enumerate(model.users.tolist())}
@@ -50,12 +57,17 @@ class Index:
         return self.model.items[rows[best]], scores[best]
 
 
-if __name__ == "__main__":
+def main(argv: list[str] | None = None) -> None:
+    """Print the n best items for a user."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="a run folder of macrid.train, or a file of Recommender.save")
     parser.add_argument("--user", required=True)
     parser.add_argument("--n", type=int, default=10)
-    flags = parser.parse_args()
+    flags = parser.parse_args(argv)
     items, scores = Index(Recommender.load(flags.run)).recommend(flags.user, flags.n)
     for item, score in zip(items, scores):
         print(f"{score:8.3f}  {item}")
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(main))  # a mistake is one line, and status 2

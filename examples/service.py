@@ -3,20 +3,25 @@
     python examples/service.py runs/mine --port 8000
     curl 'http://localhost:8000/recommend?user=42&n=10'          # a customer, by her id
     curl 'http://localhost:8000/recommend?item=7&item=19&n=10'   # someone new, by what she has
+    curl 'http://localhost:8000/recommend?user=42&without=category=Bags&concept=2:3'
 
 A thread for each connection; the model is read only, so that they share it.
 """
 
 import argparse
 import json
+import sys
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from macrid import Recommender, UserError
+from macrid import Recommender, UserError, terminal
+
+PARAMETERS = ("user", "item", "n", "only", "without", "concept")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET /recommend with {"items": [...], "scores": [...]}, a mistake with {"error"}."""
+    """Answers GET /recommend with {"items", "titles", "scores", "by"}, a mistake with {"error"}."""
 
     protocol_version = "HTTP/1.1"  # a connection is kept for the next request
     wbufsize = -1  # head and body leave in one packet
@@ -38,14 +43,25 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def recommended(self, asked):
-        """What a query {"user": [...], "item": [...], "n": [...]} is answered with."""
+        """What a query {"user": [...], "item": [...], "n": [...], ...} is answered with."""
+        if asked.keys() - set(PARAMETERS) or not asked.keys() & {"user", "item"}:
+            raise UserError(f"found {list(asked)}, expected user or item, of {list(PARAMETERS)}")
         n = asked.get("n", ["10"])[0]
         if not n.isdecimal():
             raise UserError(f"n is '{n}', expected a whole number")
-        user = asked["user"][0] if "user" in asked else [asked.get("item", [])]
-        items, scores = self.model.recommend(user, int(n))
+        try:
+            factors = (text.split(":") for text in asked.get("concept", []))
+            concepts = {int(k): float(factor) for k, factor in factors}
+        except ValueError:
+            raise UserError(f"concept is {asked['concept']}, expected K:FACTOR as 2:3") from None
+        chosen = {name: asked[name] for name in ("only", "without") if name in asked}
+        user = asked["user"][0] if "user" in asked else [asked["item"]]
+        items, scores = self.model.recommend(user, int(n), concepts=concepts, **chosen)
         there = items != ""  # where fewer than n are left
-        return {"items": items[there].tolist(), "scores": scores[there].tolist()}
+        items, scores = items[there], scores[there]
+        answer = {"items": items, "titles": self.model.item_titles(items), "scores": scores}
+        by = self.model.list_by(user)[0]
+        return {name: values.tolist() for name, values in answer.items()} | {"by": str(by)}
 
     def log_message(self, format, *arguments):
         """Say nothing of each request."""
@@ -60,11 +76,17 @@ class Server(ThreadingHTTPServer):
         super().__init__(("localhost", port), type("Handler", (Handler,), {"model": model}))
 
 
-if __name__ == "__main__":
+def main(argv: list[str] | None = None) -> None:
+    """Load a model and serve it until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="a run folder of macrid.train, or a file of Recommender.save")
     parser.add_argument("--port", type=int, default=8000)
-    flags = parser.parse_args()
+    flags = parser.parse_args(argv)
+    warnings.simplefilter("ignore")  # of unknown users: the answer's "by" says it
     with Server(Recommender.load(flags.run), flags.port) as serving:
         print(f"http://localhost:{serving.server_port}/recommend?user=ID&n=10", flush=True)
         serving.serve_forever()
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(main))  # a mistake is one line, and status 2

@@ -4,11 +4,10 @@ import ast
 import importlib
 import re
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 
 from macrid import __version__, terminal
-from macrid.errors import UserError
+from macrid.errors import UserError, nearest
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,8 +23,8 @@ def main(argv: list[str] | None = None) -> None:
     elif name in commands:
         importlib.import_module(f"macrid.{name}").main(words)
     else:
-        near = get_close_matches(name, commands, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(commands)}"
+        near = nearest(name, commands)
+        hint = f"did you mean {near}?" if near else f"known are {', '.join(commands)}"
         raise UserError(f"macrid has no command '{name}'; {hint}")
 
 

@@ -1,7 +1,6 @@
 """Every choice of a run in one frozen dataclass, from TOML and from flags."""
 
 import dataclasses
-import difflib
 import json
 import math
 import re
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from macrid.errors import UserError
+from macrid.errors import UserError, nearest
 
 MOST = 10**18  # of a number that is only counted to
 LARGEST_SEED = 2**128
@@ -320,10 +319,10 @@ def from_dict(values: dict, where: str = "the configuration") -> Config:
     names = option_names()
     for name in values:
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
+            near = nearest(name, names)
             some = ", ".join(sorted(names)[:30])
             others = f"known are {some} and {len(names) - 30} more (see --help)"
-            hint = f"did you mean {near[0]}?" if near else others
+            hint = f"did you mean {near}?" if near else others
             raise UserError(f"{where}: unknown option '{name}'; {hint}")
     try:
         return Config(**values)

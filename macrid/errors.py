@@ -1,6 +1,8 @@
 """What a user can mend, which every command turns into one clear line, and how that is shown."""
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 MOST_SHOWN = 200  # characters of an id, a title, a path
 MOST_OF_LINE = 2000
@@ -21,6 +23,17 @@ class UserError(ValueError):
 
 class NotTrained(UserError, AttributeError):
     """Something of a model was asked for that training makes."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, upper and lower case alike; None without such.
+
+    >>> nearest("epochs", ["K", "max_epochs"]), nearest("k", ["K", "d"]), nearest("zzz", ["K", "d"])
+    ('max_epochs', 'K', None)
+    """
+    by_lower = {other.lower(): other for other in known}
+    near = get_close_matches(name.lower(), by_lower, 1)
+    return by_lower[near[0]] if near else None
 
 
 def shown(text: object, most: int = MOST_SHOWN) -> str:

@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None) -> None:
         if flags.out:
             with files.replacing(flags.out, "w") as file:
                 _write(file, model, users, flags, chosen, bar)
+            terminal.say(flags.quiet)(f"saved {flags.out}")
         else:
             _write(_output(users, model), model, users, flags, chosen, bar)
 
@@ -67,7 +68,8 @@ def _flags(argv):
         "recommend",
         "Recommend items to users of a trained run, or to new ones by their history. A score is the"
         " logarithm of how likely the model finds it that a user takes the item, but for a constant"
-        " of hers: compare scores inside one list only. Who has no item that the run knows gets"
+        " of hers: compare scores inside one list only; of a run with --linear-path they are for"
+        " order only, their differences are no odds. Who has no item that the run knows gets"
         " popular items, with the logarithm of the share of users who have them; the column 'by'"
         " says which.",
         "python -m macrid.recommend --run runs/mine --user alice --n 20\n"
@@ -138,7 +140,8 @@ def _flags(argv):
     )
     arguments.add_argument("--out", help="a CSV file (default: print)")
     terminal.add_backend_flag(arguments)
-    arguments.add_argument("--quiet", action="store_true", help="no progress bar")
+    text = "no progress bar, and not what was saved"
+    arguments.add_argument("--quiet", action="store_true", help=text)
     flags = arguments.parse_args(argv)
     if flags.n < 1:
         raise UserError(f"--n is {flags.n}, expected at least 1")

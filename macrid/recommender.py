@@ -48,9 +48,10 @@ class Explanation:
     r"""Why an item was given its score for a user.
 
     concepts    (K,) the share of each concept in the score, c_ik E_uki / P_ui; they sum to one
-    items       the user's items, the one that speaks most for the item first
-    effects     how much ln p_ui falls when that item is taken out of her history; negative: it
-                speaks against
+    items       the user's items, the one that adds most first
+    effects     what each of them adds to ln p_ui: how much it falls when that item is taken out of
+                her history. A negative effect takes away: that item speaks against, and without it
+                the recommended one would be more likely. All of them can be negative
     """
 
     item: str
@@ -333,8 +334,9 @@ class Recommender:
                   of a file of ids, or several of these; or bools, as `select` gives them
         scores    the logarithm of how likely the model finds it that a user takes the item, but for
                   a constant of hers (and with factors, for what they add): compare them inside one
-                  list only. Of popular items, of the share of users who have them. A user with
-                  fewer than n items left has '' at -inf at the end.
+                  list only, and with a linear path by their order only: its differences are no
+                  odds. Of popular items, of the share of users who have them. A user with fewer
+                  than n items left has '' at -inf at the end.
 
         >>> model.recommend("alice", n=2)
         (array(['tea', 'jam'], dtype='<U3'), array([7.81, 7.67], dtype=float32))
@@ -421,10 +423,11 @@ class Recommender:
         return self.items[best], similarity[best]
 
     def explain(self, user: Any, item: str) -> Explanation:
-        """Which concept, and which of the user's items, speak for `item`.
+        """Which concepts speak for `item`, and what each of the user's items adds, or takes away.
 
         `user` is an id or a history. The effects come from leaving out one item of the history at a
-        time: one prediction an item.
+        time: one prediction an item. Items with a positive effect come first and speak for it;
+        those with a negative one speak against it.
 
         >>> model.explain("alice", "tea").items[0]
         'jam'

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from macrid import backend, config, early
 from macrid.config import Config
-from macrid.errors import UserError, one_line, shown_line
+from macrid.errors import UserError, nearest, one_line, shown_line
 from macrid.evaluation.metrics import PerUser, paired, summary
 
 
@@ -29,7 +29,13 @@ class Parser(argparse.ArgumentParser):
         return super().parse_args(args, namespace)
 
     def error(self, message):
-        raise UserError(f"{message}; {self._value_with_dash(message) or 'see --help'}")
+        raise UserError(f"{message}; {self._remedy(message)}")
+
+    def _remedy(self, message):
+        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
+        near = unknown and nearest(unknown[1], self._option_string_actions)
+        meant = f"did you mean {near}? (see --help)" if near else self._value_with_dash(message)
+        return meant or "see --help"
 
     def _value_with_dash(self, message):
         """The remedy for an id that begins with '-', which looks like a flag."""

@@ -136,9 +136,12 @@ def train(
                 progress.epoch(state)
                 log.epoch(state, settings)
 
+        was_finished, before = (folder / "metrics.json").is_file(), state.epoch
         state = fit.fit(split, settings, targets, state, progress.step, after_epoch, team)
     if team.rank:
         return None
+    if was_finished and before == state.epoch:
+        say("          it was finished already; a larger --max-epochs or --patience goes on")
     if settings.linear_path:
         checkpoint.save(path, state, settings, split)
     files.save_lines(folder / "history.jsonl", state.history)
@@ -214,12 +217,28 @@ def _evaluated(run, xp):
             systems[name], results["baselines"][name] = measured(rank, split.test, cutoffs)
             results["differences"][name] = paired(test, systems[name])
         lines += [*terminal.system_table(systems, "macrid"), ""]
+        lines += _behind(results["differences"], settings)
     results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)
     if run.interactions.truth is not None:
         results |= truth.shop_scores(run.interactions, split, state.best, settings)
         lines += [*_truth_lines(results), ""]
     return results, lines
+
+
+def _behind(differences, settings):
+    """A line on what to try, where a baseline is ahead by more than two standard errors."""
+    ahead = []
+    for name, difference in differences.items():
+        first = next(iter(difference.values()))  # NDCG
+        if first["stderr"] is not None and first["mean"] < -2 * first["stderr"]:
+            ahead.append(name)
+    if ahead and not settings.linear_path:
+        yield (
+            f"behind {' and '.join(ahead)}: see docs/guide.md, 'If it is worse than EASE';"
+            " --linear-path 0.5 is the first thing to try"
+        )
+        yield ""
 
 
 def _truth_lines(results):

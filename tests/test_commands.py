@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from helpers import ROOT, contents, refused
 from PIL import Image
@@ -105,6 +106,28 @@ def test_toml_and_flags_together(command, ratings, tmp_path):
     assert (saved["K"], saved["d"], saved["data"]) == (2, 8, str(ratings))
 
 
+def test_a_run_behind_a_baseline_points_to_the_remedy(command, tmp_path):
+    rng = np.random.default_rng(0)
+    own = [(u, 2 * i + u % 2) for u in range(200) for i in rng.choice(45, 12, replace=False)]
+    (tmp_path / "worlds.csv").write_text("".join(f"u{u},i{i}\n" for u, i in own))
+    page = "behind EASE: see docs/guide.md, 'If it is worse than EASE'; --linear-path 0.5 is the"
+    assert "## If it is worse than EASE" in (ROOT / "docs" / "guide.md").read_text()
+
+    def printed(*words):
+        where = ("--data", tmp_path / "worlds.csv", "--out", tmp_path / "run")
+        done = command("train --K 2 --d 8 --batch-size 20 --overwrite", *where, *words)
+        assert done.returncode == 0, done.stderr
+        differences = json.loads((tmp_path / "run" / "metrics.json").read_text())["differences"]
+        return done.stdout, differences["EASE"]["ndcg@100"]
+
+    told, ease = printed("--max-epochs", 1, "--learning-rate", 1e-6)
+    assert page in told and ease["mean"] < -2 * ease["stderr"]
+    told, ease = printed("--K", 1, "--max-epochs", 40, "--learning-rate", 0.01)
+    assert "see docs/guide.md" not in told and ease["mean"] > -2 * ease["stderr"]
+    told, ease = printed("--max-epochs", 1, "--learning-rate", 1e-6, "--linear-path", 1e-6)
+    assert ease["mean"] < -2 * ease["stderr"] and "see docs/guide.md" not in told, "it has a path"
+
+
 # A run that is there already
 
 
@@ -119,7 +142,8 @@ def test_a_finished_run_is_not_overwritten_unless_asked(command, ratings, finish
 
 def test_a_finished_run_resumed_stays_as_it_is(command, ratings, finished, run):
     again = ("--data", ratings, *QUICK, "--out", run)
-    assert command("train --resume --quiet", *again).returncode == 0
+    done = command("train --resume", *again)
+    assert done.returncode == 0 and "it was finished already; a larger --max-" in done.stdout
     assert contents(run) == contents(finished)
     refused(command("train --resume --tau 0.2", *again), "tau = 0.1, not 0.2")
     refused(command("train --resume --overwrite", *again), "exclude each other")
@@ -129,6 +153,7 @@ def test_a_finished_run_resumed_stays_as_it_is(command, ratings, finished, run):
 def test_a_finished_run_goes_on_for_more_epochs(command, run):
     longer = command("train --resume --max-epochs 6", "--out", run)
     assert longer.returncode == 0 and "after epoch 4" in longer.stdout
+    assert "finished already" not in longer.stdout
     assert saved_config(run)["max_epochs"] == 6 and len(history(run)) == 6
 
 
@@ -376,6 +401,8 @@ BAD_OPTIONS = {
     "no number": ("--K many", ["--K", "see --help"]),
     "out of range": ("--tau 0", ["tau is 0.0, expected at least"]),
     "unknown": ("--concepts 3", ["--concepts", "see --help"]),
+    "in small": ("--k 3", ["unrecognized arguments: --k 3; did you mean --K?"]),
+    "in short": ("--epochs=3", ["--epochs=3; did you mean --max-epochs?"]),
     "a split": ("--split half", ["split is 'half'"]),
     "no categories": ("--category-weight 1", ["ratings.csv) has no categories; give categories"]),
     "no data": ("--data none.csv", ["none.csv", "No such file"]),

@@ -17,6 +17,8 @@ from macrid.errors import UserError
         ({"similarity": "cos"}, "expected one of cosine, inner"),
         ({"gumbel_noise": 1}, "expected bool"),
         ({"lr": 3}, "unknown option 'lr'; known are K, adaptive_K, "),
+        ({"k": 3}, "unknown option 'k'; did you mean K?"),
+        ({"epochs": 3}, "unknown option 'epochs'; did you mean max_epochs?"),
         ({"max_epoch": 3}, "unknown option 'max_epoch'; did you mean max_epochs"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -76,11 +77,35 @@ def test_someone_new_and_more_than_there_is(service, saved):
     assert status == 200 and len(answer["items"]) == len(model.items) - 12
 
 
+def test_a_request_says_what_a_list_may_have_and_is_told_what_it_goes_by(service, saved):
+    model = Recommender.load(saved)
+    only, chosen = model.items[:20].tolist(), {"concepts": {0: 4.0, 1: 0.5}}
+    query = {"only": only, "without": only[:3], "concept": ["0:4", "1:.5"]}
+    status, answer = asked(service, user="u1", n=9, **query)
+    items, scores = model.recommend("u1", 9, only=only, without=only[:3], **chosen)
+    assert status == 200 and answer["items"] == items[items != ""].tolist()
+    np.testing.assert_allclose(answer["scores"], scores[items != ""], rtol=1e-4)
+    assert answer["titles"] == model.item_titles(answer["items"]).tolist()
+    assert answer["by"] == "history"
+    assert asked(service, user="nobody")[1]["by"] == "popularity"
+
+
 @pytest.mark.parametrize(
     "path, query, status, told",
     [
         ("/recommend", {"user": "u1", "n": "-3"}, 400, "n is '-3', expected a whole number"),
         ("/recommend", {"user": "u1", "n": "0"}, 400, "n is 0, expected a whole number"),
+        (
+            "/recommend",
+            {"usr": "u1"},
+            400,
+            "found ['usr'], expected user or item, of ['user', 'item'",
+        ),
+        ("/recommend", {"user": "u1", "N": "3"}, 400, "'concept']"),
+        ("/recommend", {}, 400, "found [], expected user or item"),
+        ("/recommend", {"user": "u1", "concept": "2=3"}, 400, "expected K:FACTOR as 2:3"),
+        ("/recommend", {"user": "u1", "concept": "7:3"}, 400, "concept 7 is unknown"),
+        ("/recommend", {"user": "u1", "only": "file=x"}, 400, "file=x"),
         ("/metrics", {}, 404, "there is no /metrics"),
     ],
 )
@@ -120,3 +145,21 @@ def test_the_index_as_a_command(saved):
     assert done.returncode == 0, done.stderr
     exact = Recommender.load(saved).recommend("u3", n=4)[0]
     assert [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()] == exact.tolist()
+
+
+@pytest.mark.parametrize("example", ["service", "index"])
+def test_a_mistake_on_the_command_line_is_one_line(example, saved, tmp_path):
+    (tmp_path / "faiss.py").write_text("raise ModuleNotFoundError(name='faiss')\n")
+    without_faiss = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    run, told = (saved, "pip install") if example == "index" else ("no/run", "no/run")
+    words = [
+        sys.executable,
+        EXAMPLES / f"{example}.py",
+        run,
+        *["--user", "u1"][: 2 * (run == saved)],
+    ]
+    done = subprocess.run(
+        list(map(str, words)), cwd=ROOT, capture_output=True, text=True, env=without_faiss
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and told in done.stderr

@@ -170,6 +170,11 @@ def test_an_explanation_adds_up(trained):
         return scores[found[0][0].tolist().index("i4")] - np.log(np.exp(scores).sum())
 
     assert told.effects[0] == pytest.approx(log_p(full) - log_p(less), abs=1e-4)
+    taken_away = told.items[-1]
+    assert told.effects[-1] < 0, "that one speaks against: without it, the item is more likely"
+    fewer = [item for item in told.items if item != taken_away]
+    less = trained.recommend([fewer], len(trained.items), exclude_seen=False)
+    assert log_p(less) > log_p(full)
     by_history = trained.explain(told.items, "i4")
     assert by_history.items == told.items
 
@@ -631,7 +636,7 @@ def test_scikit_learn_can_clone_it_and_set_its_options(trained):
     assert "Tea" in named.titles and "Tea" in clone(named).fit(rows()).titles
     assert Recommender(K=4, beta=1).get_params()["beta"] == 1
     assert Recommender(Config(K=3)).set_params(d=7).get_params().items() >= {"K": 3, "d": 7}.items()
-    with pytest.raises(UserError, match="unknown option 'k'; known are K, "):
+    with pytest.raises(UserError, match="unknown option 'k'; did you mean K?"):
         Recommender().set_params(k=3)
 
 
@@ -952,6 +957,14 @@ def test_the_command_selects_and_says_what_a_list_goes_by(command, tmp_path):
     assert {row["item"] for row in found} <= kitchen
     items, _ = own.recommend(own.users.tolist(), 3, only=sorted(kitchen))
     assert [row["item"] for row in found] == items.ravel().tolist()
+
+    with pytest.warns(UserWarning, match=r"'i4', which is an item's id; a history is \[\['i4'\]\]"):
+        own.recommend(["i4"])
+    for quiet in ([], ["--quiet"]):
+        words = ["--user", "u2", "--out", tmp_path / "recs.csv", *quiet]
+        process = command("recommend", "--run", run, *words)
+        said = "" if quiet else f"saved {tmp_path / 'recs.csv'}\n"
+        assert process.returncode == 0 and process.stdout == said
 
     process = command("recommend", "--run", run, "--user", "u2", "ghost", "--n", 2)
     assert process.returncode == 0

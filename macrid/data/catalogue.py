@@ -1,6 +1,5 @@
 """`Catalogue`: what a table says of items: titles, categories, brands, pictures, numbers."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from macrid.errors import UserError
+from macrid.errors import UserError, nearest
 
 
 @dataclass(frozen=True)
@@ -180,8 +179,8 @@ class Catalogue:
         ]
         if not any(is_within) or self.paths_of_item is None:
             known = sorted({name for path in self.paths for name in path}) or ["none"]
-            near = difflib.get_close_matches(category, known, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known[:8])}"
+            near = nearest(category, known)
+            hint = f"did you mean '{near}'?" if near else f"known are {', '.join(known[:8])}"
             raise UserError(f"category '{category}' is unknown; {hint}")
         return np.asarray(self.paths_of_item @ np.array(is_within, np.float32)) > 0
 

@@ -1,15 +1,15 @@
 """Which columns hold users, items and ratings: by their known names, or as the user says."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from macrid.errors import UserError
+from macrid.errors import UserError, nearest
 
 KNOWN_NAMES = {
     "user": set(
         """user userid uid username userindex reviewer reviewerid customer customerid client
-        clientid member memberid visitor visitorid profile profileid account accountid reader
-        readerid listener listenerid""".split()
+        clientid member memberid visitor visitorid buyer buyerid profile profileid account accountid
+        reader readerid listener listenerid""".split()
     ),
     "item": set(
         """item itemid iid itemindex movie movieid film filmid asin product productid sku article
@@ -38,7 +38,8 @@ NAMED_PART = re.compile(r"\s*(event|time)\s*=(.*)", re.DOTALL)
 TIME_WITHOUT_HEADER = 3  # user,item,rating,timestamp
 RECBOLE_TYPE = re.compile(":(token|token_seq|float|float_seq)$")
 HOW_TO_SAY = (
-    "say which they are by columns (--columns USER,ITEM[,RATING], by name or by number from 1)"
+    "say which they are by columns (--columns USER,ITEM[,RATING][,event=NAME][,time=NAME], by name"
+    " or by number from 1)"
 )
 
 
@@ -80,8 +81,8 @@ def chosen(names: list[str], columns: str, where: str) -> list[int]:
     parts = [part.strip() for part in columns.split(",")]
     if len(parts) not in (2, 3) or len(set(parts)) < len(parts):
         raise UserError(
-            f"columns is '{columns}', expected USER,ITEM[,RATING], two or three names or numbers"
-            " from 1"
+            f"columns is '{columns}', expected USER,ITEM[,RATING][,event=NAME][,time=NAME], two"
+            " or three names or numbers from 1, and more by name=..."
         )
     if are_numbers(columns):
         choices = [str(j + 1) for j in range(len(names))]
@@ -93,7 +94,7 @@ def chosen(names: list[str], columns: str, where: str) -> list[int]:
         if part not in choices:
             raise UserError(
                 f"{where}: there is no column '{part}' (columns is '{columns}'); its columns are"
-                f" {shortened(names)}, or numbers from 1 where that is data"
+                f" {shortened(names)}, or numbers from 1 where that is data{_meant(part, names)}"
             )
     return [choices.index(part) for part in parts]
 
@@ -128,7 +129,7 @@ def place_of(part: str, names: list[str], has_header: bool, columns: str | None,
                 return choices.index(named[part])
         raise UserError(
             f"{where}: there is no column '{named[part]}' (columns is '{columns}'); its columns are"
-            f" {shortened(names)}, or numbers from 1"
+            f" {shortened(names)}, or numbers from 1{_meant(named[part], names)}"
         )
     if has_header:
         places = [j for j, name in enumerate(names) if plain(name) in MORE_NAMES[part]]
@@ -141,6 +142,25 @@ def place_of(part: str, names: list[str], has_header: bool, columns: str | None,
         f"{where}: no column of {what} is known by its name among {shortened(names)}; say which it"
         f" is by columns (--columns {part}=NAME, by name or by number from 1)"
     )
+
+
+def unread(
+    names: list[str], has_header: bool, columns: str | None, also: Collection[str], where: str
+) -> dict[str, int]:
+    """The columns, from 0, that `columns` calls the 'event' or 'time' although no option needs it.
+
+    A time is merely not read; without weights of the kinds of events every row would count.
+
+    >>> unread(["user", "item", "when"], True, "time=when", [], "log.csv")
+    {'time': 2}
+    """
+    named = divided(columns)[1].keys() - set(also)
+    if "event" in named:
+        raise UserError(
+            f"{where}: columns names event= ('{columns}'), but without events every row would"
+            " count, returns too; give events (--events purchase=1,return=-1), or leave event= out"
+        )
+    return {part: place_of(part, names, has_header, columns, where) for part in named}
 
 
 def without_rating(taken: list[int], by_position: str | None, where: str) -> list[int]:
@@ -174,7 +194,7 @@ def place(header: list[str], name: str | set[str] | int, where: str) -> int:
         missing = f"'{name}'" if isinstance(name, str) else "of items, such as 'item'"
         raise UserError(
             f"{where}: the header is '{shortened(header)}', without a column {missing}; correct"
-            " the name or the header"
+            f" the name or the header{_meant(name, exactly)}"
         )
     if len({exactly[j] for j in places}) < len(places):
         twice = exactly[places[0]]
@@ -187,19 +207,26 @@ def are_numbers(columns: str) -> bool:
     return all(part.strip().isdecimal() for part in columns.split(","))
 
 
-def in_words(names: list[str], columns: list[int], more: Mapping[str, int] | None = None) -> str:
-    """Which columns are used and which are ignored, for a report.
+def in_words(
+    names: list[str],
+    columns: list[int],
+    more: Mapping[str, int] | None = None,
+    unread: Mapping[str, int] | None = None,
+) -> str:
+    """Which columns are used, named in vain, and ignored, for a report.
 
     >>> in_words(["client", "sku", "city"], [0, 1])
     'user=client, item=sku, no rating; ignored: city'
     """
-    more = more or {}
+    more, unread = more or {}, unread or {}
     used = [f"{part}={names[j]}" for part, j in zip(KNOWN_NAMES, columns)]
     if len(columns) < 3 and "event" not in more:
         used.append("no rating")
     used += [f"{part}={names[j]}" for part, j in more.items()]
-    ignored = [name for j, name in enumerate(names) if j not in (*columns, *more.values())]
-    return ", ".join(used) + (f"; ignored: {', '.join(ignored)}" if ignored else "")
+    told = (*columns, *more.values(), *unread.values())
+    ignored = [name for j, name in enumerate(names) if j not in told]
+    idle = [f"; {part}={names[j]} is read where split or since asks" for part, j in unread.items()]
+    return "".join([", ".join(used), *idle, f"; ignored: {', '.join(ignored)}" * bool(ignored)])
 
 
 def doubts(names: list[str], columns: list[int]) -> list[str]:
@@ -224,6 +251,12 @@ def doubts(names: list[str], columns: list[int]) -> list[str]:
             " swapped in columns?"
         )
     return lines
+
+
+def _meant(part, names):
+    """'; did you mean NAME?', where a column's name is near to what was given."""
+    near = nearest(part, [name.strip() for name in names]) if isinstance(part, str) else None
+    return f"; did you mean '{near}'?" if near else ""
 
 
 def shortened(row: list[str]) -> str:

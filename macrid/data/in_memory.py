@@ -101,6 +101,7 @@ def table_of_frame(
         taken = column_names.first_of_each(known)
     more = {part: column_names.place_of(part, names, True, columns, source) for part in also}
     taken = column_names.without_rating(taken, by_position, source) if "event" in more else taken
+    unread = column_names.unread(names, True, columns, also, source)
     all_taken = [*taken, *more.values()]
     watched = events.Watch(names, all_taken, lambda j: set(map(str, column(j, 1000))))
     for j in watched.columns:
@@ -108,7 +109,7 @@ def table_of_frame(
     table = table_of_columns(
         [column(j) for j in taken],
         source,
-        column_names.in_words(names, taken, more),
+        column_names.in_words(names, taken, more, unread),
         names[taken[2]] if len(taken) == 3 else "",
         column_names.doubts(names, taken) + watched.remarks(),
     )

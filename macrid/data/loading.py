@@ -257,7 +257,10 @@ def _items_and(path, column, columns):
 
     def read(is_quoted):
         with ratings_file.text_table(path, is_quoted) as table:
-            item_column = ratings_file.layout(table, columns).columns[1] if columns else known
+            item_column: set[str] | int = known
+            if columns:  # of users and items; what the others are needed for is no matter here
+                users_and_items = column_names.divided(columns)[0]
+                item_column = ratings_file.layout(table, users_and_items).columns[1]
             layout = ratings_file.layout_by_names(table, item_column, column)
             name = layout.first_row[layout.columns[1]]
             rows = [(item.strip(), text) for _, (item, text) in table.rows(layout)]

@@ -103,8 +103,10 @@ class Lookup:
                 self.user(user)  # says what is wrong
         X = _rows(self.histories, places)
         if unknown:
+            is_item = as_id(unknown[0]) in self.items
+            hint = f", which is an item's id; a history is [['{unknown[0]}']]" * is_item
             warnings.warn(
-                f"{len(unknown):,} users {STRANGERS}, such as '{unknown[0]}'",
+                f"{len(unknown):,} users {STRANGERS}, such as '{unknown[0]}'{hint}",
                 stacklevel=4,
             )
         return X

@@ -42,12 +42,14 @@ class Layout:
     has_header  whether that row names the columns
     columns     those to read, numbered from 0
     more        {"event" or "time": a column} that is read too
+    unread      the same of a column that is named, but needed by no option
     """
 
     first_row: list[str]
     has_header: bool
     columns: list[int]
     more: dict[str, int] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -57,7 +59,7 @@ class Layout:
 
     def in_words(self) -> str:
         """Which columns are taken, and what the first line is."""
-        used = column_names.in_words(self.names, self.columns, self.more)
+        used = column_names.in_words(self.names, self.columns, self.more, self.unread)
         if self.has_header:
             return f"{used}; the first line is the header"
         return f"{used}; the first line is data: {shortened(self.first_row)}"
@@ -218,6 +220,8 @@ def layout(table: TextTable, columns: str | None = None, also: Collection[str] =
     names, where = taken.names, table.where
     for part in also:
         taken.more[part] = column_names.place_of(part, names, taken.has_header, columns, where)
+    unread = column_names.unread(names, taken.has_header, columns, also, where)
+    taken = replace(taken, unread=unread)
     if "event" in also:
         users_and_items = column_names.without_rating(taken.columns, by_position, where)
         taken = replace(taken, columns=users_and_items)

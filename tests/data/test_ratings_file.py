@@ -10,7 +10,9 @@ import pytest
 from helpers import ROOT, pairs, write
 
 from macrid import data
+from macrid.config import Config
 from macrid.data import checks, column_names
+from macrid.data.sources import interactions_of
 from macrid.errors import UserError
 
 PLAIN = {("u1", "a"), ("u1", "b"), ("u2", "a")}
@@ -364,13 +366,38 @@ def test_the_docs_list_the_known_names():
     [
         ("user,film", "line 1: there is no column 'film' .*; its columns are user,item"),
         ("1,3", "no column '3'"),
-        ("user", "expected USER,ITEM"),
+        ("user,itm", "its columns are user,item, .*; did you mean 'item'?"),
+        ("user,item,time=wen", "'wen' .*columns are user,item, or numbers from 1$"),
+        ("user,item,time=usr", "did you mean 'user'?"),
+        ("user,item,event=item", "without events every row would count, .*--events .*leave event="),
+        ("user", r"expected USER,ITEM\[,RATING\]\[,event=NAME\]\[,time=NAME\]"),
         ("1,1", "expected USER,ITEM"),
     ],
 )
 def test_columns_that_are_not_there(tmp_path, columns, message):
     with pytest.raises(UserError, match=message):
         data.load(write(tmp_path, "user,item\nu1,a\n"), columns=columns)
+
+
+@pytest.mark.parametrize("form", ["a file", "dicts"])
+def test_a_time_that_is_named_but_not_needed_is_not_called_ignored(tmp_path, form):
+    options = {"columns": "buyer,sku,time=when", "min_user_items": 1}
+    rows = [{"buyer": "u1", "sku": "a", "city": "x", "when": 7}] * 2
+    text = "buyer,sku,city,when\n" + "u1,a,x,7\n" * 2
+    source = rows if form == "dicts" else str(write(tmp_path, text))
+    told = interactions_of(source, Config(**options)).report["columns"]
+    assert "time=when is read where split or since asks; ignored: city" in told
+    with pytest.raises(UserError, match="without events every row would count"):
+        interactions_of(source, Config(**options | {"columns": "buyer,sku,event=city"}))
+    by_name = interactions_of(source, Config(min_user_items=1)).report["columns"]
+    assert "user=buyer, item=sku" in by_name
+
+
+def test_kinds_of_events_are_named_for_categories_of_the_same_file_too(tmp_path):
+    path = write(tmp_path, "who,sku,kind,what\nu1,a,buy,x\nu2,b,view,x\n")
+    named = {"columns": "who,sku,event=what", "categories": "kind", "events": "x=1"}
+    read = data.load(path, min_user_items=1, **named)
+    assert tuple(read.category_names) == ("buy", "view")
 
 
 def test_a_threshold_without_ratings_is_refused(tmp_path):
