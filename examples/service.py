@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def recommended(self, asked):
         """What a query {"user": [...], "item": [...], "n": [...], ...} is answered with."""
-        if asked.keys() - set(PARAMETERS) or not asked.keys() & {"user", "item"}:
+        if asked.keys() - set(PARAMETERS) or len(asked.keys() & {"user", "item"}) != 1:
             raise UserError(f"found {list(asked)}, expected user or item, of {list(PARAMETERS)}")
         n = asked.get("n", ["10"])[0]
         if not n.isdecimal():

@@ -88,6 +88,7 @@ def test_columns_are_named_where_their_names_are_not_known(tmp_path):
         ("item,price\na,inf\n", "", "line 2: the price is 'inf', expected a number"),
         ("name,price\na,1\n", "", "line 1: the header is 'name,price', without a column of items"),
         ("a,b\n", "item=sku", "line 1: the header is 'a,b', without a column 'sku'"),
+        ("code,name\nx,X\n", "item=cod", "without a column 'cod'; .*; did you mean 'code'?"),
         ("item,b\na,1\n", "name=b", "item_columns is 'name=b', expected item=NAME, title=NAME"),
         ("item,b\na,1\n", "item=b,title=b", "which names a column twice"),
         ("item,b\n,1\n", "", "line 2: the item id is empty; fill it in or remove the row"),
