@@ -78,10 +78,12 @@ def _concepts(run: Run) -> list[str]:
     is_telling = knobs.beyond_chance(space, traits)
     lines = []
     for concept in maps.learned(run).concepts:
-        categories = [
-            f"{shown(name)} {share:.0%} ({overall:.0%} of all)"
-            for name, share, overall in concept.telling
-        ]
+        told = [" of what is adopted there", " of all", " of its items"]  # once, at the first
+        categories: list[str] = []
+        for name, share, overall, of_items in concept.telling:
+            there, of_all, held = told if not categories else ("", "", "")
+            shares = f"{share:.0%}{there} ({overall:.0%}{of_all}), {of_items:.0%}{held}"
+            categories.append(f"{shown(name)} {shares}")
         size = f"{concept.count:,} items, {concept.share:.0%}"
         lines.append("; ".join([f"{shown(concept.name)}  {size}", *categories]))
         for words, items in (("best known", concept.best_known), ("typical", concept.typical)):

@@ -15,7 +15,7 @@ MOST_USERS = 400  # of a figure's map, two points each
 COMPONENTS = 50  # more dimensions go through PCA first, as van der Maaten and Hinton (2008) do
 PERPLEXITY = 30.0
 FREQUENT = 8  # categories that are shown, or K if that is more: there are eight colours
-EXCESS = 0.2  # by which a category's share in a concept has to exceed its share of all items
+EXCESS = 0.2  # by which a category's share of a concept's adoptions has to exceed that of all
 FEWEST = 10  # items of a category that a concept has to hold, to be called after it
 TYPICAL = 8  # items that show a concept
 
@@ -28,8 +28,8 @@ class Concept:
     category    the column of the category that names it, or None
     count       items whose most probable concept it is
     share       of all items
-    telling     [(category, share of the concept's items, share of all items)], at most three in
-                excess, the largest excess first
+    telling     [(category, share of the adoptions of the concept's items, share of all adoptions,
+                share of the concept's items)], at most three in excess, the largest excess first
     typical     rows of H with the highest c_ik, to two digits, the better known first
     best_known  its items with the most adopters
     examples    the titles of the first three typical items, () where a category names the concept
@@ -108,21 +108,26 @@ def _matched(concepts, categories, H, m):
 def described(C, categories, category_names, adopters, titles) -> list[Concept]:
     """The `Concept`s of C (M, K).
 
+    Shares of categories count each item by its adoptions: a list shows what is adopted, and a
+    concept may hold many items of a category of which hardly one is. Items whose category is
+    unknown do not count.
+
     categories  (M, G) 0/1 CSR, or None
     adopters    (M,) how many users have each item
     titles      M texts
     """
     assigned = C.argmax(axis=1)
-    overall = None if categories is None else _shares(categories)[0]
+    overall = None if categories is None else _shares(categories, adopters)[0]
     concepts = []
     for k in range(C.shape[1]):
         inside = np.flatnonzero(assigned == k)
         telling, category = [], None
         if overall is not None and len(inside):
-            share, n = _shares(categories[inside])
+            share, n = _shares(categories[inside], adopters[inside])
+            of_items, _ = _shares(categories[inside], np.ones(len(inside)))
             largest = np.argsort(overall - share, kind="stable")[:3]
             in_excess = [g for g in largest if share[g] > overall[g]]
-            telling = [(category_names[g], share[g], overall[g]) for g in in_excess]
+            telling = [(category_names[g], share[g], overall[g], of_items[g]) for g in in_excess]
             category = namesake(share, overall, n)
         typical = np.lexsort((-adopters, -np.round(C[:, k], 2)))[:TYPICAL]
         best_known = inside[np.argsort(-adopters[inside], kind="stable")[:TYPICAL]]
@@ -136,13 +141,13 @@ def described(C, categories, category_names, adopters, titles) -> list[Concept]:
     return concepts
 
 
-def namesake(share, overall, n: int) -> int | None:
+def namesake(share, overall, n: float) -> int | None:
     r"""The category that names a concept, or None.
 
-    It is the one whose share p in the concept exceeds its share q of all items the most, if that is
-    reliable: p - q >= max(.2, 3 sqrt(q (1 - q) / n)), a fifth of the concept and three standard
-    errors, and at least 10 of its items are of it. share, overall (G,) are p and q; n, the
-    concept's items whose category is known.
+    It is the one whose share p of the concept's adoptions exceeds its share q of all adoptions the
+    most, if that is reliable: p - q >= max(.2, 3 sqrt(q (1 - q) / n)), a fifth of the concept and
+    three standard errors, and p n >= 10 items. share, overall (G,) are p and q; n, how many items
+    of a known category the concept holds: fewer, where a few of them have most of the adoptions.
     """
     g = int((share - overall).argmax())
     p, q = share[g], overall[g]
@@ -151,13 +156,17 @@ def namesake(share, overall, n: int) -> int | None:
     return g if reliable else None
 
 
-def _shares(categories):
-    """Of categories (n, G) CSR: the share of each (G,) among items with a known category, and n'.
+def _shares(categories, weight):
+    r"""Of categories (n, G) CSR: the share of each (G,) among items with a known one, and n'.
 
-    n' is how many such items there are.
+    An item counts weight (n,) times. n' is how many equally weighty items would tell the share as
+    well, (sum w)^2 / sum w^2 (Kish, 1965): their number, if all weigh the same.
     """
-    n = int((np.asarray(categories.sum(axis=1)).ravel() > 0).sum())
-    return np.asarray(categories.sum(axis=0)).ravel() / max(1, n), n
+    w = np.where(np.asarray(categories.sum(axis=1)).ravel() > 0, weight, 0.0)
+    total = w.sum()
+    if total == 0:
+        return np.zeros(categories.shape[1]), 0
+    return np.asarray(w @ categories) / total, total**2 / (w**2).sum()
 
 
 def flatten(points, seed: int = 0) -> np.ndarray:

@@ -30,11 +30,12 @@ def test_names_shares_and_typical_items_of_concepts():
         np.repeat(np.eye(3)[:2], (30, 20), axis=0) * 0.8 + np.linspace(0, 0.1, 50)[:, None]
     )  # concept 2 holds no item
     categories = sparse.csr_array(np.eye(5)[np.r_[np.zeros(28, int), 1, 1, 1 + np.arange(20) % 4]])
+    adopters = np.arange(149, 99, -1)
     first, second, empty = maps.described(
         C,
         categories,
         ("bag", "mug", "lamp", "shoe", "chair"),
-        np.arange(50)[::-1],
+        adopters,
         [f"t{i}" for i in range(50)],
     )
     assert (first.name, first.category, first.count, first.share, first.examples) == (
@@ -44,7 +45,9 @@ def test_names_shares_and_typical_items_of_concepts():
         0.6,
         (),
     )
-    assert first.telling == [("bag", pytest.approx(28 / 30), pytest.approx(28 / 50))]
+    of_bags, of_first, of_all = (adopters[:n].sum() for n in (28, 30, 50))
+    expected = (of_bags / of_first, of_bags / of_all, 28 / 30)
+    assert first.telling == [("bag", *map(pytest.approx, expected))]
     assert (second.name, second.category) == ("concept 1", None) and second.examples == (
         "t47",
         "t48",
@@ -55,6 +58,27 @@ def test_names_shares_and_typical_items_of_concepts():
     ] == ["lamp", "shoe", "chair"]
     assert (empty.name, empty.count, empty.telling) == ("concept 2", 0, [])
     assert maps.described(C, None, (), np.ones(50), [""] * 50)[0].name == "concept 0"
+
+
+def test_a_concept_is_called_after_what_is_adopted_there():
+    # concept 0: 60 bags that hardly anybody takes, 40 mugs; concept 1: 100 lamps, 20 more bags
+    C = np.repeat(np.eye(2), (100, 120), axis=0)
+    category = np.repeat([0, 1, 2, 0], (60, 40, 100, 20))
+    categories = sparse.csr_array(np.eye(3)[category])
+    names = lambda adopters: [
+        concept.name
+        for concept in maps.described(C, categories, ("bag", "mug", "lamp"), adopters, [""] * 220)
+    ]
+    assert names(np.ones(220)) == ["concept 0: bag", "concept 1: lamp"], "all adopted alike"
+    sold = np.where(category == 0, 1, 30)
+    first, _ = maps.described(C, categories, ("bag", "mug", "lamp"), sold, [""] * 220)
+    assert (first.name, first.category) == ("concept 0: mug", 1)
+    mugs, adopted = 40 * 30, 40 * 30 + 60
+    expected = (mugs / adopted, mugs / (adopted + 100 * 30 + 20), 0.4)
+    assert first.telling[0] == ("mug", *map(pytest.approx, expected))
+    one_seller = np.where(np.arange(220) == 60, 3000, np.where(category == 0, 1, 0.1))
+    assert names(one_seller)[0] == "concept 0", "one mug sells: its category says little"
+    assert names(np.where(np.arange(220) < 100, 0, 1))[0] == "concept 0", "nothing is adopted"
 
 
 @pytest.mark.parametrize("n, d", [(1, 3), (3, 2), (5, 1), (80, 60)])
