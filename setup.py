@@ -9,7 +9,7 @@ NOTEBOOKS = [
     "jupytext>=1.16",
     "nbclient>=0.10",
     "nbformat>=5.9",
-    "ipykernel>=6.29",
+    "ipykernel>=6.29,<7",  # 7 can lose a request and wait for ever (ipython/ipykernel#1554)
     "ipywidgets>=8.1",
 ]
 
