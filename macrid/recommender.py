@@ -466,8 +466,8 @@ class Recommender:
         'tea'
         """
         X, single = self._lookup.rows(users)
-        C = backend.to_device(backend.array_module(self.parameters["H"]), self.concepts)
-        vectors = backend.to_host(model.user_vectors(self.parameters, X, self.config, C))
+        kept = self._prepared.C
+        vectors = backend.to_host(model.user_vectors(self.parameters, X, self.config, kept))
         return vectors[0] if single else vectors
 
     def save(self, path) -> None:

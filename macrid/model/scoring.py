@@ -22,7 +22,7 @@ TILE_ITEMS = 1024
 
 def concepts(parameters: dict, config):
     r"""C at test time: softmax(s) without noise, or its mode if `hard_concepts`. -> (M, K)."""
-    s = _concept_logits(parameters, config, compared(config)(parameters["H"])[0])
+    s = concept_logits(parameters, config, compared(config)(parameters["H"])[0])
     return prototypes.mode(s) if config.hard_concepts else softmax(s)[0]
 
 
@@ -40,12 +40,14 @@ class Prepared(NamedTuple):
 def prepare(parameters: dict, config) -> Prepared:
     """The `Prepared` of some parameters, to be kept for as long as these stay as they are."""
     H, _ = compared(config)(parameters["H"])
-    s = _concept_logits(parameters, config, H)
-    hard = prototypes.mode(s) if config.hard_concepts else None
-    C = softmax(s)[0] if hard is None else hard
-    if bounded(config.tau, config.cosine):
-        return Prepared(H, C, None)
-    return Prepared(H, C, log_softmax(s)[0] if hard is None else (hard - 1) * 1e4)
+    s = concept_logits(parameters, config, H)
+    C = prototypes.mode(s) if config.hard_concepts else softmax(s)[0]
+    return Prepared(H, C, None if bounded(config.tau, config.cosine) else log_concepts(s, config))
+
+
+def log_concepts(s, config):
+    """ln C (M, K) of the logits s; where C is one-hot, -1e4 stands for ln 0."""
+    return (prototypes.mode(s) - 1) * 1e4 if config.hard_concepts else log_softmax(s)[0]
 
 
 def represent(parameters: dict, X, config, C=None) -> tuple:
@@ -143,7 +145,7 @@ def linear_logits(parameters: dict, X) -> Callable:
     return lambda items: XL @ L[items].T
 
 
-def _concept_logits(parameters, config, H):
+def concept_logits(parameters, config, H):
     """s (M, K), equation (6), of H as it is compared."""
     return prototypes.concept_logits(H, compared(config)(parameters["m"])[0], config.tau)[0]
 

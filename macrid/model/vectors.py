@@ -11,21 +11,14 @@ length under cosine, z = mu. docs/serving.md: how to serve by them.
 """
 
 from macrid.backend import array_module, to_device
-from macrid.model import prototypes
 from macrid.model.objective import compared
-from macrid.model.ops import log_softmax
-from macrid.model.scoring import represent
-
-NEVER = -1e4  # ln c where c is 0, of `hard_concepts`
+from macrid.model.scoring import concept_logits, log_concepts, represent
 
 
 def item_vectors(parameters: dict, config):
     """v (M, D) of all items."""
-    unit, xp = compared(config), array_module(parameters["H"])
-    H, m = unit(parameters["H"])[0], unit(parameters["m"])[0]
-    s, _ = prototypes.concept_logits(H, m, config.tau)
-    hard = config.hard_concepts
-    log_C = (1 - prototypes.mode(s)) * NEVER if hard else log_softmax(s)[0]
+    xp, (H, _) = array_module(parameters["H"]), compared(config)(parameters["H"])
+    log_C = log_concepts(concept_logits(parameters, config, H), config)
     return xp.concatenate([H, log_C, *([parameters["L"]] if "L" in parameters else [])], axis=1)
 
 
