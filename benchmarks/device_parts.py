@@ -249,7 +249,7 @@ def _parity_of_steps(part):
 
     def steps(module, dtype):
         """The first step's terms and gradients, and the parameters after ten."""
-        cast = lambda tree: backend.to_device(module, _cast(tree, dtype))  # noqa: E731
+        cast = lambda tree: backend.to_device(module, _cast(tree, dtype))
         parameters, its_targets = cast(start), backend.to_device(module, targets.astype(dtype))
         moments, first = adam.start(parameters), None
         for number, noise in enumerate(noises, 1):
@@ -389,7 +389,7 @@ def by_part(part, arguments, noise):
             name: watch(name, getattr(objective, name))
             for name in ("aggregate", "f_nn", "log_likelihood", "softmax", "posterior", "sample")
         }
-        patches["compared"] = lambda config, w=watch: w("normalise", compared(config))  # noqa: B023
+        patches["compared"] = lambda config, w=watch: w("normalise", compared(config))
         logits = watch("concept logits", prototypes.concept_logits)
         begin = clock.now()
         with (
@@ -579,8 +579,8 @@ def run_ranking(part):
     batches = [users(B, M, 30, rng) for _ in range(4)]
     z, out = backend.to_device(xp, (rng.random((4, B, d), dtype=np.float32),
                                     np.empty((B, M), np.float32)))  # fmt: skip
-    floor = lambda: [xp.matmul(z_k, parameters["H"].T, out=out) for z_k in z]  # noqa: E731
-    lists = lambda X: backend.to_host(scoring.rank(parameters, X, config, 20)[0])  # noqa: E731
+    floor = lambda: [xp.matmul(z_k, parameters["H"].T, out=out) for z_k in z]
+    lists = lambda X: backend.to_host(scoring.rank(parameters, X, config, 20)[0])
     lists(batches[0])
     bare = median([total for _, total in part.timed({"": floor}, 5, 3)[""]])
     begin, done = time.perf_counter(), 0

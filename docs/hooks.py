@@ -56,7 +56,7 @@ def on_page_markdown(markdown, page, **_):
 
     def aside(text):
         for display, pattern in FORMULAS.items():
-            put = lambda formula: _put_aside(formula[1], display, in_tutorials, formulas)  # noqa: B023
+            put = lambda formula: _put_aside(formula[1], display, in_tutorials, formulas)
             text = re.sub(pattern, put, text, flags=re.DOTALL)
         return text
 

@@ -12,7 +12,7 @@ from macrid import backend, data, files, terminal
 from macrid.data import checks
 from macrid.data.ids import alike, by_spelling, other_spelling
 from macrid.data.lookup import STRANGERS
-from macrid.data.opening import opened
+from macrid.data.opening import one_a_line
 from macrid.errors import UserError, shown
 from macrid.recommender import USERS_AT_A_TIME, Recommender
 
@@ -248,16 +248,12 @@ def _lines(path, known):
     """The ids of a file, a line each, checked as they are read."""
     other = by_spelling(known)
     names = []
-    with opened(path) as file:
-        for line, text in enumerate(file, 1):
-            name = text.strip()
-            if name and name not in known and (near := other.get(alike(name))):
-                raise UserError(
-                    f"{path}, line {line}: user '{name}' is unknown to the run; there it is"
-                    f" '{near}'"
-                )
-            if name:
-                names.append(name)
+    for line, name in one_a_line(path):
+        if name not in known and (near := other.get(alike(name))):
+            raise UserError(
+                f"{path}, line {line}: user '{name}' is unknown to the run; there it is '{near}'"
+            )
+        names.append(name)
     if names and known.isdisjoint(names):
         first = names[0][:LONGEST_SHOWN]
         raise UserError(

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,17 @@ def no_gpu():
 NO_GPU = no_gpu()
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 NO_BROWSER = not (BROWSER and DRIVER)
+
+
+@contextmanager
+def screen(browser, width, height=900, scale=1, mobile=False):
+    """Within it, the browser's screen has this size, in pixels of CSS; `scale` dots make one."""
+    size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def with_browser(test):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import refused, with_browser
+from helpers import refused, screen, with_browser
 from scipy import sparse
 from scipy.stats import spearmanr
 
@@ -210,9 +210,7 @@ def test_hostile_titles_stay_text(browser, hostile):
 def test_a_narrow_screen_has_no_sideways_scroll(browser, made, width):
     from selenium.webdriver.common.keys import Keys
 
-    size = {"width": width, "height": 700, "deviceScaleFactor": 2, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with screen(browser, width, 700, scale=2, mobile=True):
         opened(browser, made)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         folded = browser.find_elements("css selector", ".card:not([open])")
@@ -220,8 +218,6 @@ def test_a_narrow_screen_has_no_sideways_scroll(browser, made, width):
         if folded:
             folded[0].find_element("tag name", "summary").send_keys(Keys.ENTER)
             assert "Most typical" in folded[0].text
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @with_browser

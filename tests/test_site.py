@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin, urlparse
 
 import pytest
-from helpers import ROOT, with_browser
+from helpers import ROOT, screen, with_browser
 
 pytest.importorskip("material", reason='the site needs: pip install ".[dev]"')
 pytestmark = pytest.mark.long
@@ -124,14 +124,10 @@ def address(site):
 @with_browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_fit_the_screen_and_the_console_is_silent(browser, address, width):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with screen(browser, width, mobile=width < 600):
         for place in ("", "equations/", *(f"tutorials/{path.stem}/" for path in NOTEBOOKS)):
             browser.get_log("browser")
             browser.get(address + place)
             assert browser.get_log("browser") == [], place
             wide = browser.execute_script("return document.documentElement.scrollWidth")
             assert wide <= width, place
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

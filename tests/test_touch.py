@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import ROOT, with_browser
+from helpers import ROOT, screen, with_browser
 
 pytest.importorskip("jupytext", reason='figures need: pip install ".[tutorials]"')
 from scipy.stats import norm  # noqa: E402
@@ -240,13 +240,9 @@ def test_it_obeys_mouse_keyboard_and_touch(opened, name):
 @with_browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_they_fit_the_screen(opened, made, width):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with screen(opened, width, mobile=width < 600):
         opened.get(made.as_uri())
         assert opened.execute_script("return document.documentElement.scrollWidth") <= width
         smallest = """return Math.min(...[...document.querySelectorAll('svg text')].map((text) =>
             parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))"""
         assert opened.execute_script(smallest) > 10.5, "pixels: letters that can be read"
-    finally:
-        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

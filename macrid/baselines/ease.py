@@ -53,7 +53,7 @@ class EASE:
         N, M = X.shape
         if regularisation is None:
             V, square = _directions(X, xp)
-            trial = lambda value: _Trial(V, square / (square + value)).scores  # noqa: E731
+            trial = lambda value: _Trial(V, square / (square + value)).scores
             regularisation = best_for_validation(trial, validation, "EASE")
         G = (X @ X.T if N < M else X.T @ X).toarray()
         diagonal = np.arange(len(G))

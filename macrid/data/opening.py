@@ -78,6 +78,14 @@ def opened(path: str | Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
         raise UserError(f"{path}: cannot be read ({reason}); check the path") from None
 
 
+def one_a_line(path: str | Path) -> Iterator[tuple[int, str]]:
+    """(line, text) of what a file has on a line each, such as ids; blank lines are left out."""
+    with opened(path) as file:
+        for line, text in enumerate(file, 1):
+            if name := text.strip():
+                yield line, name
+
+
 def is_pipe(path: str | Path) -> bool:
     """Whether a path is no file but a pipe, such as a shell's <(zcat file), which is read once."""
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from macrid.data.catalogue import Catalogue
 from macrid.data.ids import alike, as_id, by_spelling, is_id
-from macrid.data.opening import opened
+from macrid.data.opening import one_a_line
 from macrid.errors import UserError
 
 CATEGORY = "category="
@@ -75,8 +75,7 @@ def _within(category, catalogue, option):
 
 def _lines(path):
     """The ids of a file, a line each."""
-    with opened(path) as file:
-        ids = [name for line in file if (name := line.strip())]
+    ids = [name for _, name in one_a_line(path)]
     if not ids:
         raise UserError(f"{path}: has no ids of items; expected one a line")
     return ids

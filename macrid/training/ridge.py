@@ -46,9 +46,9 @@ class Ridge:
         Without a regularisation, the one of `REGULARISATIONS` that ranks best for `validation`.
         """
         V, s = principal_directions(X, xp)
-        regularised = lambda value: cls(V, s**2 / (s**2 + value), value)  # noqa: E731
+        regularised = lambda value: cls(V, s**2 / (s**2 + value), value)
         if regularisation is None:
-            trial = lambda value: regularised(value).scores  # noqa: E731
+            trial = lambda value: regularised(value).scores
             regularisation = best_for_validation(trial, validation, "Ridge")
         return regularised(regularisation)
 
