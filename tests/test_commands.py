@@ -503,9 +503,10 @@ def script(tmp_path_factory):
     path.chmod(0o755)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
-    def run(*words, cwd=None):
+    def run(*words):  # in a folder without runs of a user's
         called = [path, *map(str, words)]
-        return subprocess.run(called, capture_output=True, text=True, env=environment, cwd=cwd)
+        options = {"capture_output": True, "text": True, "env": environment}
+        return subprocess.run(called, cwd=path.parent, **options)
 
     return run
 
