@@ -1,6 +1,7 @@
 """Events of several kinds -> adoptions: each kind has a weight, and a pair's weights are summed."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,22 +59,41 @@ def of_kinds(weights: dict[str, float], kinds: tuple[str, ...], source: str) -> 
     return values
 
 
+class Pairs(NamedTuple):
+    """The different pairs of user and item among n rows: the row where each stands first, and the
+    number of each row's pair (n,).
+    """
+
+    first: np.ndarray
+    of_row: np.ndarray
+
+    @classmethod
+    def of(cls, pair: np.ndarray) -> "Pairs":
+        """From a number for each row's user and item: they are sorted once for all that is asked.
+
+        >>> Pairs.of(np.array([7, 8, 7])).of_row
+        array([0, 1, 0])
+        """
+        _, first, of_row = np.unique(pair, return_index=True, return_inverse=True)
+        return cls(first, of_row)
+
+
 def adopted(
-    pair: np.ndarray, weight: np.ndarray, threshold: float, times: np.ndarray | None
+    pairs: Pairs, weight: np.ndarray, threshold: float, times: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     r"""The pairs whose net weight reaches the threshold: a row of each, and when it did.
 
-    pair    (n,) a number for the user and item of each row
     weight  (n,) that of the row's kind
     times   (n,) or None
 
     The rows are those where a pair stands first, in their order; an adoption's time is that of the
     first event with which the sum, in the order of time, reached the threshold.
 
-    >>> adopted(np.array([7, 8, 7]), np.array([0.5, 1.0, 0.5]), 1.0, np.array([10.0, 20.0, 30.0]))
+    >>> pairs, times = Pairs.of(np.array([7, 8, 7])), np.array([10.0, 20.0, 30.0])
+    >>> adopted(pairs, np.array([0.5, 1.0, 0.5]), 1.0, times)
     (array([0, 1]), array([30., 20.]))
     """
-    _, first, of_row = np.unique(pair, return_index=True, return_inverse=True)
+    first, of_row = pairs
     is_adopted = np.bincount(of_row, weight) >= threshold - ROUNDING
     kept = np.flatnonzero(is_adopted)
     kept = kept[np.argsort(first[kept])]  # the order of the rows
@@ -85,36 +105,35 @@ def adopted(
     before = np.concatenate([[0.0], total])[starts]
     has_reached = total - before[of_row[order]] >= threshold - ROUNDING
     place = np.flatnonzero(has_reached & is_adopted[of_row[order]])
-    pairs, first_place = np.unique(of_row[order][place], return_index=True)
+    reached, first_place = np.unique(of_row[order][place], return_index=True)
     when = np.full(len(first), np.nan)
-    when[pairs] = times[order][place[first_place]]
+    when[reached] = times[order][place[first_place]]
     return first[kept], when[kept]
 
 
-def given_back(pair: np.ndarray, weight: np.ndarray, threshold: float) -> np.ndarray:
+def given_back(pairs: Pairs, weight: np.ndarray, threshold: float) -> np.ndarray:
     """The row where each pair stands first that has an event below 0 and ends below the threshold.
 
-    >>> given_back(np.array([7, 8, 7, 9]), np.array([1.0, 1.0, -1.0, 0.2]), 1.0)
+    >>> given_back(Pairs.of(np.array([7, 8, 7, 9])), np.array([1.0, 1.0, -1.0, 0.2]), 1.0)
     array([0])
     """
     if not (weight < 0).any():
         return np.zeros(0, int)
-    _, first, of_row = np.unique(pair, return_index=True, return_inverse=True)
+    first, of_row = pairs
     has_negative = np.bincount(of_row, weight < 0) > 0
     return first[has_negative & (np.bincount(of_row, weight) < threshold - ROUNDING)]
 
 
 def brought(
-    pair: np.ndarray, kind: np.ndarray, weights: np.ndarray, kinds: tuple[str, ...], threshold
+    pairs: Pairs, kind: np.ndarray, weights: np.ndarray, kinds: tuple[str, ...], threshold
 ) -> str:
     """What each kind brought, in words: its rows, and the adoptions with it less those without.
 
-    >>> pair, kind = np.array([7, 8, 7]), np.array([0, 0, 1])
-    >>> brought(pair, kind, np.array([1.0, -1.0]), ("buy", "return"), 1.0)
-    'events: buy=1 (2 rows: +2 adoptions), return=-1 (1 row: -1 adoption); net weight of at least 1'
+    >>> pairs, kind = Pairs.of(np.array([7, 8, 7])), np.array([0, 0, 1])
+    >>> brought(pairs, kind, np.array([1.0, -1.0]), ("buy", "return"), 1.0)
+    'events: buy=1 (2 rows: +1 adoption), return=-1 (1 row: -1 adoption); net weight of at least 1'
     """
-    of_pair = np.unique(pair, return_inverse=True)[1]
-    net = np.bincount(of_pair, weights[kind])
+    net = np.bincount(pairs.of_row, weights[kind])
     adoptions = np.count_nonzero(net >= threshold - ROUNDING)
     rows = np.bincount(kind, minlength=len(kinds)).tolist()
     counted, others = [], []
@@ -123,7 +142,7 @@ def brought(
         if weights[g] == 0:
             others.append(f"{kinds[g]} ({n})")
             continue
-        own = np.bincount(of_pair[kind == g], minlength=len(net)) * weights[g]
+        own = np.bincount(pairs.of_row[kind == g], minlength=len(net)) * weights[g]
         more = int(adoptions - np.count_nonzero(net - own >= threshold - ROUNDING))
         counted.append(
             f"{kinds[g]}={weights[g]:g} ({n}: {more:+,} adoption{'s' * (abs(more) != 1)})"

@@ -299,10 +299,10 @@ def from_table(
     pair = u.astype(np.int64) * len(table.item_ids) + i
     if weight_of is not None and table.kind is not None:
         least = 1.0 if min_rating is None else min_rating
-        weight = weight_of[table.kind]
-        rows, t = event_weights.adopted(pair, weight, least, t)
-        back = event_weights.given_back(pair, weight, least)
-        report["events"] = event_weights.brought(pair, table.kind, weight_of, table.kinds, least)
+        pairs, weight = event_weights.Pairs.of(pair), weight_of[table.kind]
+        rows, t = event_weights.adopted(pairs, weight, least, t)
+        back = event_weights.given_back(pairs, weight, least)
+        report["events"] = event_weights.brought(pairs, table.kind, weight_of, table.kinds, least)
         given_back = (u[back], i[back])
         return _filtered(table, u[rows], i[rows], t, None, min_user_items, report, given_back)
     threshold = checks.adoption_threshold(table, min_rating)

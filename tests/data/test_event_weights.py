@@ -106,9 +106,9 @@ def test_without_a_negative_weight_nothing_is_given_back(rng, tmp_path):
 
 
 def test_ten_tenths_are_one():
-    pair, weight = np.zeros(10, int), np.full(10, 0.1)
-    assert len(event_weights.adopted(pair, weight, 1.0, None)[0]) == 1
-    assert len(event_weights.adopted(pair[1:], weight[1:], 1.0, None)[0]) == 0
+    pairs_of, weight = event_weights.Pairs.of, np.full(10, 0.1)
+    assert len(event_weights.adopted(pairs_of(np.zeros(10, int)), weight, 1.0, None)[0]) == 1
+    assert len(event_weights.adopted(pairs_of(np.zeros(9, int)), weight[1:], 1.0, None)[0]) == 0
 
 
 @pytest.mark.parametrize(
