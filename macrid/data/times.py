@@ -49,7 +49,7 @@ def of_numbers(values: np.ndarray) -> np.ndarray:
     """Numbers as seconds: they are seconds, milli-, micro- or nanoseconds, or dates as 20250301.
 
     >>> of_numbers(np.array([1740787200000.0, 20250301.0]))[0]
-    1740787200.0
+    np.float64(1740787200.0)
     """
     largest = np.abs(values).max(initial=0.0)
     for least, unit in UNITS:
@@ -66,7 +66,7 @@ def of_column(values: Sequence[Any], source: str) -> np.ndarray:
     """The column of a table in memory as seconds (n,); what is no time is a UserError with its row.
 
     >>> of_column([date(1970, 1, 2), datetime(1970, 1, 1, 0, 1)], "the table")
-    array([86400.,    60.])
+    array([8.64e+04, 6.00e+01])
     """
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     if kind in "iuf" and kind:

@@ -398,7 +398,7 @@ def toml(settings: Config, remark: str = "") -> str:
     """A configuration as TOML that `config.read_toml` reads back to the same values.
 
     >>> toml(Config(K=7), "a remark").splitlines()[:3]
-    ['# a remark', 'data = "shop"', 'min_user_items = 5']
+    ['# a remark', 'data = "shop"', 'events = ""']
     """
     lines = [f"# {shown(remark, LONGEST_REMARK)}"] if remark else []
     for name, value in asdict(settings).items():
