@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from helpers import ROOT, leftover, refused
 from PIL import Image
+from scipy import stats
 
 from macrid import config, model, reproduce, run_folder
 from macrid.baselines import EASE
@@ -146,23 +147,25 @@ def test_comparisons_are_of_users_with_the_reference(made):
     assert len(found) == 4 * 3
 
     def of_users(name, metric, seeds):
-        values = []
+        values, folds = [], []
         for fold in range(3):
             files = [np.load(folder / "units" / f"{name}.fold{fold}{seed}.npz") for seed in seeds]
             values.append(
                 np.mean([file[metric] for file in files], axis=0)[np.argsort(files[0]["users"])]
             )
+            folds.append(np.nanmean(values[-1]))
         users = np.concatenate(
             [
                 np.sort(np.load(folder / "units" / f"{name}.fold{fold}{seeds[0]}.npz")["users"])
                 for fold in range(3)
             ]
         )
-        return np.concatenate(values)[np.argsort(users)]
+        return np.concatenate(values)[np.argsort(users)], np.array(folds)
 
     for one in found:
-        ours = of_users("SEM-MacridVAE-categorical", one["metric"], (".seed0", ".seed1"))
-        theirs = of_users(
+        seeds = (".seed0", ".seed1")
+        ours, our_folds = of_users("SEM-MacridVAE-categorical", one["metric"], seeds)
+        theirs, their_folds = of_users(
             one["system"],
             one["metric"],
             ("",) if one["system"] in ("popularity", "EASE") else (".seed0", ".seed1"),
@@ -170,8 +173,12 @@ def test_comparisons_are_of_users_with_the_reference(made):
         expected = paired_comparison(ours, theirs)
         for name in ("mean", "stderr", "low", "high", "p", "detectable"):
             assert one[name] == pytest.approx(getattr(expected, name), rel=1e-9, abs=1e-15)
+        by_folds = stats.ttest_rel(our_folds, their_folds).pvalue
+        assert one["by_folds"]["p"] == pytest.approx(by_folds, rel=1e-6)
         assert one["users"] == 55 and one["ahead"][1] == 6
-    np.testing.assert_allclose([one["p_holm"] for one in found], holm([one["p"] for one in found]))
+    for unit in (found, [one["by_folds"] for one in found]):
+        p = [[one[name] for one in unit] for name in ("p_holm", "p")]
+        np.testing.assert_allclose(p[0], holm(p[1]))
 
 
 def test_files_say_the_same(made, words):

@@ -10,7 +10,7 @@ from macrid import files
 from macrid.config import Config, option_names
 from macrid.data import Interactions
 from macrid.evaluation.metrics import summary
-from macrid.evaluation.statistics import holm, paired_comparison
+from macrid.evaluation.statistics import holm, over_folds, paired_comparison
 from macrid.experiments.planning import DECIDED, Request, Unit
 from macrid.experiments.systems import Result, System
 
@@ -25,8 +25,12 @@ NOTES = (
     (
         "± is the standard error over test users, of the models as trained. Several seeds are"
         " averaged user by user first; *between seeds* is the deviation of the seeds' means."
-        " Intervals and p say nothing of what another seed would give: *ahead in* does, and more"
-        " seeds do."
+        " Intervals and p of users say nothing of what another seed would give: *ahead in* does,"
+        " and more seeds do."
+    ),
+    (
+        "Users of one fold share a model: *by folds* takes the means of the folds as the"
+        " observations. Better means that both tests survive Holm's correction."
     ),
     (
         "Intervals are for one comparison each. The smallest detectable difference is what a paired"
@@ -117,26 +121,18 @@ def compare(rows: list[Row], reference: str, test: str = "t") -> dict:
     r"""What table.json says of the rows, and of each paired by user with the reference.
 
     reference   the name of the row that all others are compared with
-    test        "t" or "permutation"; its p are corrected by Holm for all comparisons of the table
+    test        "t" or "permutation" of users; p are corrected by Holm for all comparisons of the
+                table, those by folds for themselves
     """
     named = {row.system.name: row for row in rows}
     averaged = {name: per_user(row.fits) for name, row in named.items()}
     pairs = [(name, metric) for metric in METRICS for name in named if name != reference]
-    compared = [
-        paired_comparison(averaged[reference][metric], averaged[name][metric], test, LEVEL)
+    comparisons = [
+        {"system": name, "metric": metric}
+        | difference(named[reference].fits, named[name].fits, metric, test)
         for name, metric in pairs
     ]
-    corrected = holm([comparison.p for comparison in compared])
-    comparisons = [
-        {
-            "system": name,
-            "metric": metric,
-            **asdict(comparison),
-            "p_holm": float(p),
-            "ahead": _ahead(named[reference].fits, named[name].fits, metric),
-        }
-        for (name, metric), comparison, p in zip(pairs, compared, corrected)
-    ]
+    correct(comparisons)
     return {
         "reference": reference,
         "test": test,
@@ -156,6 +152,47 @@ def per_user(fits: dict[int, list[Result]]) -> dict[str, np.ndarray]:
         for metric, values in of_seeds.items():
             values.append(np.concatenate([fold.metrics[metric] for fold in folds])[order])
     return {metric: np.mean(values, axis=0) for metric, values in of_seeds.items()}
+
+
+def difference(
+    first: dict[int, list[Result]], second: dict[int, list[Result]], metric: str, test: str = "t"
+) -> dict:
+    """First minus second, of fits as in `Row`, over users and by folds, as table.json has it.
+
+    Without folds, "by_folds" is None.
+    """
+    ours, theirs = _folds(first, metric), _folds(second, metric)
+    compared = paired_comparison(np.concatenate(ours), np.concatenate(theirs), test, LEVEL)
+    by_folds = over_folds([a - b for a, b in zip(ours, theirs)], LEVEL)
+    return {
+        **asdict(compared),
+        "by_folds": by_folds and asdict(by_folds),
+        "ahead": _ahead(first, second, metric),
+    }
+
+
+def correct(comparisons: list[dict]) -> None:
+    """Add "p_holm" to each and to its "by_folds": p after Holm's correction for all of them."""
+    p = holm([one["p"] for one in comparisons])
+    for one, corrected in zip(comparisons, p):
+        one["p_holm"] = float(corrected)
+    if all(one["by_folds"] for one in comparisons):
+        p = holm([one["by_folds"]["p"] for one in comparisons])
+        for one, corrected in zip(comparisons, p):
+            one["by_folds"]["p_holm"] = float(corrected)
+
+
+def is_apart(pair: dict) -> bool:
+    """Whether a comparison holds at `LEVEL` after correction, over users and by folds."""
+    by_folds = pair["by_folds"]
+    return pair["p_holm"] < LEVEL and (not by_folds or by_folds["p_holm"] < LEVEL)
+
+
+def _folds(fits, metric):
+    """Each fold's users (n_f,) by the metric, the mean over the seeds."""
+    return [
+        np.mean([fold.metrics[metric] for fold in seeds], axis=0) for seeds in zip(*fits.values())
+    ]
 
 
 def _ahead(first, second, metric):
@@ -250,10 +287,12 @@ def write(folder: Path, table: dict) -> None:
         file.write("\n".join([*markdown(table), ""]))
     measured = ("mean", "stderr", "users", "left_out", "between_seeds")
     compared = ("mean", "stderr", "low", "high", "p", "p_holm", "detectable")
+    of_folds = ("stderr", "low", "high", "p", "p_holm")
     pairs = {(pair["system"], pair["metric"]): pair for pair in table["comparisons"]}
     with files.replacing(folder / "table.csv", "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         differences = [f"difference_{name}" for name in compared]
+        differences += [f"by_folds_{name}" for name in of_folds]
         writer.writerow(["system", "metric", *measured, "reference", *differences])
         for system in table["systems"]:
             for metric, entry in system["figures"].items():
@@ -261,8 +300,9 @@ def write(folder: Path, table: dict) -> None:
                 pair = pairs.get((system["name"], metric))
                 if pair:
                     cells += [table["reference"], *(pair[name] for name in compared)]
+                    cells += [(pair["by_folds"] or {}).get(name, "") for name in of_folds]
                 else:
-                    cells += [""] * (1 + len(compared))
+                    cells += [""] * (1 + len(differences))
                 writer.writerow(cells)
     files.save_json(folder / "table.json", table)
 
@@ -285,16 +325,17 @@ def grid(titles, rows) -> list[str]:
 
 def verdict(pair: dict, reference: str) -> str:
     """What a comparison says after correction, in a word or two."""
-    if pair["p_holm"] >= LEVEL:
+    if not is_apart(pair):
         return "not told apart"
     return f"{reference if pair['mean'] > 0 else pair['system']} is better"
 
 
 def _comparisons(table, metric):
     """(titles, rows) of the comparisons of one metric."""
-    holm_title = f"p, Holm for {len(table['comparisons'])}"
-    titles = ["minus", "difference", "95% interval", "p", holm_title, "smallest detectable"]
-    titles += ["ahead in", f"at {LEVEL:.0%}, corrected"]
+    holm_title = f"Holm for {len(table['comparisons'])}"
+    titles = ["minus", "difference", "95% interval", "p", f"p, {holm_title}", "smallest detectable"]
+    titles += ["s.e. by folds", "p by folds", f"by folds, {holm_title}", "ahead in"]
+    titles += [f"at {LEVEL:.0%}, corrected"]
     rows = []
     for pair in table["comparisons"]:
         if pair["metric"] == metric:
@@ -305,11 +346,20 @@ def _comparisons(table, metric):
                 _p(pair["p"]),
                 _p(pair["p_holm"]),
                 f"{pair['detectable']:.4f}",
+                *_by_folds(pair),
                 "{} of {} fits".format(*pair["ahead"]),
                 verdict(pair, table["reference"]),
             ]
             rows.append(row)
     return titles, rows
+
+
+def _by_folds(pair):
+    """Three cells: standard error, p and corrected p with the folds as the unit."""
+    of_folds = pair["by_folds"]
+    if not of_folds:
+        return ["", "", ""]
+    return [f"{of_folds['stderr']:.4f}", _p(of_folds["p"]), _p(of_folds["p_holm"])]
 
 
 def _independence(table):

@@ -291,7 +291,8 @@ def comparison(table: dict) -> "Figure":
     r"""Tables 2 and 3 as a picture: each system's means; below, the reference minus each, paired.
 
     table: the dict of `experiments.results.compare`. Bars above are one standard error; below they
-    are 95% intervals, filled where zero is rejected after Holm's correction.
+    are 95% intervals over users, filled where zero is rejected after Holm's correction, over users
+    and by folds.
     """
     names = [system["name"] for system in table["systems"]]
     metrics = list(table["systems"][0]["figures"])
@@ -313,8 +314,9 @@ def comparison(table: dict) -> "Figure":
     if compared:
         text += (
             " Above, ± one standard error over test users, who differ more than systems do:"
-            " compare systems below, where each user's difference counts. Filled: not zero at 5%"
-            f" after Holm's correction for {len(table['comparisons'])} comparisons."
+            " compare systems below, where each user's difference counts. Filled: not zero at 5%,"
+            " over users and by folds, after Holm's correction for"
+            f" {len(table['comparisons'])} comparisons."
         )
     _caption(figure, text)
     return figure
@@ -344,7 +346,8 @@ def _differences(axis, pairs):
             axis.annotate(text, (x, place), xycoords=("axes fraction", "data"), **look)
             continue
         interval = [[mean - pair["low"]], [pair["high"] - mean]]
-        fill = BLUE if pair["p_holm"] < 0.05 else "white"
+        by_folds = pair["by_folds"] or {"p_holm": 0.0}
+        fill = BLUE if max(pair["p_holm"], by_folds["p_holm"]) < 0.05 else "white"
         look = {"fmt": "o", "color": BLUE, "markerfacecolor": fill, "capsize": 3, "markersize": 5}
         axis.errorbar(mean, place, xerr=interval, **look)
 
