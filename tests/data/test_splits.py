@@ -2,6 +2,8 @@
 numbers.
 """
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,30 @@ def test_the_authors_split_equals_an_independent_plain_computation(movielens):
     assert {
         (int(interactions.users[s.test.users[u]]), items[i]) for u, i in zip(ours.row, ours.col)
     } == held
+
+
+def test_the_authors_published_lists(movielens):
+    """With users of five ratings and more, as their repository has it (commit 5efefff, users.txt
+    and items.txt of ml-latest-small): 603 users in their order, 5,660 items in theirs, by hashes
+    of the lists. Theirs were compared with ours when the hashes were taken: all users, the end of
+    the items and their file's length, and 516 pairs of test_te.txt, which are numbered by both.
+    """
+    interactions = data.load(movielens, min_user_items=5)
+    s = split(interactions, "authors", 0)
+    order = np.random.RandomState(98765).permutation(len(interactions.users))
+    users = [str(interactions.users[u]) for u in order]
+    items = [str(interactions.items[i]) for i in s.items]
+    assert (len(users), len(items)) == (603, 5660)
+    assert sorted(order[-60:]) == sorted(s.test.users)
+    assert sorted(order[-120:-60]) == sorted(s.validation.users)
+    assert sha256_of(users) == "e764a07d1f77184e50dd27adaf2d8034a3434b54f3b329ef78ef97ef60cb241f"
+    assert sha256_of(items) == "33e12b1beb913ecf5ce696dfbbedd729f2c1638f41d3ef86a24bc6269cd56e2c"
+    assert (s.test.fold_in.nnz, s.test.held_out.nnz) == (3879, 935)
+
+
+def sha256_of(ids):
+    """Of the ids, a line each."""
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
 
 
 # By time, and as given: users of the training are scored

@@ -94,6 +94,15 @@ def test_independence_and_its_ceiling(rng):
     assert micro.independence(Z[:, :2]) == pytest.approx(by_hand)
 
 
+def test_a_dimension_that_does_not_vary_is_not_an_independent_one(rng):
+    """Two dimensions that say the same and eight dead ones are no independent code (it was .98)."""
+    Z = rng.standard_normal((100, 1))
+    dead = np.column_stack([Z, -Z, np.full((100, 8), 0.3)])
+    assert micro.independence(dead) == pytest.approx(0)
+    with np.errstate(all="raise"):
+        assert micro.independence(dead[:, 1:]) == 1, "one is left: no pair"
+
+
 def test_attribute_scores_look_inside_each_concept(factors, rng):
     """The same dimensions mean other attributes in another concept: over all items mixed up, within
     a concept clear.
