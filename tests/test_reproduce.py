@@ -18,7 +18,8 @@ from PIL import Image
 from scipy import stats
 
 from macrid import config, model, reproduce, run_folder
-from macrid.baselines import EASE
+from macrid.baselines import EASE, MultiVAE, Ridge
+from macrid.baselines.ensemble import Ensemble
 from macrid.errors import UserError
 from macrid.evaluation import metrics
 from macrid.evaluation.statistics import holm, paired_comparison
@@ -136,6 +137,26 @@ def test_the_table_is_what_a_direct_computation_gives(made, ratings):
         ), "users too light to hold anything out are counted"
     assert found["reference"] == "SEM-MacridVAE-categorical"
     assert rows["EASE"]["between_seeds"] is None and rows["MacridVAE"]["between_seeds"] > 0
+
+
+@pytest.mark.parametrize("name, linear", (("MultiVAE+Ridge", Ridge), ("MultiVAE+EASE", EASE)))
+def test_a_sum_is_that_of_its_two_parts(name, linear, ratings):
+    """Each fitted as its own row has it, a linear map's regularisation by validation users."""
+    row = next(row for row in systems.TABLE2 if row.name == name)
+    full, interactions, _ = systems.full_model({"data": str(ratings), "min_user_items": 3})
+    settings = full.replace(split="kfold:0/3")
+    settings, options = systems.settled(row, settings, {"max_epochs": 2, "latent": 4})
+    split, _ = run_folder.prepare(interactions, settings)
+    parts = (
+        MultiVAE.fit(split.train, split.validation, **options),
+        linear.fit(split.train, split.validation, regularisation=None),
+    )
+    scores = Ensemble.of(*parts, split.validation).scores
+    result = row.score(settings, options)
+    expected = metrics.evaluate(scores, split.test)["ndcg@100"]
+    np.testing.assert_allclose(result.metrics["ndcg@100"], expected)
+    validation = metrics.summary(metrics.evaluate(scores, split.validation))["ndcg@100"]["mean"]
+    assert result.facts["validation"] == pytest.approx(validation) and "weight" in result.facts
 
 
 def test_comparisons_are_of_users_with_the_reference(made):

@@ -6,6 +6,7 @@ ease         EASE: a linear map of items to items, in closed form
 multivae     MultiDAE and MultiVAE: autoencoders
 dgcf         DGCF: a graph of users and items, in intents
 epochs       the training loop of the last three
+ensemble     the sum of two that are fitted
 
 `Ridge` lies in `macrid.training`, as the model trains with it.
 

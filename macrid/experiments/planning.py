@@ -115,7 +115,7 @@ def plan(
 
         # why it cannot be run, or need not be
         reasons = [missing[need] for need in system.needs if need in missing]
-        if system.name == "EASE" and side > EASE.most and not named:
+        if system.name.endswith("EASE") and side > EASE.most and not named:
             reasons.append(
                 f"it inverts a matrix of {side:,} by {side:,}; name it in --systems to have it"
                 " nevertheless"

@@ -30,7 +30,7 @@ from macrid.experiments.systems import Result
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 PICTURES = ("table2", "table3", "figure5", "figure5_recall20")
 FACTS: dict[str, Any] = {"validation": float, "seconds": float, "items": int, "epochs?": int}
-FACTS |= {"best_epoch?": int, "independence?": {str: float}}
+FACTS |= {"best_epoch?": int, "independence?": {str: float}, "weight?": float}
 DESCRIPTION = {"made of": dict, "seen": FACTS, "commit": str}  # of a unit's file
 FILES = [f"{name}{kind}" for name in PICTURES for kind in (".png", ".svg")]
 FILES += ["reproduce.json", "table.md", "table.csv", "table.json"]

@@ -17,6 +17,7 @@ from macrid import backend as backends
 from macrid import config as configs
 from macrid import run_folder
 from macrid.baselines import DGCF, EASE, ItemKNN, MultiDAE, MultiVAE, Popularity, Ridge, multivae
+from macrid.baselines.ensemble import Ensemble
 from macrid.config import Config
 from macrid.data import Interactions, shop
 from macrid.errors import UserError
@@ -91,30 +92,38 @@ def score_model(config: Config, options: dict | None = None) -> Result:
     return Result(split.test.users, evaluate_ranking(ranked, split.test), facts)
 
 
-def score_baseline(cls, config: Config, options: dict) -> Result:
-    """Fit a baseline on the training users, to stop by the validation users, and score the test."""
+def score_baseline(cls, config: Config, options: dict, linear=None) -> Result:
+    """Fit a baseline on the training users, to stop by the validation users, and score the test.
+
+    With `linear`, `Ridge` or EASE, what is scored is the `Ensemble` of both.
+    """
     interactions = _interactions(_data_options(config))
     split, _ = run_folder.prepare(interactions, config.replace(category_weight=0.0))
+    xp = backends.load(config.backend, config.precision)
     epochs: list[int] = []
     fitted = cls.fit(
         split.train,
         split.validation,
         seed=config.seed,
-        xp=backends.load(config.backend, config.precision),
+        xp=xp,
         on_epoch=lambda epoch, _: epochs.append(epoch),
         **options,
     )
-    validation = summary(evaluate(fitted.scores, split.validation))["ndcg@100"]["mean"]
-    facts = {"validation": validation, "items": len(split.items)}
+    facts: dict = {"items": len(split.items)}
     if epochs:
         facts["epochs"] = epochs[-1]
     if cls is MultiVAE:
         facts["independence"] = _multivae_independence(fitted.parameters, split)
+    if linear:
+        beside = linear.fit(split.train, split.validation, regularisation=None, xp=xp)
+        fitted = Ensemble.of(fitted, beside, split.validation)
+        facts["weight"] = fitted.weight
+    facts["validation"] = summary(evaluate(fitted.scores, split.validation))["ndcg@100"]["mean"]
     return Result(split.test.users, evaluate(fitted.scores, split.test), facts)
 
 
-def _baseline(name, cls, description, **options):
-    score, seeded = partial(score_baseline, cls), cls not in WITHOUT_SEED
+def _baseline(name, cls, description, linear=None, **options):
+    score, seeded = partial(score_baseline, cls, linear=linear), cls not in WITHOUT_SEED
     return System(name, description, score, options=options, seeded=seeded)
 
 
@@ -139,21 +148,39 @@ def _neither(config):
     return _without_pictures(config) | _without_categories(config)
 
 
-_OF_MULTIVAE = {"hidden": (), "learning_rate": 2e-3, "beta": 0.5, "anneal_steps": 200}
+_OF_MULTIVAE = FEW_USERS | {
+    "hidden": (),
+    "learning_rate": 2e-3,
+    "beta": 0.5,
+    "anneal_steps": 200,
+}
 
 TABLE2 = (
     _baseline("popularity", Popularity, "the number of adopters, the same for everyone"),
     _baseline(
         "ItemKNN", ItemKNN, "items like the user's, by cosine of their adopters", neighbours=100
     ),
-    _baseline("EASE", EASE, "a linear map of items to items, in closed form", regularisation=100.0),
+    _baseline("EASE", EASE, "a linear map of items to items, in closed form", regularisation=None),
     _baseline("Ridge", Ridge, "a linear map as EASE's, without its constraint"),
     _baseline("MultiDAE", MultiDAE, "a denoising autoencoder", **FEW_USERS, l2=2e-3),
     _baseline(
         "MultiVAE",
         MultiVAE,
         "a variational autoencoder without concepts",
-        **FEW_USERS,
+        **_OF_MULTIVAE,
+    ),
+    _baseline(
+        "MultiVAE+Ridge",
+        MultiVAE,
+        "its ensemble with Ridge, which tells whether concepts are needed for the sum",
+        Ridge,
+        **_OF_MULTIVAE,
+    ),
+    _baseline(
+        "MultiVAE+EASE",
+        MultiVAE,
+        "its ensemble with EASE",
+        EASE,
         **_OF_MULTIVAE,
     ),
     _baseline("DGCF", DGCF, "a graph of users and items, its edges routed to intents"),
