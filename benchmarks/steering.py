@@ -134,7 +134,7 @@ def main():
             parameters = run.parameters
             if path:
                 with_path = run.settings.replace(linear_path=0.5)
-                parameters, _ = linear_path.add(parameters, run.split, with_path)
+                parameters, _, _ = linear_path.add(parameters, run.split, with_path)
             of_rule, kappa, differences = measured(run, parameters, np.random.default_rng(seed))
             kappas.append(kappa)
             for rule, rows in of_rule.items():

@@ -29,6 +29,7 @@ def option(
     may_change=False,
     no_path=None,
     alias="",
+    word=None,
 ):
     """A field that carries its own facts.
 
@@ -38,9 +39,10 @@ def option(
     may_change  may it change when a run is resumed?
     no_path     for a path: the word that is none
     alias       a second name of its flag
+    word        of a number: a word that may stand in its place
     """
     facts = {"about": about, "help": text, "low": low, "high": high, "choices": choices}
-    facts |= {"may_change": may_change, "no_path": no_path, "alias": alias}
+    facts |= {"may_change": may_change, "no_path": no_path, "alias": alias, "word": word}
     return dataclasses.field(default=default, metadata=facts)
 
 
@@ -181,12 +183,13 @@ class Config:
     category_weight: float = of_model(
         0.0, "weight of the mean cross-entropy to the categories, (11)", low=0.0, high=1e9
     )
-    linear_path: float = of_model(
+    linear_path: float | str = of_model(
         0.0,
-        "least weight of a ridge regression added to the trained logits; 1: as much as the model"
-        " (docs/linear.md)",
+        "weight of a ridge regression added to the trained logits: 1 is as much as the model,"
+        " 'chosen' what serves validation users (docs/linear.md)",
         low=0.0,
         high=100.0,
+        word="chosen",
     )
     hard_concepts: bool = of_model(
         False, "at test time C is the mode, one-hot, as Algorithm 1 has it"
@@ -360,17 +363,19 @@ def read_toml(path) -> dict:
 def _checked(field, value):
     """The value in the field's own type, or a `UserError` that says what was expected."""
     name, meta = field.name, field.metadata
-    if value is None and field.default is None:
-        return None
-    if field.type is float and type(value) is int and abs(value) < MOST:
+    kind: type = float if meta["word"] else field.type
+    if (value is None and field.default is None) or (meta["word"] and value == meta["word"]):
+        return value
+    if kind is float and type(value) is int and abs(value) < MOST:
         value = float(value)
-    if type(value) is not field.type:
-        raise UserError(f"{name} is {_shown(value)}, expected {field.type.__name__}")
-    if field.type is str and NO_TEXT.search(value):
+    if type(value) is not kind:
+        expected = kind.__name__ + (f" or '{meta['word']}'" if meta["word"] else "")
+        raise UserError(f"{name} is {_shown(value)}, expected {expected}")
+    if kind is str and NO_TEXT.search(value):
         raise UserError(f"{name} is {_shown(value)}, which is neither text nor a path")
-    if field.type is float and not math.isfinite(value):
+    if kind is float and not math.isfinite(value):
         raise UserError(f"{name} is {value}, expected a finite number")
-    if field.type is str and len(value) > LONGEST_TEXT:
+    if kind is str and len(value) > LONGEST_TEXT:
         raise UserError(f"{name} is {_shown(value)}, expected at most {LONGEST_TEXT:,} characters")
     if meta["choices"] and value not in meta["choices"]:
         raise UserError(f"{name} is {_shown(value)}, expected one of {', '.join(meta['choices'])}")

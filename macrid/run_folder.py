@@ -32,6 +32,7 @@ METRICS = {  # of metrics.json, at least
     "final?": {"epochs": int, "users": int, "goes_by": str},
     "validation?": OF_USERS,
     "test?": OF_USERS,
+    "model?": OF_USERS,
     "baselines?": {str: OF_USERS},
     "differences?": {str: OF_USERS},
     "macro?": {"accuracy": float},
@@ -308,13 +309,18 @@ def inherited(given: dict) -> dict:
 
 
 def path_of_final(settings: Config) -> dict:
-    """What the `linear_path` of the run that `final` names chose; {} where none is asked for."""
+    """What the `linear_path` of the run that `final` names chose; {} where none is asked for.
+
+    A weight that is given anew counts.
+    """
     if not (settings.final and settings.linear_path):
         return {}
     _, _, chosen = checkpoint.choices(Path(settings.final) / "checkpoint.npz")
     if not chosen:
         raise UserError(f"{settings.final}: has no linear path to go by; leave --linear-path out")
-    return chosen
+    weight = settings.linear_path
+    is_new = weight not in ("chosen", load_config(settings.final).linear_path)
+    return chosen | ({"weight": weight} if is_new else {})
 
 
 def _alexnet(settings: Config):

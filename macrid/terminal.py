@@ -20,6 +20,9 @@ from macrid.config import Config
 from macrid.errors import UserError, nearest, one_line, shown_line
 from macrid.evaluation.metrics import PerUser, paired, summary
 
+WIDTH = 80  # columns of a terminal
+CELL = 18  # of them, for a mean and its standard error
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line and exit status 2."""
@@ -93,7 +96,19 @@ def add_config_flags(arguments, leave_out: Iterable[str] = ()) -> None:
             arguments.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
         else:
             kind: type = field.type  # type: ignore[assignment]  # no field has its type as text
-            arguments.add_argument(*flags, type=kind, metavar=kind.__name__.upper(), **common)
+            word = field.metadata["word"]
+            parsed = _number_or(word) if word else kind
+            name = f"FLOAT|{word}" if word else kind.__name__.upper()
+            arguments.add_argument(*flags, type=parsed, metavar=name, **common)
+
+
+def _number_or(word):
+    """What makes a text a number, unless it is the word."""
+
+    def number(text):  # by this name where it is refused
+        return text if text == word else float(text)
+
+    return number
 
 
 def given_config(flags) -> dict:
@@ -257,17 +272,25 @@ def metric_table(parts: dict[str, dict]) -> list[str]:
 def system_table(systems: dict[str, PerUser], reference: str) -> list[str]:
     """A table as lines: a row for each of {system: metrics of each user}, a column for each metric.
 
-    Below, the reference minus each other system, paired by user.
+    Below, the reference minus each other system, paired by user. More metrics than stand beside
+    each other on a terminal go below.
     """
-    width = max(len(system) for system in systems) + len(reference) + 5
-    lines = [_line("test", width, systems[reference], 20)]
-    for system, metrics in systems.items():
-        lines.append(_line(system, width, map(_cell, summary(metrics).values()), 20))
-    for system, metrics in systems.items():
-        if system != reference:
-            differences = paired(systems[reference], metrics).values()
-            cells = [_cell(difference, "+") for difference in differences]
-            lines.append(_line(f"{reference} - {system}", width, cells, 20))
+    width = max(map(len, systems)) + len(reference) + 3
+    names = list(systems[reference])
+    per_table = -(-len(names) // -(-len(names) * CELL // (WIDTH - width)))  # as many in each
+    lines: list[str] = []
+    for start in range(0, len(names), per_table):
+        some = names[start : start + per_table]
+        rows: dict = {"test": some}
+        for system, metrics in systems.items():
+            cells = summary({name: metrics[name] for name in some})
+            rows[system] = map(_cell, cells.values())
+        for system, metrics in systems.items():
+            if system != reference:
+                differences = paired({name: systems[reference][name] for name in some}, metrics)
+                rows[f"{reference} - {system}"] = [_cell(d, "+") for d in differences.values()]
+        lines += ["" for _ in lines[:1]]
+        lines += [_line(name, width, cells, CELL) for name, cells in rows.items()]
     return lines
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from macrid import backend as backends
 from macrid import files, recommender, run_folder, terminal
-from macrid.baselines import EASE, Popularity
+from macrid.baselines import EASE, Popularity, Ridge
 from macrid.config import Config
 from macrid.data import checks
 from macrid.errors import UserError
@@ -210,14 +210,19 @@ def _evaluated(run, xp):
         chosen = "lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
         lines.append(f"path      {chosen}")
     lines += ["", *terminal.metric_table(results), ""]
-    if min(split.train.shape) <= EASE.most:
-        systems, results["baselines"], results["differences"] = {"macrid": test}, {}, {}
-        for name, baseline in (("EASE", EASE), ("popularity", Popularity)):
-            rank = by_scores(baseline.fit(split.train, xp=xp).scores)
-            systems[name], results["baselines"][name] = measured(rank, split.test, cutoffs)
-            results["differences"][name] = paired(test, systems[name])
-        lines += [*terminal.system_table(systems, "macrid"), ""]
-        lines += _behind(results["differences"], settings)
+    systems, results["baselines"] = {"macrid": test}, {}
+    if "L" in state.best:
+        concepts_alone = {name: p for name, p in state.best.items() if name != "L"}
+        rank = scoring.ranker(concepts_alone, settings)
+        systems["model"], results["model"] = measured(rank, split.test, cutoffs)
+    for name, baseline in _baselines(run, xp):
+        rank = by_scores(baseline.scores)
+        systems[name], results["baselines"][name] = measured(rank, split.test, cutoffs)
+    results["differences"] = {
+        name: paired(test, of_users) for name, of_users in systems.items() if name != "macrid"
+    }
+    lines += [*terminal.system_table(systems, "macrid"), ""]
+    lines += _behind(results, settings)
     results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)
     if run.interactions.truth is not None:
@@ -226,18 +231,25 @@ def _evaluated(run, xp):
     return results, lines
 
 
-def _behind(differences, settings):
+def _baselines(run, xp):
+    """(name, fitted) of what the model stands beside; EASE where its matrix is not too large."""
+    train, validation = run.split.train, run.split.validation
+    yield "ridge", run.state.ridge or Ridge.fit(train, validation, xp=xp)
+    if min(train.shape) <= EASE.most:
+        yield "EASE", EASE.fit(train, validation, regularisation=None, xp=xp)
+    yield "popularity", Popularity.fit(train, xp=xp)
+
+
+def _behind(results, settings):
     """A line on what to try, where a baseline is ahead by more than two standard errors."""
     ahead = []
-    for name, difference in differences.items():
-        first = next(iter(difference.values()))  # NDCG
+    for name in results["baselines"]:
+        first = next(iter(results["differences"][name].values()))  # NDCG
         if first["stderr"] is not None and first["mean"] < -2 * first["stderr"]:
             ahead.append(name)
-    if ahead and not settings.linear_path:
-        yield (
-            f"behind {' and '.join(ahead)}: see docs/guide.md, 'If it is worse than EASE';"
-            " --linear-path 0.5 is the first thing to try"
-        )
+    if ahead:
+        first = "" if settings.linear_path else "; --linear-path chosen is the first thing to try"
+        yield f"behind {' and '.join(ahead)}: see docs/guide.md, 'If it is worse than EASE'{first}"
         yield ""
 
 

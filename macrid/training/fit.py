@@ -28,7 +28,7 @@ class State:
     best                  the parameters of `best_epoch`, whose validation NDCG@100 is `best_score`
     step, epoch           how many are done
     history               a record for each epoch
-    path                  what `linear_path` chose, if it is on
+    path, ridge           what `linear_path` chose, if it is on, and the regression by itself
     seen                  hashes of what it was taught by beside the adoptions, to notice a change
     """
 
@@ -41,6 +41,7 @@ class State:
     best_score: float = -1.0
     history: list = field(default_factory=list)
     path: dict = field(default_factory=dict)
+    ridge: linear_path.Ridge | None = None
     seen: dict = field(default_factory=dict)
 
 
@@ -139,7 +140,7 @@ def fit(
         if on_epoch and on_epoch(state):
             break
     if config.linear_path:
-        state.best, state.path = linear_path.add(state.best, split, config, state.path)
+        state.best, state.path, state.ridge = linear_path.add(state.best, split, config, state.path)
     return state
 
 

@@ -1,4 +1,4 @@
-r"""A linear path beside the concepts: ridge regression, added to the trained model's logits.
+r"""An ensemble of the trained model with ridge regression: a linear path beside the concepts.
 
     ln p_ui = ln P_ui + gamma (x_u W)_i + a constant of the user      W = V diag(f) V^T, see `Ridge`
 
@@ -10,53 +10,92 @@ so that the path is one more array of the trained parameters, which `macrid.mode
 docs/linear.md: why it helps, and how much.
 """
 
+import numpy as np
+
 from macrid.backend import array_module, scalar
-from macrid.data.splits import Split
-from macrid.evaluation.metrics import evaluate_ranking, summary
-from macrid.model.scoring import log_predict, ranker
+from macrid.data.splits import HeldOut, Split
+from macrid.evaluation.metrics import evaluate, summary
+from macrid.model.scoring import log_predict
 from macrid.training.ridge import Ridge
 
 USERS_FOR_SPREAD = 500
-TIMES = (1, 2, 4, 8, 16)
+FIRST = 0.5  # the weight that is kept unless validation users say clearly that another is better
+WEIGHTS = (0.0, 0.125, 0.25, FIRST, 1.0, 2.0, 4.0, 8.0, 1000.0)  # from the model to ridge alone
+TILE_SCORES = 1 << 24
 
 
-def add(parameters: dict, split: Split, config, earlier: dict | None = None) -> tuple[dict, dict]:
-    r"""Trained parameters with "L" (M, r), and what validation users chose.
+def add(
+    parameters: dict, split: Split, config, earlier: dict | None = None
+) -> tuple[dict, dict, Ridge]:
+    r"""Trained parameters with "L" (M, r); what was chosen; and the regression by itself.
 
-    {"lambda", "gamma", "weight"}:
-
-    lambda is the one with which W by itself ranks their held-out items best. Gamma makes both
-    summands differ equally much from item to item, by the mean standard deviation over the items of
-    a user, times a weight:
+    What was chosen is {"lambda", "gamma", "weight"}. lambda is the one with which W by itself ranks
+    the held-out items of validation users best. Gamma makes both summands differ equally much from
+    item to item, by the mean standard deviation over the items of a user, times a weight:
 
         gamma = weight mean_u std_i(ln P_ui) / mean_u std_i((x_u W)_i)
 
-    The weight is `linear_path`, or 2, 4, 8 or 16 times that where validation users are served
-    better, which protects against a poor model. It is never less: training was stopped where the
-    model looked best for them, better than it is. Where no one is held out, lambda and weight are
-    those that an `earlier` run chose, and training users tell the spread.
+    The weight is `linear_path`, or where that is 'chosen' the one by `best_weight`. With the weight
+    0 there is no "L". An `earlier` call, for the same run or for the one that a final run goes by,
+    has chosen before: a weight that is no longer to be chosen remains, and where no one is held
+    out lambda does too, and training users tell the spread.
     """
     concepts_alone = {name: p for name, p in parameters.items() if name != "L"}
     xp = array_module(concepts_alone["H"])
-    chosen = None if len(split.validation.users) else earlier
-    regularisation = chosen and chosen["lambda"]
+    before = earlier if not len(split.validation.users) else None
+    regularisation = before and before["lambda"]
     ridge = Ridge.fit(split.train, split.validation, regularisation=regularisation, xp=xp)
-    X = (split.train if chosen else split.validation.fold_in)[:USERS_FOR_SPREAD]
-    spread_of_model = _spread(log_predict(concepts_alone, X, config))
-    equal = spread_of_model / _spread(ridge.scores(X))  # gamma at weight 1
+    X = (split.train if before else split.validation.fold_in)[:USERS_FOR_SPREAD]
+    equal = _spread(log_predict(concepts_alone, X, config)) / _spread(ridge.scores(X))
+    if earlier and (before or config.linear_path != "chosen"):
+        weight = earlier["weight"]
+    elif config.linear_path == "chosen":
+        weight = best_weight(concepts_alone, ridge, equal, split.validation, config)
+    else:
+        weight = config.linear_path
+    path = {"lambda": ridge.regularisation, "gamma": weight * equal, "weight": weight}
+    if not weight:
+        return concepts_alone, path, ridge
+    L = ridge.V * xp.sqrt(path["gamma"] * ridge.f)
+    return {**concepts_alone, "L": L.astype(config.dtype)}, path, ridge
 
-    def with_path(weight):
-        L = ridge.V * xp.sqrt(weight * equal * ridge.f)
-        return {**concepts_alone, "L": L.astype(config.dtype)}
 
-    def validation_ndcg(weight):
-        metrics = evaluate_ranking(ranker(with_path(weight), config), split.validation)
-        return summary(metrics)["ndcg@100"]["mean"]
+def best_weight(parameters: dict, ridge: Ridge, equal: float, part: HeldOut, config) -> float:
+    r"""The one of `WEIGHTS` by NDCG@100 of the users of `part`, `FIRST` if in doubt.
 
-    weights = [config.linear_path * times for times in TIMES]
-    weight = chosen["weight"] if chosen else max(weights, key=validation_ndcg)
-    of_path = {"lambda": ridge.regularisation, "gamma": weight * equal, "weight": weight}
-    return with_path(weight), of_path
+    Of those whose users are served better than by `FIRST`, by more than a standard error of the
+    difference paired by user, the best. Without the doubt too small ones are taken: training was
+    stopped where the model looked best for these very users, better than it is.
+
+    equal  gamma at the weight 1
+    """
+    metrics = _metrics_by_weight(parameters, ridge, equal, part, config)
+    best, most = FIRST, 0.0
+    for weight in WEIGHTS:
+        gain = summary({"gain": metrics[weight] - metrics[FIRST]})["gain"]
+        if gain["mean"] > max(most, gain["stderr"] or np.inf):
+            best, most = weight, gain["mean"]
+    return best
+
+
+def _metrics_by_weight(parameters, ridge, equal, part, config):
+    """{weight: NDCG@100 of each user of `part` (n,)}, both summands being made once."""
+    n, M = part.fold_in.shape
+    at_a_time = max(1, min(USERS_FOR_SPREAD, TILE_SCORES // M))
+    metrics: dict = {weight: [] for weight in WEIGHTS}
+    for start in range(0, n, at_a_time):
+        users = slice(start, start + at_a_time)
+        some = HeldOut(part.users[users], part.fold_in[users], part.held_out[users])
+        log_P, xW = log_predict(parameters, some.fold_in, config), ridge.scores(some.fold_in)
+        for weight in WEIGHTS:
+            score = _constant(log_P + (weight * equal) * xW)
+            metrics[weight].append(evaluate(score, some, ((100, "ndcg"),))["ndcg@100"])
+    return {weight: np.concatenate(each) for weight, each in metrics.items()}
+
+
+def _constant(scores):
+    """`evaluate` asks for a function."""
+    return lambda X: scores
 
 
 def _spread(scores) -> float:

@@ -98,22 +98,70 @@ def test_the_weight_is_that_of_the_spread_from_item_to_item(parts):
     assert path.std(axis=1).mean() == pytest.approx(
         state.path["weight"] * own.std(axis=1).mean(), rel=1e-9
     )
-    again, _ = linear_path.add(state.best, parts, config)
+    again, _, _ = linear_path.add(state.best, parts, config)
     np.testing.assert_array_equal(
         again["L"], state.best["L"], "a path is replaced, not added to another"
     )
 
 
-def test_the_weight_is_raised_where_that_serves_validation_users_and_never_lowered(parts):
-    config = SMALL.replace(precision="float64", d=2, K=1)  # a poor model
+@pytest.mark.parametrize("weight", [0.3, 2.0])
+def test_a_number_is_the_weight(parts, weight):
+    assert fit.fit(parts, SMALL.replace(linear_path=weight)).path["weight"] == weight
+
+
+def gains(parts, best, path, config):
+    """{weight: by how much it serves validation users better than FIRST}, by the plain sum.
+
+    `path` is what was chosen with the weight 1.
+    """
+    W, even = closed_form(parts.train, path["lambda"]), path["gamma"]
+
+    def ndcg(weight):
+        score = lambda X: summed(best, X, W, weight * even, config)
+        return metrics.evaluate(score, parts.validation)["ndcg@100"]
+
+    first = ndcg(linear_path.FIRST)
+    return {
+        weight: metrics.summary({"gain": ndcg(weight) - first})["gain"]
+        for weight in linear_path.WEIGHTS
+    }
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_weight_leaves_the_first_only_for_more_than_a_standard_error(seed):
+    """A model that knows nothing, one that is good, and some between."""
+    parts = split(data.from_pairs(*zip(*adoptions(users=200))), "holdout", seed)
+    config = Config(K=1 + seed % 2, d=2 + seed, batch_size=20, precision="float64", seed=seed)
+    config = config.replace(max_epochs=1 + 6 * seed, linear_path="chosen")
     state = fit.fit(parts, config)
-    part, W = parts.validation, closed_form(parts.train, state.path["lambda"])
-    even = state.path["gamma"] / state.path["weight"]
-    figure = lambda w: metrics.summary(
-        metrics.evaluate(lambda X: summed(state.best, X, W, w * even, config), part)
-    )["ndcg@100"]["mean"]
-    found = {0.5 * times: figure(0.5 * times) for times in linear_path.TIMES}
-    assert state.path["weight"] == max(found, key=found.get) > 0.5
+    _, one, _ = linear_path.add(state.best, parts, config.replace(linear_path=1.0))
+    gain = gains(parts, state.best, one, config)
+    clear = {w: g["mean"] for w, g in gain.items() if g["mean"] > g["stderr"]}
+    assert state.path["weight"] == max(clear, key=clear.get, default=linear_path.FIRST)
+
+
+def test_where_one_of_the_two_knows_nothing_the_other_is_left(parts, rng):
+    parts = split(data.from_pairs(*zip(*adoptions(users=300))), "holdout", 0)
+    config = SMALL.replace(linear_path="chosen", precision="float64", max_epochs=30)
+    state = fit.fit(parts, config.replace(max_epochs=1, learning_rate=1e-9))
+    assert state.path["weight"] == linear_path.WEIGHTS[-1]
+    ranked, _ = model.rank(state.best, parts.test.fold_in, config, 10)
+    alone = metrics.by_scores(state.ridge.scores)(parts.test.fold_in, 10)
+    assert np.mean(ranked == alone) > 0.9, "all but what is nearly level"
+
+    trained = fit.fit(parts, config.replace(linear_path=0.0, d=20, learning_rate=0.02)).best
+    noise = ridge.Ridge(rng.standard_normal((len(parts.items), 5)), np.ones(5), 1.0)
+    weight = linear_path.best_weight(trained, noise, 1.0, parts.validation, config)
+    assert weight == 0
+
+
+def test_with_the_weight_0_there_is_the_model_alone(parts, monkeypatch):
+    monkeypatch.setattr(linear_path, "best_weight", lambda *_: 0.0)
+    config = SMALL.replace(linear_path="chosen")
+    state, plain = fit.fit(parts, config), fit.fit(parts, SMALL.replace(linear_path=0.0))
+    assert state.path["weight"] == state.path["gamma"] == 0
+    assert state.best.keys() == plain.best.keys()
+    assert state.ridge.regularisation == state.path["lambda"]
 
 
 def test_training_is_the_same_with_and_without(parts):
