@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import Any
 
 from macrid.errors import UserError, nearest
 
@@ -363,7 +364,7 @@ def read_toml(path) -> dict:
 def _checked(field, value):
     """The value in the field's own type, or a `UserError` that says what was expected."""
     name, meta = field.name, field.metadata
-    kind: type = float if meta["word"] else field.type
+    kind: Any = float if meta["word"] else field.type
     if (value is None and field.default is None) or (meta["word"] and value == meta["word"]):
         return value
     if kind is float and type(value) is int and abs(value) < MOST:
