@@ -19,8 +19,9 @@ from macrid.model.scoring import log_predict
 from macrid.training.ridge import Ridge
 
 USERS_FOR_SPREAD = 500
-FIRST = 0.5  # the weight that is kept unless validation users say clearly that another is better
-WEIGHTS = (0.0, 0.125, 0.25, FIRST, 1.0, 2.0, 4.0, 8.0, 1000.0)  # from the model to ridge alone
+WEIGHTS = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 1000.0)  # from the model to ridge alone
+FIRST = 1.0  # of them, the one that is kept if in doubt: the model and ridge have an equal say
+DOUBT = 2.0  # standard errors, within which a difference counts as none
 TILE_SCORES = 1 << 24
 
 
@@ -63,9 +64,10 @@ def add(
 def best_weight(parameters: dict, ridge: Ridge, equal: float, part: HeldOut, config) -> float:
     r"""The one of `WEIGHTS` by NDCG@100 of the users of `part`, `FIRST` if in doubt.
 
-    Of those whose users are served better than by `FIRST`, by more than a standard error of the
-    difference paired by user, the best. Without the doubt too small ones are taken: training was
-    stopped where the model looked best for these very users, better than it is.
+    The one with the best mean, of those that serve them better than `FIRST` by more than two
+    standard errors of the difference, paired by user. The best without more ado would be chance,
+    with few users, and too small: training was stopped where the model looked best for these very
+    users, better than it is (docs/linear.md has the comparison).
 
     equal  gamma at the weight 1
     """
@@ -73,7 +75,7 @@ def best_weight(parameters: dict, ridge: Ridge, equal: float, part: HeldOut, con
     best, most = FIRST, 0.0
     for weight in WEIGHTS:
         gain = summary({"gain": metrics[weight] - metrics[FIRST]})["gain"]
-        if gain["mean"] > max(most, gain["stderr"] or np.inf):
+        if gain["stderr"] is not None and gain["mean"] > max(most, DOUBT * gain["stderr"]):
             best, most = weight, gain["mean"]
     return best
 
