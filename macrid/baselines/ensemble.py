@@ -6,16 +6,11 @@ Whether it is the concepts that gain from a linear map beside them, or whatever 
 be told only by a sum without them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from macrid.backend import scalar
 from macrid.data.splits import HeldOut
-from macrid.evaluation.metrics import evaluate, summary
-from macrid.training.linear_path import TIMES, USERS_FOR_SPREAD
-
-WEIGHTS = tuple(0.5 * times for times in TIMES)
+from macrid.training.linear_path import best_weight, equal_say
 
 
 @dataclass(frozen=True)
@@ -28,27 +23,15 @@ class Ensemble:
     gamma: float
 
     @classmethod
-    def of(
-        cls, model, linear, validation: HeldOut, weights: Sequence[float] = WEIGHTS
-    ) -> "Ensemble":
-        """Take the weight that ranks best for `validation`; the first of equals.
+    def of(cls, model, linear, validation: HeldOut) -> "Ensemble":
+        """With the weight that `macrid.training.linear_path` would choose by `validation`.
 
         At weight 1 both differ equally much from item to item of a user of `validation`.
         """
-        X = validation.fold_in[:USERS_FOR_SPREAD]
-        equal = _spread(model.scores(X)) / _spread(linear.scores(X))
-        sums = [cls(model, linear, weight, weight * equal) for weight in weights]
-        return max(sums, key=lambda one: _ndcg(one, validation))
+        equal = equal_say(model.scores, linear.scores, validation.fold_in)
+        weight = best_weight(model.scores, linear.scores, equal, validation)
+        return cls(model, linear, weight, weight * equal)
 
     def scores(self, X):
         """(B, M), higher is better, for the users of X (B, M) SciPy CSR."""
         return self.model.scores(X) + self.gamma * self.linear.scores(X)
-
-
-def _spread(scores):
-    """The mean over users of the standard deviation over items, scores (B, M)."""
-    return float(scalar(scores.std(axis=1).mean()))
-
-
-def _ndcg(system, validation):
-    return summary(evaluate(system.scores, validation))["ndcg@100"]["mean"]

@@ -188,7 +188,7 @@ TABLE2 = (
     _model(
         "MacridVAE+linear",
         "MacridVAE with a linear path beside it",
-        lambda config: _neither(config) | {"linear_path": 0.5},
+        lambda config: _neither(config) | {"linear_path": "chosen"},
     ),
     _model(
         "SEM-MacridVAE",
@@ -202,7 +202,7 @@ TABLE2 = (
     _model(
         "SEM-MacridVAE+linear",
         "with what the data has, and a linear path beside it",
-        {"linear_path": 0.5},
+        {"linear_path": "chosen"},
     ),
 )
 

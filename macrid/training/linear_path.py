@@ -10,6 +10,10 @@ so that the path is one more array of the trained parameters, which `macrid.mode
 docs/linear.md: why it helps, and how much.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from macrid.backend import array_module, scalar
@@ -23,6 +27,8 @@ WEIGHTS = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 1000.0)  # from the model 
 FIRST = 1.0  # of them, the one that is kept if in doubt: the model and ridge have an equal say
 DOUBT = 2.0  # standard errors, within which a difference counts as none
 TILE_SCORES = 1 << 24
+
+Scores = Callable[[Any], Any]  # of users' items X (b, M) SciPy CSR -> (b, M)
 
 
 def add(
@@ -46,12 +52,12 @@ def add(
     before = earlier if not len(split.validation.users) else None
     regularisation = before and before["lambda"]
     ridge = Ridge.fit(split.train, split.validation, regularisation=regularisation, xp=xp)
-    X = (split.train if before else split.validation.fold_in)[:USERS_FOR_SPREAD]
-    equal = _spread(log_predict(concepts_alone, X, config)) / _spread(ridge.scores(X))
+    model = partial(_log_predict, concepts_alone, config)
+    equal = equal_say(model, ridge.scores, split.train if before else split.validation.fold_in)
     if earlier and (before or config.linear_path != "chosen"):
         weight = earlier["weight"]
     elif config.linear_path == "chosen":
-        weight = best_weight(concepts_alone, ridge, equal, split.validation, config)
+        weight = best_weight(model, ridge.scores, equal, split.validation)
     else:
         weight = config.linear_path
     path = {"lambda": ridge.regularisation, "gamma": weight * equal, "weight": weight}
@@ -61,7 +67,13 @@ def add(
     return {**concepts_alone, "L": L.astype(config.dtype)}, path, ridge
 
 
-def best_weight(parameters: dict, ridge: Ridge, equal: float, part: HeldOut, config) -> float:
+def equal_say(model: Scores, linear: Scores, X) -> float:
+    """Gamma at the weight 1, by some of the users of X (n, M)."""
+    X = X[:USERS_FOR_SPREAD]
+    return _spread(model(X)) / _spread(linear(X))
+
+
+def best_weight(model: Scores, linear: Scores, equal: float, part: HeldOut) -> float:
     r"""The one of `WEIGHTS` by NDCG@100 of the users of `part`, `FIRST` if in doubt.
 
     The one with the best mean, of those that serve them better than `FIRST` by more than two
@@ -69,9 +81,10 @@ def best_weight(parameters: dict, ridge: Ridge, equal: float, part: HeldOut, con
     with few users, and too small: training was stopped where the model looked best for these very
     users, better than it is (docs/linear.md has the comparison).
 
-    equal  gamma at the weight 1
+    The scores are ln P_ui and (x_u W)_i, functions of users' items X (b, M); `equal` is gamma at
+    the weight 1.
     """
-    metrics = _metrics_by_weight(parameters, ridge, equal, part, config)
+    metrics = _metrics_by_weight(model, linear, equal, part)
     best, most = FIRST, 0.0
     for weight in WEIGHTS:
         gain = summary({"gain": metrics[weight] - metrics[FIRST]})["gain"]
@@ -80,7 +93,7 @@ def best_weight(parameters: dict, ridge: Ridge, equal: float, part: HeldOut, con
     return best
 
 
-def _metrics_by_weight(parameters, ridge, equal, part, config):
+def _metrics_by_weight(model, linear, equal, part):
     """{weight: NDCG@100 of each user of `part` (n,)}, both summands being made once."""
     n, M = part.fold_in.shape
     at_a_time = max(1, min(USERS_FOR_SPREAD, TILE_SCORES // M))
@@ -88,9 +101,9 @@ def _metrics_by_weight(parameters, ridge, equal, part, config):
     for start in range(0, n, at_a_time):
         users = slice(start, start + at_a_time)
         some = HeldOut(part.users[users], part.fold_in[users], part.held_out[users])
-        log_P, xW = log_predict(parameters, some.fold_in, config), ridge.scores(some.fold_in)
+        of_model, of_linear = model(some.fold_in), equal * linear(some.fold_in)
         for weight in WEIGHTS:
-            score = _constant(log_P + (weight * equal) * xW)
+            score = _constant(of_model + weight * of_linear)
             metrics[weight].append(evaluate(score, some, ((100, "ndcg"),))["ndcg@100"])
     return {weight: np.concatenate(each) for weight, each in metrics.items()}
 
@@ -98,6 +111,10 @@ def _metrics_by_weight(parameters, ridge, equal, part, config):
 def _constant(scores):
     """`evaluate` asks for a function."""
     return lambda X: scores
+
+
+def _log_predict(parameters, config, X):
+    return log_predict(parameters, X, config)
 
 
 def _spread(scores) -> float:

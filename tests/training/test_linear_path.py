@@ -151,8 +151,8 @@ def test_where_one_of_the_two_knows_nothing_the_other_is_left(parts, rng):
 
     trained = fit.fit(parts, config.replace(linear_path=0.0, d=20, learning_rate=0.02)).best
     noise = ridge.Ridge(rng.standard_normal((len(parts.items), 5)), np.ones(5), 1.0)
-    weight = linear_path.best_weight(trained, noise, 1.0, parts.validation, config)
-    assert weight == 0
+    own = lambda X: model.log_predict(trained, X, config)
+    assert linear_path.best_weight(own, noise.scores, 1.0, parts.validation) == 0
 
 
 def test_with_the_weight_0_there_is_the_model_alone(parts, monkeypatch):
