@@ -11,6 +11,7 @@
     train evaluate recommend control figures report features tune reproduce doctor
                     the commands: `python -m macrid.train`
     config          every option, its default and its bounds
+    suited          the options that the data choose, where the user has not
     recommender     `Recommender`, the model by your own ids
     run_folder      a run on the disk: made, resumed, read
     files           files that are whole or not there, and locks

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from macrid import backend, files, model, npz
+from macrid import backend, files, model, npz, suited
 from macrid import config as configs
 from macrid.data import checks, likeness, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 USERS_AT_A_TIME = 2000
 USERS_FOR_KAPPA = 100
 FILE = "model.npz"
+OF_REQUEST = ("_requested", "_decided", "_given_items")  # what `fit` trains with
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,9 @@ class Explanation:
 class Recommender:
     """SEM-MacridVAE for users and items with ids of their own (text).
 
-    Options are the fields of `macrid.Config`. What a user can mend is a `macrid.UserError` of one
-    line. After `fit` or `load` there are
+    Options are the fields of `macrid.Config`; those of `macrid.suited` that are not given, or
+    None, are chosen by the data. A `config` gives them all. What a user can mend is a
+    `macrid.UserError` of one line. After `fit` or `load` there are
 
     items, users  (M,) and (N,) ids; the users with too few adoptions to train on come last
     titles        (M,), or None
@@ -104,6 +106,9 @@ class Recommender:
             options |= {"items": str(items)} if items else {}
             items = None
         self._given_items = items  # a table in memory, which no option can name
+        undecided = {name for name in suited.NAMES if config is None and options.get(name) is None}
+        self._decided = {*configs.option_names()} - undecided
+        options = {name: value for name, value in options.items() if name not in undecided}
         self.config = (config or configs.Config(data="memory")).replace(**options)
         self._requested = self.config  # what `fit` trains with; `config` becomes what it made
 
@@ -142,11 +147,14 @@ class Recommender:
     def get_params(self, deep: bool = True) -> dict:
         """All options that `fit` trains with, by name, as scikit-learn asks for them.
 
+        None are those that `fit` chooses by the data.
+
         >>> sklearn.base.clone(Recommender(K=4)).get_params()["K"]
         4
         """
         table = {} if self._given_items is None else {"items": self._given_items}
-        return asdict(self._requested) | table
+        undecided = dict.fromkeys(set(suited.NAMES) - self._decided)
+        return asdict(self._requested) | undecided | table
 
     def set_params(self, **options) -> "Recommender":
         """Change options that the next `fit` trains with, and return self.
@@ -155,7 +163,8 @@ class Recommender:
         <Recommender(K=8): not trained>
         """
         asked_for = Recommender(**{**self.get_params(), **options})
-        self._requested, self._given_items = asked_for._requested, asked_for._given_items
+        for name in OF_REQUEST:
+            setattr(self, name, getattr(asked_for, name))
         if "items" not in vars(self):
             self.config = self._requested
         return self
@@ -208,8 +217,9 @@ class Recommender:
         items = self._given_items if items is None else items
         adoptions = interactions_of(interactions, config, items, test, validation)
         split = splits.split(adoptions, config.split, config.split_seed)
+        config, about_options = suited.fill(config, self._decided, split.train)
         targets = semantics.targets(adoptions, split, config)
-        report = checks.describe(adoptions)
+        report = [*checks.describe(adoptions), *about_options]
         logger.info("\n".join(report))
         state = fit.start(split, config, None, targets)
         if begin_from := warm_start or config.warm_start:
@@ -223,7 +233,7 @@ class Recommender:
             split, config, targets, state, on_epoch=partial(_after_epoch, config, on_epoch)
         )
         trained = from_run(Run(config, adoptions, split, state))
-        vars(self).update(vars(trained), _requested=self._requested, _given_items=self._given_items)
+        vars(self).update(vars(trained), **{name: getattr(self, name) for name in OF_REQUEST})
         self._index()
         self.report = report
         ranker = model.ranker(self.parameters, self.config)

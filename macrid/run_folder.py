@@ -260,7 +260,7 @@ def item_features(interactions: Interactions, items, settings: Config, progress=
 
 def fresh(given: dict) -> Config:
     """The configuration of a new run; the shop has defaults of its own."""
-    defaults = shop.OPTIONS if given.get("data", "shop") == "shop" else {}
+    defaults = _of_shop(given)
     has_items = given.get("items") and given.get("alexnet")  # whose pictures it is to look at
     if given.get("pictures") or given.get("features") or has_items:
         defaults = {**defaults, "start": "pictures"}
@@ -272,6 +272,13 @@ def fresh(given: dict) -> Config:
                 f" {name}"
             )
     return settings
+
+
+def decided(given: dict) -> set:
+    """The names of the options that are given, or that the shop has of its own: the others are
+    for the data to choose.
+    """
+    return {*given, *_of_shop(given)}
 
 
 def inherited(given: dict) -> dict:
@@ -321,6 +328,10 @@ def path_of_final(settings: Config) -> dict:
     weight = settings.linear_path
     is_new = weight not in ("chosen", load_config(settings.final).linear_path)
     return chosen | ({"weight": weight} if is_new else {})
+
+
+def _of_shop(given):
+    return shop.OPTIONS if given.get("data", "shop") == "shop" else {}
 
 
 def _alexnet(settings: Config):

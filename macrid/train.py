@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from macrid import backend as backends
-from macrid import files, recommender, run_folder, terminal
+from macrid import files, recommender, run_folder, suited, terminal
 from macrid.baselines import EASE, Popularity, Ridge
 from macrid.config import Config
 from macrid.data import checks
@@ -52,9 +52,10 @@ def _train_in(folder, given, flags, team):
         team.wait()  # until process 0 has checked everything and made the folder; this one joins in
         return train(folder, run_folder.choose(folder, given, True, False), True, True, team)
     settings = run_folder.choose(folder, given, flags.resume, flags.overwrite)
+    decided = None if flags.resume else run_folder.decided(given)
     try:
         with run_folder.held(folder):
-            return train(folder, settings, flags.resume, flags.quiet, team)
+            return train(folder, settings, flags.resume, flags.quiet, team, decided)
     except (KeyboardInterrupt, OSError) as error:
         can_continue = (folder / "config.json").is_file()
         if isinstance(error, BrokenPipeError) or not can_continue:
@@ -75,10 +76,13 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     team: parallel.Team = parallel.ALONE,
+    decided: set | None = None,
 ) -> dict | None:
     """Train into a run folder, from its checkpoint if `resume`; return what metrics.json holds.
 
-    Of a `team`, process 0 writes the folder; the others return None.
+    Options that are not among the `decided` names are chosen by the data, see `macrid.suited`; with
+    None, as when a run is resumed, none is. Of a `team`, process 0 writes the folder; the others
+    return None.
     """
     say = terminal.say(quiet)
     xp = backends.load(settings.backend, settings.precision)
@@ -87,6 +91,9 @@ def train(
     interactions = run_folder.load_data(settings)
     split, targets = run_folder.prepare(interactions, settings)
     say(*_about_data(settings, interactions, split))
+    if decided is not None:
+        settings, lines = suited.fill(settings, decided, split.train)
+        say(*lines)
     if settings.backend != "numpy":
         say(f"backend   {backends.device_name(xp)}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from macrid import backend, files, run_folder, terminal
+from macrid import backend, files, run_folder, suited, terminal
 from macrid.config import option_names
 from macrid.data import checks
 from macrid.errors import UserError
@@ -35,6 +35,7 @@ def main(argv=None):
     backend.load(settings.backend, settings.precision)
     interactions = run_folder.load_data(settings)
     split, _ = run_folder.prepare(interactions, settings)
+    settings, about_options = suited.fill(settings, run_folder.decided(given), split.train)
     if not len(split.validation.users):
         raise UserError("split is 'all', but a search needs validation users; leave it out")
     lines = [f"          {line}" for line in checks.describe(interactions)]
@@ -45,7 +46,7 @@ def main(argv=None):
     )
     with terminal.bar(flags.quiet, desc="features of pictures", unit="", delay=1) as bar:
         features, lines = run_folder.item_features(interactions, split.items, settings, bar.update)
-    say(*lines, f"search    {', '.join(searched)}")
+    say(*lines, *about_options, f"search    {', '.join(searched)}")
 
     # the study
     folder.mkdir(parents=True, exist_ok=True)
