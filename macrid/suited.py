@@ -1,31 +1,68 @@
-"""What suits the data: the options of training that the user has not given."""
+"""What suits the data: the options of training that the user has not given.
+
+docs/cost.md says how each rule was found, and what it is worth.
+"""
+
+import math
+from collections.abc import Collection
 
 import numpy as np
 
 from macrid.config import Config
 
+USERS_A_STEP = (50, 100)
+STEPS_WITHOUT_BETTER = 100
+EPOCHS_WITHOUT_BETTER = (5, 25)
+MOST_FULL = 30_000  # items: above it a step samples
 
-def suited(train) -> dict:
+
+def suited(train, batch_size: int | None = None) -> dict:
     """The options of training that suit the adoptions (N, M) CSR of the training users.
 
-    >>> suited(split.train)["batch_size"]
-    100
+    Training is counted in steps, of which an epoch of few users has few: it ends after so many
+    steps without a better validation, however many epochs they are. `batch_size` is one that is
+    given.
+
+    >>> suited(split.train)["item_dropout"]
+    0.3
     """
-    return {"batch_size": 100, "item_dropout": 0.3}
+    N, M = train.shape
+    batch_size = batch_size or _within(USERS_A_STEP, N // 10)
+    steps = math.ceil(N / batch_size)  # an epoch
+    sampled = M > MOST_FULL
+    return {
+        "batch_size": batch_size,
+        "learning_rate": 2e-3,
+        "item_dropout": 0.3,
+        "patience": _within(EPOCHS_WITHOUT_BETTER, math.ceil(STEPS_WITHOUT_BETTER / steps)),
+        "candidates": M // 10 if sampled else 0,
+        "candidate_sampling": "popularity" if sampled else "uniform",
+    }
 
 
-def fill(settings: Config, given, train) -> tuple[Config, list[str]]:
-    """The settings with what suits the data wherever an option is not among the `given` names.
+def fill(settings: Config, given: Collection[str], train) -> tuple[Config, list[str]]:
+    """The settings with what suits the data for each option that is not among the `given` names.
 
-    With it a line that says what was filled in, or none.
+    With them a line that says what was filled in, as it is to be printed, or none.
 
     >>> settings, lines = fill(Config(), {"batch_size"}, split.train)
     """
-    values = {name: value for name, value in suited(train).items() if name not in given}
-    if not values:
+    options = suited(train, settings.batch_size if "batch_size" in given else None)
+    if "candidates" in given:
+        del options["candidate_sampling"]
+    changed = {
+        name: value
+        for name, value in options.items()
+        if name not in given and value != getattr(settings, name)
+    }
+    if not changed:
         return settings, []
-    shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
-    return settings.replace(**values), [f"options   {shown}: by the data, see docs/cost.md"]
+    shown = ", ".join(f"{name} {value}" for name, value in changed.items())
+    return settings.replace(**changed), [f"options   by the data: {shown} (docs/cost.md)"]
 
 
-NAMES = tuple(suited(np.ones((1, 1))))  # of the options that may be filled in
+def _within(bounds, value):
+    return min(max(value, bounds[0]), bounds[1])
+
+
+NAMES = frozenset(suited(np.ones((1, 1))))

@@ -1,0 +1,143 @@
+"""The options that the data choose, where the user has not."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from helpers import contents
+from scipy import sparse
+
+from macrid import Config, Recommender, run_folder
+from macrid.data import splits
+from macrid.suited import NAMES, fill, suited
+
+USERS = (1, 12, 49, 100, 318, 1000, 3000, 20_000, 300_000)
+ITEMS = (1, 50, 1500, 12_000, 30_000, 40_000, 1_000_000)
+
+
+def adoptions(N, M):
+    return sparse.csr_array((N, M), dtype=np.float32)
+
+
+@pytest.mark.parametrize("M", ITEMS)
+def test_the_options_are_sound_and_follow_the_number_of_users(M):
+    before = None
+    for N in USERS:
+        options = suited(adoptions(N, M))
+        assert options.keys() == NAMES
+        Config(**options)  # all in their ranges
+        steps = -(-N // options["batch_size"])
+        assert options["patience"] * steps >= 100 or options["patience"] == 25
+        if before:
+            assert options["batch_size"] >= before["batch_size"]
+            assert options["patience"] <= before["patience"]
+        before = options
+
+
+def test_a_step_samples_only_where_there_are_many_items():
+    few, many, more = (suited(adoptions(1000, M)) for M in (12_000, 40_000, 1_000_000))
+    assert few["candidates"] == 0 < many["candidates"] < 40_000 and few.keys() == many.keys()
+    assert many["candidates"] < more["candidates"] < 1_000_000
+
+
+def test_patience_goes_by_the_batch_that_is_given():
+    train = adoptions(300, 50)
+    settings, lines = fill(Config(batch_size=300), {"batch_size"}, train)
+    assert settings.batch_size == 300 and settings.patience == 25
+    assert settings.patience > fill(Config(), (), train)[0].patience
+    assert "batch_size" not in lines[0]
+
+
+def test_what_is_given_stays_and_the_rest_is_said():
+    train = adoptions(300, 50)
+    given = Config(item_dropout=0.0, learning_rate=0.004)
+    settings, (line,) = fill(given, {"item_dropout", "learning_rate"}, train)
+    assert (settings.item_dropout, settings.learning_rate) == (0.0, 0.004)
+    assert line.startswith("options   by the data: ") and "patience" in line
+    assert "item_dropout" not in line
+    assert fill(given, NAMES, train) == (given, [])
+    names = [field.name for field in dataclasses.fields(Config)]
+    changed = {name for name in names if getattr(settings, name) != getattr(given, name)}
+    assert changed == {word.split()[0] for word in line.split(": ")[1].split(", ")}
+
+
+def test_a_search_of_candidates_keeps_how_they_are_drawn():
+    settings, _ = fill(Config(candidates=7), {"candidates"}, adoptions(300, 50_000))
+    assert (settings.candidates, settings.candidate_sampling) == (7, "uniform")
+
+
+# A run
+
+
+def saved(run):
+    return json.loads((run / "config.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def by_the_data(command, ratings, tmp_path_factory):
+    """A run whose options the data chose, but for a few, and what it printed."""
+    run = tmp_path_factory.mktemp("suited") / "run"
+    words = "--d 8 --max-epochs 3 --item-dropout 0".split()
+    done = command("train", "--data", ratings, *words, "--out", run)
+    assert done.returncode == 0, done.stderr
+    return run, done.stdout
+
+
+def expected(ratings, **given):
+    settings = Config(data=str(ratings), **given)
+    split = splits.split(run_folder.load_data(settings), settings.split, settings.split_seed)
+    return suited(split.train)
+
+
+def test_a_run_says_and_keeps_what_was_chosen(by_the_data, ratings):
+    run, printed = by_the_data
+    options = expected(ratings) | {"item_dropout": 0.0, "d": 8, "max_epochs": 3}
+    assert saved(run).items() >= options.items()
+    (line,) = [line for line in printed.splitlines() if line.startswith("options ")]
+    assert f"batch_size {options['batch_size']}" in line and "item_dropout" not in line
+
+
+def test_such_a_run_resumes_and_its_config_trains_the_same(command, by_the_data, ratings, tmp_path):
+    run, _ = by_the_data
+    short = ("--data", ratings, "--d", 8, "--item-dropout", 0, "--out", tmp_path / "short")
+    assert command("train --quiet --max-epochs 1", *short).returncode == 0
+    resumed = command("train --resume --max-epochs 3", "--out", tmp_path / "short")
+    assert resumed.returncode == 0 and "by the data" not in resumed.stdout, resumed.stderr
+    words = ("--config", run / "config.json", "--out", tmp_path / "again")
+    again = command("train", *words)
+    assert again.returncode == 0 and "by the data" not in again.stdout, again.stderr
+    assert contents(tmp_path / "again") == contents(run)
+    assert saved(tmp_path / "short") == saved(run)
+    for name in ("history.jsonl", "metrics.json"):
+        assert (tmp_path / "short" / name).read_bytes() == (run / name).read_bytes()
+
+
+def test_a_warm_start_takes_the_options_of_the_earlier_run(command, by_the_data, ratings, tmp_path):
+    run, _ = by_the_data
+    words = ("--data", ratings, "--warm-start", run, "--out", tmp_path / "warm")
+    done = command("train", *words)
+    assert done.returncode == 0 and "by the data" not in done.stdout, done.stderr
+    differ = {name for name, value in saved(run).items() if saved(tmp_path / "warm")[name] != value}
+    assert differ == {"warm_start", "anneal_steps"}
+
+
+# From Python
+
+
+def test_a_recommender_trains_with_what_suits_the_data(ratings):
+    model = Recommender(d=8, max_epochs=1, patience=7).fit(str(ratings))
+    chosen = expected(ratings)
+    assert model.config.learning_rate == chosen["learning_rate"] != Config().learning_rate
+    assert model.config.patience == 7 != chosen["patience"]
+    assert any(line.startswith("options ") for line in model.report)
+    assert model.get_params()["learning_rate"] is None and model.get_params()["patience"] == 7
+    copy = Recommender(**model.get_params()).fit(str(ratings))
+    np.testing.assert_array_equal(copy.parameters["H"], model.parameters["H"])
+
+
+def test_a_recommender_of_a_config_trains_with_that(ratings):
+    config = Config(data="memory", d=8, max_epochs=1)
+    model = Recommender(config).fit(str(ratings))
+    assert model.config == config and not any("by the data" in line for line in model.report)
+    assert model.set_params(item_dropout=None).get_params()["item_dropout"] is None
