@@ -118,11 +118,11 @@ class Recommender:
         raise AttributeError(f"Recommender has no {name}")
 
     def __repr__(self):
-        """The options that differ from the defaults, and what the model knows."""
+        """The options that were given, as far as they differ from the defaults, and what it knows."""
         changed = [
             field.name
             for field in fields(configs.Config)
-            if field.name == "K" or getattr(self.config, field.name) != field.default
+            if field.name == "K" or getattr(self._requested, field.name) != field.default
         ]
         options = [f"{name}={getattr(self.config, name)!r}" for name in changed if name != "data"]
         state = "not trained"

@@ -10,9 +10,10 @@ import numpy as np
 
 from macrid.config import Config
 
-USERS_A_STEP = (50, 100)
-STEPS_WITHOUT_BETTER = 100
-EPOCHS_WITHOUT_BETTER = (5, 25)
+USERS_A_STEP = (1, 100)
+STEPS_AN_EPOCH = 4  # at least
+STEPS_WITHOUT_BETTER = 200
+EPOCHS_WITHOUT_BETTER = (5, 15)
 MOST_FULL = 30_000  # items: above it a step samples
 
 
@@ -27,7 +28,7 @@ def suited(train, batch_size: int | None = None) -> dict:
     0.3
     """
     N, M = train.shape
-    batch_size = batch_size or _within(USERS_A_STEP, N // 10)
+    batch_size = batch_size or _within(USERS_A_STEP, N // STEPS_AN_EPOCH)
     steps = math.ceil(N / batch_size)  # an epoch
     sampled = M > MOST_FULL
     return {

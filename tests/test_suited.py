@@ -28,7 +28,7 @@ def test_the_options_are_sound_and_follow_the_number_of_users(M):
         assert options.keys() == NAMES
         Config(**options)  # all in their ranges
         steps = -(-N // options["batch_size"])
-        assert options["patience"] * steps >= 100 or options["patience"] == 25
+        assert options["patience"] * steps >= 200 or options["patience"] == 15
         if before:
             assert options["batch_size"] >= before["batch_size"]
             assert options["patience"] <= before["patience"]
@@ -44,7 +44,7 @@ def test_a_step_samples_only_where_there_are_many_items():
 def test_patience_goes_by_the_batch_that_is_given():
     train = adoptions(300, 50)
     settings, lines = fill(Config(batch_size=300), {"batch_size"}, train)
-    assert settings.batch_size == 300 and settings.patience == 25
+    assert settings.batch_size == 300 and settings.patience == 15
     assert settings.patience > fill(Config(), (), train)[0].patience
     assert "batch_size" not in lines[0]
 
