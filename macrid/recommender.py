@@ -118,7 +118,7 @@ class Recommender:
         raise AttributeError(f"Recommender has no {name}")
 
     def __repr__(self):
-        """The options that were given, as far as they differ from the defaults, and what it knows."""
+        """The given options that differ from the defaults, and what the model knows."""
         changed = [
             field.name
             for field in fields(configs.Config)

@@ -14,7 +14,8 @@ USERS_A_STEP = (1, 100)
 STEPS_AN_EPOCH = 4  # at least
 STEPS_WITHOUT_BETTER = 200
 EPOCHS_WITHOUT_BETTER = (5, 15)
-MOST_FULL = 30_000  # items: above it a step samples
+MOST_FULL = 10_000  # items: above it a step samples ...
+CANDIDATES = 2000  # ... so many, uniformly
 
 
 def suited(train, batch_size: int | None = None) -> dict:
@@ -30,14 +31,12 @@ def suited(train, batch_size: int | None = None) -> dict:
     N, M = train.shape
     batch_size = batch_size or _within(USERS_A_STEP, N // STEPS_AN_EPOCH)
     steps = math.ceil(N / batch_size)  # an epoch
-    sampled = M > MOST_FULL
     return {
         "batch_size": batch_size,
         "learning_rate": 2e-3,
         "item_dropout": 0.3,
         "patience": _within(EPOCHS_WITHOUT_BETTER, math.ceil(STEPS_WITHOUT_BETTER / steps)),
-        "candidates": M // 10 if sampled else 0,
-        "candidate_sampling": "popularity" if sampled else "uniform",
+        "candidates": CANDIDATES if M > MOST_FULL else 0,
     }
 
 
@@ -49,8 +48,6 @@ def fill(settings: Config, given: Collection[str], train) -> tuple[Config, list[
     >>> settings, lines = fill(Config(), {"batch_size"}, split.train)
     """
     options = suited(train, settings.batch_size if "batch_size" in given else None)
-    if "candidates" in given:
-        del options["candidate_sampling"]
     changed = {
         name: value
         for name, value in options.items()
