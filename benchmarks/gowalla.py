@@ -57,11 +57,17 @@ KEPT_EVERY = 8.0  # seconds after which a process saves its best parameters agai
 
 # what share of the time is over when no more maps are tried, when the search is halved, when it
 # ends, and when the refit ends
-MAPS_UNTIL, HALVED, SEARCHED_UNTIL, REFITTED_UNTIL = 0.18, (0.36, 0.48), 0.62, 0.86
+MAPS_UNTIL, HALVED, SEARCHED_UNTIL, REFITTED_UNTIL = 0.17, (0.38, 0.48), 0.62, 0.86
 
 MAPS = (  # a, strengths, {name and a note: (c, e)}
+    (0.25, (3.0, 6.0, 1.5), {"scaled": (0.25, 0.0), "scaled, then EASE": (0.125, 1.0)}),
     (0.0, (1.0, 3.0, 10.0), {"ridge": (0.0, 0.0), "EASE": (0.0, 1.0)}),
-    (0.25, (3.0, 6.0, 12.0), {"scaled": (0.25, 0.0), "scaled 2": (0.125, 1.0)}),
+)
+SUMS = (  # the last without our model
+    ("model", "scaled"),
+    ("model", "ridge"),
+    ("model", "EASE"),
+    ("EASE", "scaled"),
 )
 STEPS = {"batch_size": 1024, "learning_rate": 2e-3, "max_epochs": 200, "patience": 10}
 # as the paper has it: d, tau; the share of items hidden from the encoder, as in its published code
@@ -147,18 +153,20 @@ class Linear:
 
         Y = X D^-a        W = (Y^T Y + lambda I)^-1 Y^T Y        D = diag(n)
 
-    With A = (Y Y^T + lambda I)^-1, (N, N), the rows of Y W are those of Y - lambda A Y, and an item
-    j that a user does not have is scored by
+    With A = (Y Y^T + lambda I)^-1, (N, N), the rows of Y W are those of Y - lambda A Y, and users
+    are scored by
 
-        s_uj = -lambda (A Y)_uj n_j^c / (1 - q_j)^e        q_j = (Y^T A Y)_jj
+        s_uj = (Y - lambda A Y)_uj n_j^c / (1 - q_j)^e        q_j = (Y^T A Y)_jj
 
-    a = c = 0 is ridge regression, and with e = 1 EASE; a = c is a ridge regression that holds back
-    an item's weights by lambda n_j^2a. lambda is `strength` times the mean of Y Y^T's diagonal.
+    a = c = 0 is ridge regression, and with e = 1 EASE for items that a user does not have; a = c
+    is a ridge regression that holds back an item's weights by lambda n_j^2a. lambda is `strength`
+    times the mean of Y Y^T's diagonal.
     """
 
     A: object  # lambda A, (N, N)
     YT: object  # (M, N) sparse
-    of_items: object  # (M,)
+    into: object  # n_j^-a, (M,)
+    out_of: object  # n_j^c / (1 - q_j)^e, (M,)
 
     @classmethod
     def maps(cls, X, a: float, strengths, outs, xp):
@@ -180,13 +188,17 @@ class Linear:
             q = _own(A, Y, YT, xp) if any(e for _, e in outs) else np.zeros(M)
             A *= np.float32(strength * scale)
             for c, e in outs:
-                of_items = backend.to_device(xp, (n**c / (1 - q) ** e).astype(np.float32))
-                yield {"a": a, "strength": strength, "c": c, "e": e}, cls(A, YT, of_items)
+                of_items = (n**-a).astype(np.float32), (n**c / (1 - q) ** e).astype(np.float32)
+                fitted = cls(A, YT, *backend.to_device(xp, of_items))
+                yield {"a": a, "strength": strength, "c": c, "e": e}, fitted
 
     def scores(self, rows, X):
-        """The scores (users, M) of training rows, right where a user does not have the item."""
-        rows = backend.to_device(backend.array_module(self.A), rows)
-        return -(self.YT @ self.A[rows].T).T * self.of_items
+        """The scores (users, M) of the training rows `rows`, which X holds."""
+        xp = backend.array_module(self.A)
+        rows, (user, item) = backend.to_device(xp, (rows, pairs(X)))
+        scores = -(self.YT @ self.A[rows].T).T
+        scores[user, item] += self.into[item]
+        return scores * self.out_of
 
 
 def _own(A, Y, YT, xp):
@@ -443,11 +455,11 @@ def linear_maps(data: Data, report: Report, xp) -> dict:
     """{name: (map, the same on all pairs)}: of each name the one that the validation prefers."""
     best: dict = {}
     for a, strengths, outs in MAPS:
-        if time.time() > report.moment(MAPS_UNTIL):
-            continue
+        names = {out: name.split(",")[0] for name, out in outs.items()}
         for options, fitted in Linear.maps(data.split.train, a, strengths, outs.values(), xp):
-            name = next(n for n in outs if outs[n] == (options["c"], options["e"]))
-            name = name.split()[0]
+            name = names[options["c"], options["e"]]
+            if name in best and time.time() > report.moment(MAPS_UNTIL):
+                break
             found = alone(fitted, data.choosing, data, xp)
             means = {metric: s["mean"] for metric, s in summary(found).items()}
             report.row("linear", system=name, **options, **means)
@@ -460,6 +472,8 @@ def linear_maps(data: Data, report: Report, xp) -> dict:
         kept[name] = fitted, next(maps)[1]
         backend.synchronise(xp)
         report.row("linear on all pairs", system=name, **o, seconds=time.time() - begun)
+    if xp is not np:
+        xp.get_default_memory_pool().free_all_blocks()
     return kept
 
 
@@ -486,28 +500,31 @@ def search(processes: list, report: Report) -> list:
     return running
 
 
-def refit(processes, chosen: dict, epochs: dict, report: Report) -> None:
-    """Begin to train on all pairs: three seeds of the first chosen options, one of the others.
+def refit(processes, chosen: dict, told: dict, report: Report) -> None:
+    """Begin to train on all pairs: the chosen models, and two more seeds of the first if they fit.
 
     chosen  {name: options}
+    told    {name: what its `Process` told}
     """
-    jobs = [
-        (name, seed) for name in chosen for seed in range(3 if name == next(iter(chosen)) else 1)
-    ]
+    first = next(iter(chosen))
+    seconds = told[first]["best_epoch"] * told[first]["seconds_an_epoch"]
+    left = report.moment(REFITTED_UNTIL) - time.time()
+    jobs = [(name, 0) for name in chosen] + [(first, 1), (first, 2)] * (seconds < 0.8 * left)
     for process, (name, seed) in zip(processes, jobs):
-        most = {"max_epochs": epochs[name], "patience": epochs[name], "seed": seed}
+        epochs = told[name]["best_epoch"]
+        options = chosen[name] | {"max_epochs": epochs, "patience": epochs, "seed": seed}
         until = report.moment(REFITTED_UNTIL)
-        process.begin(name=name, options=chosen[name] | most, whole=True, until=until)
+        process.begin(name=name, options=options, whole=True, until=until)
 
 
-def weight_of(model, system, data: Data, xp) -> tuple[float, dict]:
-    """What times a map to add to a model: (the weight that validation prefers, {weight: NDCG@20}).
+def weight_of(first, other, data: Data, xp) -> tuple[float, dict]:
+    """What times one system to add to another: (what validation prefers, {weight: NDCG@20}).
 
     At weight 1 both differ equally much from item to item, as in `macrid.training.linear_path`.
     """
-    equal = spread(model, data, xp) / spread(system, data, xp)
-    sums = {weight: {"model": 1.0, "map": weight * equal} for weight in WEIGHTS}
-    found = evaluate({"model": model, "map": system}, sums, data.choosing, data, xp)
+    equal = spread(first, data, xp) / spread(other, data, xp)
+    sums = {weight: {"first": 1.0, "other": weight * equal} for weight in WEIGHTS}
+    found = evaluate({"first": first, "other": other}, sums, data.choosing, data, xp)
     means = {weight: summary(found[weight])["ndcg@20"]["mean"] for weight in WEIGHTS}
     return max(means, key=means.get), means
 
@@ -535,7 +552,8 @@ def run(flags, processes: list, report: Report) -> None:
     options = options_of(flags)
     searched = [Process(name, flags, report) for name in options]
     neighbours = Process("ItemKNN", flags, report)
-    processes += [*searched, neighbours]
+    again = [Process(f"refit {number}", flags, report) for number in range(4)]
+    processes += [*searched, neighbours, *again]
     data = read(Path(flags.folder))
     N, M = data.split.train.shape
     counts = {"training": data.whole.train.nnz, "test": data.split.test.held_out.nnz}
@@ -545,18 +563,17 @@ def run(flags, processes: list, report: Report) -> None:
         until = report.moment(SEARCHED_UNTIL)
         process.begin(options=options[process.name], whole=False, until=until)
     left = search(searched, report)
-    again = [Process(f"refit {number}", flags, report) for number in range(4)]
-    processes += again
 
     # the models that are left, judged by the users who did not stop them
-    models, epochs, scores = {}, {}, {}
+    models, told, scores = {}, {}, {}
     for process in left:
         arrays, epoch = process.end(report.moment(SEARCHED_UNTIL + 0.05))
         name = process.name
         if arrays is None:
             report.row("failed", what=name, error=process.path("log").read_text()[-300:])
             continue
-        models[name], epochs[name] = trained([(arrays, options[name])], xp), epoch
+        models[name] = trained([(arrays, options[name])], xp)
+        told[name] = process.told() | {"best_epoch": epoch}
         found = attempt(report, name, alone, models[name], data.choosing, data, xp)
         means = {metric: s["mean"] for metric, s in summary(found or {}).items()}
         scores[name] = means.get("ndcg@20", 0.0)
@@ -565,15 +582,20 @@ def run(flags, processes: list, report: Report) -> None:
     faithful = max(scores.keys() & FAITHFUL.keys(), key=scores.get, default=None)
     chosen = {name: options[name] for name in (best, faithful) if name}
     report.row("chosen", model=best, faithful=faithful, options=chosen)
-    refit(again, chosen, epochs, report)
+    if best:
+        refit(again, chosen, told, report)
 
     # the weights of the sums, while the chosen models train on all pairs
     weights = {}
-    for other in maps if best else ():
-        found = attempt(report, other, weight_of, models[best], maps[other][0], data, xp)
-        if found:
-            weights[other] = found[0]
-            report.row("weight", map=other, weight=found[0], ndcg=found[1])
+    of_validation = {name: fitted for name, (fitted, _) in maps.items()}
+    of_validation |= {"model": models[best]} if best else {}
+    for first, other in SUMS:
+        if first in of_validation and other in of_validation:
+            both = of_validation[first], of_validation[other]
+            found = attempt(report, f"{first} + {other}", weight_of, *both, data, xp)
+            if found:
+                weights[first, other] = found[0]
+                report.row("weight", sum=f"{first} + {other}", weight=found[0], ndcg=found[1])
 
     # the models on all pairs
     final = {}
@@ -582,8 +604,11 @@ def run(flags, processes: list, report: Report) -> None:
         if arrays is None:
             continue
         name, seed = process.job["name"], process.job["options"]["seed"]
-        done = epoch == epochs[name]
-        report.row("refit", model=name, seed=seed, epochs=epoch, of=epochs[name], used=done)
+        done = epoch == told[name]["best_epoch"]
+        costs = {
+            key: value for key, value in process.told().items() if "_gb" in key or "seconds" in key
+        }
+        report.row("refit", model=name, seed=seed, epochs=epoch, used=done, **costs)
         if done:
             final[name, seed] = arrays, options[name]
 
@@ -606,11 +631,11 @@ def run(flags, processes: list, report: Report) -> None:
 def test(systems: dict, weights: dict, data: Data, report: Report, xp) -> None:
     """The look at the test part: each system, the sums, and what each sum gains on its parts."""
     sums = {name: {name: 1.0} for name in systems}
-    for model in ("model", "model, 3 seeds"):
-        size = spread(systems[model], data, xp) if weights else None
-        for other, weight in weights.items():
-            equal = weight * size / spread(systems[other], data, xp)
-            sums[f"{model} + {other}"] = {model: 1.0, other: equal}
+    for (first, other), weight in weights.items():
+        for name in (first, f"{first}, 3 seeds"):
+            if name in systems:
+                equal = spread(systems[name], data, xp) / spread(systems[other], data, xp)
+                sums[f"{name} + {other}"] = {name: 1.0, other: weight * equal}
     found = evaluate(systems, sums, data.whole.test, data, xp)
     for name, metrics in found.items():
         report.row("test", system=name, **figures(summary(metrics)))
