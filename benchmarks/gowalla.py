@@ -52,7 +52,7 @@ K_BEST = 20
 REHEARSED = 200  # users
 TILE = 1_000  # users whose scores are made at a time
 PAIRS = 1_024  # hidden items whose places are counted at a time
-WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # of a map added to a model
+WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 1000.0)  # from one system to the other alone
 KEPT_EVERY = 8.0  # seconds after which a process saves its best parameters again
 
 # what share of the time is over when no more maps are tried, when the search is halved, when it
