@@ -32,7 +32,6 @@ from macrid.evaluation import metrics
 from macrid.interpret.drawing import COLOURS
 from macrid.model import decoder, steering
 from macrid.model.ranking import top_k
-from macrid.model.scoring import linear_logits
 from macrid.training import linear_path
 
 FACTORS = (0, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 10000)
@@ -49,7 +48,7 @@ class Lists:
         self.prepared = model.prepare(parameters, config)
         self.log_P = model.log_predict(parameters, X, config)  # with the path
         self.mu, _ = model.represent(parameters, X, config, self.prepared.C)
-        self.path = linear_logits(parameters, X)(slice(None)) if "L" in parameters else 0
+        self.path = X @ parameters["L"] @ parameters["L"].T if "L" in parameters else 0
         self.kappa = steering.kappa(parameters, histories, config, self.prepared)
         self.concept = self.prepared.C.argmax(axis=1)
         self.dealt = rng.permutation(self.concept)  # the control

@@ -198,6 +198,12 @@ class Config:
     seed: int = of_training(
         0, "fixes the start, the order of users and all noise", low=0, high=LARGEST_SEED
     )
+    seeds: int = of_training(
+        1,
+        "models to train, with seeds seed, seed + 1, ..., whose ln P is averaged (docs/guide.md)",
+        low=1,
+        high=100,
+    )
     batch_size: int = of_training(100, "users a step", low=1, high=100_000_000)
     learning_rate: float = of_training(4e-3, "Adam's step size", low=0.0)
     l2: float = of_training(1e-7, "L2 regularisation: l2 * theta is added to the gradient", low=0.0)

@@ -28,12 +28,12 @@ from macrid.data.selection import selected
 from macrid.data.sources import interactions_of
 from macrid.errors import NotTrained, UserError
 from macrid.evaluation import metrics
-from macrid.model import placing, semantics, steering
+from macrid.model import ensemble, placing, semantics, steering
 from macrid.model.objective import compared
 from macrid.model.ops import normalise
 from macrid.pictures import features as feature_files
 from macrid.run_folder import Run
-from macrid.training import checkpoint, fit, log
+from macrid.training import checkpoint, fit, log, seeds
 from macrid.training import warm_start as warm_starts
 
 logger = logging.getLogger(__name__)
@@ -221,17 +221,28 @@ class Recommender:
         targets = semantics.targets(adoptions, split, config)
         report = [*checks.describe(adoptions), *about_options]
         logger.info("\n".join(report))
-        state = fit.start(split, config, None, targets)
+        if on_epoch and config.seeds > 1:
+            raise UserError(
+                f"on_epoch follows one model, but seeds is {config.seeds}; leave on_epoch out (the"
+                " log has a line an epoch of each), or give seeds 1"
+            )
+        states = [fit.start(split, one, None, targets) for one in seeds.each(config)]
         if begin_from := warm_start or config.warm_start:
             is_model = isinstance(begin_from, Recommender)
             earlier: Any = begin_from if is_model else Recommender.load(begin_from, "numpy")
-            parameters, known = backend.to_host(earlier.parameters), earlier.items
+            models, known = ensemble.split(backend.to_host(earlier.parameters)), earlier.items
             now = adoptions.items[split.items]
-            logger.info(warm_starts.warm(state, now, parameters, known, config))
+            for s, state in enumerate(states):
+                of_seed = models[s % len(models)]
+                kept = warm_starts.warm(state, now, of_seed, known, config)
+            logger.info(kept)
             config = config.replace(anneal_steps=0)  # beta has its full weight at once
-        state = fit.fit(
-            split, config, targets, state, on_epoch=partial(_after_epoch, config, on_epoch)
-        )
+        if config.seeds == 1:
+            hook = partial(_after_epoch, config, on_epoch)
+            state = fit.fit(split, config, targets, states[0], on_epoch=hook)
+        else:
+            about = lambda one, state: log.epoch(state, one)  # noqa: E731
+            state = seeds.fit(split, config, targets, states, on_epoch=about)[0]
         trained = from_run(Run(config, adoptions, split, state))
         vars(self).update(vars(trained), **{name: getattr(self, name) for name in OF_REQUEST})
         self._index()
@@ -704,7 +715,7 @@ def _check(path, arrays, description):
     described["numbers?"] = list
     files.check_form(description, described)
     config = configs.from_dict(description["config"], where=str(path))
-    form = checkpoint.parameter_form(config, "M", "parameters/", path=True)
+    form = checkpoint.parameter_form(config, "M", "parameters/", complete=True)
     form |= {
         "items": npz.Array("ids", ("M",)),
         "users": npz.Array("ids", ("N",)),

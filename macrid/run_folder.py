@@ -6,6 +6,7 @@
 
 import hashlib
 import os
+import re
 import shlex
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -20,11 +21,12 @@ from macrid.data import Interactions, shop, sources, splits
 from macrid.data.splits import Split
 from macrid.errors import UserError
 from macrid.evaluation import metrics
-from macrid.model import semantics
+from macrid.model import ensemble, semantics
 from macrid.pictures import alexnet, features
-from macrid.training import checkpoint
+from macrid.training import checkpoint, seeds
 from macrid.training.fit import State
 
+OF_SEED = re.compile(r"seed-\d+")  # the folder of a model beside the first
 FILES = ("config.json", "history.jsonl", "metrics.json", "checkpoint.npz", "model.npz")
 OF_USERS = {str: metrics.FORM}
 OF_DIMENSIONS = dict.fromkeys(("mu", "z", "h", "users_ceiling", "items_ceiling"), float)
@@ -68,6 +70,9 @@ def load(folder, backend: str | None = None) -> Run:
     interactions = load_data(settings)
     split, _ = prepare(interactions, settings)
     state = checkpoint.load(Path(folder) / "checkpoint.npz", settings, split)
+    if len(ensemble.split(state.best)) < settings.seeds:
+        again = f"python -m macrid.train --resume --out {shlex.quote(str(folder))}"
+        raise UserError(f"{folder}: not all its seeds are trained; continue it first: {again}")
     state.best = backends.to_device(xp, state.best)
     return Run(settings.replace(K=len(state.best["m"])), interactions, split, state)
 
@@ -141,9 +146,14 @@ def create(path, settings: Config) -> None:
     """Make the run folder, free of an earlier run's files, with its config.json."""
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _names_in(folder):
-        if _of_a_run(name):
-            (folder / name).unlink()
+    of_seeds = [folder / name for name in _names_in(folder) if OF_SEED.fullmatch(name)]
+    for place in (folder, *filter(Path.is_dir, of_seeds)):
+        for name in _names_in(place):
+            if _of_a_run(name):
+                (place / name).unlink()
+    for place in of_seeds:  # unless something else is in it
+        with suppress(OSError):
+            place.rmdir()
     save_config(folder, settings)
 
 
@@ -285,8 +295,9 @@ def inherited(given: dict) -> dict:
     """The options `given`, before those of the run that `final` or `warm_start` names.
 
     A final run trains with that run's options, on all users, for the epochs that its validation
-    chose. A warm start takes them too, with as many concepts as were left, but beta is not annealed
-    again; after a final run, users are held out again. A file of `Recommender.save` brings none.
+    chose, the mean of its seeds. A warm start takes them too, with as many concepts as were left,
+    but beta is not annealed again; after a final run, users are held out again. A file of
+    `Recommender.save` brings none.
     """
     annealing = {"anneal_steps": 0} if given.get("warm_start") else {}
     if given.get("final"):
@@ -302,7 +313,9 @@ def inherited(given: dict) -> dict:
             raise UserError(
                 f"final trains on all users, but split is '{given['split']}'; leave one of them out"
             )
-        epochs, _, _ = checkpoint.choices(folder / "checkpoint.npz")
+        paths = [seeds.folder_of(folder, settings, one) for one in seeds.each(settings)]
+        chosen = [checkpoint.choices(path / "checkpoint.npz")[0] for path in paths]
+        epochs = max(1, round(sum(chosen) / len(chosen)))
         return asdict(settings) | {"split": "all", "max_epochs": epochs} | annealing | given
     folder = Path(given.get("warm_start") or ".")
     if not given.get("warm_start") or not folder.is_dir():

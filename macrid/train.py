@@ -11,9 +11,9 @@ from macrid.data import checks
 from macrid.errors import UserError
 from macrid.evaluation.metrics import by_scores, cutoffs_of, measured, paired
 from macrid.interpret import truth
-from macrid.model import scoring
+from macrid.model import ensemble, scoring
 from macrid.run_folder import Run
-from macrid.training import checkpoint, fit, log, parallel, warm_start
+from macrid.training import checkpoint, fit, log, parallel, seeds, warm_start
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -97,12 +97,12 @@ def train(
     if settings.backend != "numpy":
         say(f"backend   {backends.device_name(xp)}")
 
-    # begin, or go on from the checkpoint
-    path = folder / "checkpoint.npz"
-    if resume and path.exists():
-        seen = run_folder.hashes(interactions, split, targets, settings)
-        state = checkpoint.load(path, settings, split, seen)
-    else:
+    # begin, or go on from the checkpoint: a state for each seed
+    ones = seeds.each(settings)
+    paths = [seeds.folder_of(folder, settings, one) / "checkpoint.npz" for one in ones]
+    exists = [resume and path.exists() for path in paths]
+    features, earlier = None, None
+    if not all(exists):
         with (
             terminal.bar(quiet, desc="features of pictures", unit="", delay=1) as bar,
             terminal.log_lines(quiet),
@@ -111,30 +111,42 @@ def train(
                 interactions, split.items, settings, log.counted("pictures looked at", bar.update)
             )
         say(*lines)
-        state = fit.start(split, settings, features, targets)
-        state.path = run_folder.path_of_final(settings)
         if settings.warm_start:
             earlier = recommender.Recommender.load(settings.warm_start, "numpy")
-            items, parameters = interactions.items[split.items], earlier.parameters
-            kept = warm_start.warm(state, items, parameters, earlier.items, settings)
-            say(f"warm      from {settings.warm_start}: {kept}", *_about_leaks(settings, split))
-        state.seen = run_folder.hashes(interactions, split, targets, settings, features)
+    seen = run_folder.hashes(interactions, split, targets, settings, features)
+    states = []
+    for one, path, is_there in zip(ones, paths, exists):
+        if is_there:
+            states.append(checkpoint.load(path, one, split, seen))
+            continue
+        state = fit.start(split, one, features, targets)
+        state.path, state.seen = run_folder.path_of_final(settings), dict(seen)
+        if earlier:
+            models, items = ensemble.split(earlier.parameters), interactions.items[split.items]
+            of_seed = models[len(states) % len(models)]
+            kept = warm_start.warm(state, items, of_seed, earlier.items, one)
+        states.append(state)
+    if earlier:
+        say(f"warm      from {settings.warm_start}: {kept}", *_about_leaks(settings, split))
     if not resume:
         run_folder.create(folder, settings)
     elif team.rank == 0:
         run_folder.save_config(folder, settings)  # some options may have changed
     if team.rank == 0:
         team.wait()  # the others come now
-    team.agree(state.parameters)
+    for state in states:
+        team.agree(state.parameters)
     if team.size > 1:
         users = f"{team.size} x {settings.batch_size}"
         say(f"team      {team.size} processes, a batch of {users} users")
-    if state.epoch:
-        say(f"resume    after epoch {state.epoch}")
+    before = [state.epoch for state in states]
+    if any(before):
+        say(f"resume    after epoch {', '.join(map(str, before))}")
 
     # train, and save after each epoch
     steps = -(-split.train.shape[0] // (settings.batch_size * team.size))
-    with Progress(settings, steps, state, quiet) as progress, terminal.log_lines(quiet):
+    path, was_finished = paths[0], (folder / "metrics.json").is_file()
+    with Progress(settings, steps, states, quiet) as progress, terminal.log_lines(quiet):
 
         def after_epoch(state):
             if team.rank == 0:
@@ -143,25 +155,50 @@ def train(
                 progress.epoch(state)
                 log.epoch(state, settings)
 
-        was_finished, before = (folder / "metrics.json").is_file(), state.epoch
-        state = fit.fit(split, settings, targets, state, progress.step, after_epoch, team)
+        def after_epoch_of_seed(one, state):
+            progress.epoch_of_seed(one, state)
+            log.epoch(state, one)
+
+        if settings.seeds == 1:
+            of_one = (states[0], progress.step, after_epoch, team)
+            states = [fit.fit(split, settings, targets, *of_one)]
+        else:
+            of_all = (states, folder, after_epoch_of_seed, team)
+            states = seeds.fit(split, settings, targets, *of_all)
     if team.rank:
         return None
-    if was_finished and before == state.epoch:
+    state = states[0]
+    if was_finished and before == [state.epoch for state in states]:
         say("          it was finished already; a larger --max-epochs or --patience goes on")
-    if settings.linear_path:
+    if settings.linear_path or settings.seeds > 1:
         checkpoint.save(path, state, settings, split)
     files.save_lines(folder / "history.jsonl", state.history)
 
     # evaluate, and save the whole
     run = Run(settings, interactions, split, state)
     results, lines = _evaluated(run, xp)
+    if settings.seeds > 1:
+        results["seeds"], about_seeds = _of_seeds(ones, states)
+        say(*about_seeds)
     model = recommender.from_run(run)
     model.metrics = results.get("test")
     model.save(folder / recommender.FILE)
     files.save_json(folder / "metrics.json", results)
     say(*lines, f"saved     {folder}")
     return results
+
+
+def _of_seeds(ones, states):
+    """What each of several models came to by itself, for metrics.json and in lines."""
+    facts, lines = {}, []
+    for one, state in zip(ones, states):
+        facts[str(one.seed)] = {"best_epoch": state.best_epoch, "epochs": state.epoch}
+        line = f"seed {one.seed:<4} best epoch {state.best_epoch} of {state.epoch}"
+        if state.best_score >= 0:
+            facts[str(one.seed)]["validation_ndcg@100"] = state.best_score
+            line += f", by itself a validation NDCG@100 of {state.best_score:.4f}"
+        lines.append(line)
+    return facts, lines
 
 
 def _about_leaks(settings, split):
@@ -209,7 +246,7 @@ def _evaluated(run, xp):
     _, validation = measured(ranker, split.validation, cutoffs)
     test, in_test = measured(ranker, split.test, cutoffs)
     results: dict = {"validation": validation, "test": in_test}
-    lines = [f"best      epoch {state.best_epoch} of {state.epoch}"]
+    lines = [f"best      epoch {state.best_epoch} of {state.epoch}"] if settings.seeds == 1 else []
     if settings.adaptive_K:
         left, at_end = len(state.best["m"]), len(state.parameters["m"])
         lines.append(f"concepts  {left} of {settings.K} were left then, {at_end} at the end")
@@ -285,13 +322,13 @@ def _truth_lines(results):
 class Progress:
     """A bar over epochs, with the loss terms, beta and the best validation NDCG@100."""
 
-    def __init__(self, settings, steps, state, quiet):
+    def __init__(self, settings, steps, states, quiet):
         self.steps = steps
-        self.validation = f"{state.best_score:.4f}" if state.epoch else "-"
+        self.validation = f"{states[0].best_score:.4f}" if states[0].epoch else "-"
         self.bar = terminal.bar(
             quiet,
-            total=settings.max_epochs * steps,
-            initial=state.epoch * steps,
+            total=settings.max_epochs * steps * len(states),
+            initial=sum(state.epoch for state in states) * steps,
             bar_format="epoch {desc} {percentage:3.0f}%{postfix} [{elapsed}]",
             dynamic_ncols=True,
         )
@@ -317,6 +354,13 @@ class Progress:
     def epoch(self, state: fit.State) -> None:
         """Show the best validation NDCG@100 so far."""
         self.validation = f"{state.best_score:.4f} (epoch {state.best_epoch})"
+
+    def epoch_of_seed(self, config: Config, state: fit.State) -> None:
+        """Show that an epoch of one of several models is done, and its best so far."""
+        self.epoch(state)
+        if self.bar.update(self.steps):
+            self.bar.set_description_str(f"{state.epoch}/{self.total} of seed {config.seed}")
+            self.bar.set_postfix_str(f"  its best NDCG@100 {self.validation}")
 
 
 if __name__ == "__main__":

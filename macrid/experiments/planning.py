@@ -12,6 +12,7 @@ from macrid.experiments.systems import System
 FOLDS = 5
 DECIDED = (  # options that a row or the request decides, not the full model
     "seed",
+    "seeds",
     "split",
     "test",
     "validation",

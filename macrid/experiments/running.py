@@ -2,32 +2,24 @@
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from macrid import backend as backends
 from macrid import files, npz
-from macrid.config import Config
 from macrid.data import Interactions
 from macrid.errors import UserError
 from macrid.experiments.planning import Unit
 from macrid.experiments.results import METRICS
 from macrid.experiments.systems import Result
+from macrid.training.workers import cores, workers
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 PICTURES = ("table2", "table3", "figure5", "figure5_recall20")
 FACTS: dict[str, Any] = {"validation": float, "seconds": float, "items": int, "epochs?": int}
 FACTS |= {"best_epoch?": int, "independence?": {str: float}, "weight?": float}
@@ -106,10 +98,10 @@ def run(
         return finished
 
     # the others, side by side; each is kept as it ends
-    jobs = min(len(missing), jobs or _default_jobs(missing[0].config))
+    jobs = min(len(missing), jobs or cores(missing[0].config))
     try:
         with (
-            _workers(jobs) as submit,
+            workers(jobs) as submit,
             bar(total=len(units), initial=len(finished), unit="fit") as progress,
         ):
             running = {
@@ -170,58 +162,6 @@ def _compare(path, before, now):
                 f"{path}: was made with {name} = {was}, not {expected}; give the same options,"
                 " another --out, or --overwrite"
             )
-
-
-def _default_jobs(config: Config) -> int:
-    if config.backend != "numpy":
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextmanager
-def _workers(jobs):
-    """A pool of processes of one thread each, so that metrics do not depend on `jobs`.
-
-    Yields its `submit`. Ctrl-C is for this process, which then ends the others; they end too when
-    it is killed.
-    """
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=_begin_worker)
-
-    def submit(*call):  # processes are started in here, and inherit what is blocked
-        if not hasattr(signal, "pthread_sigmask"):
-            return pool.submit(*call)
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return pool.submit(*call)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-    try:
-        yield submit
-    except BaseException:
-        for child in multiprocessing.active_children():
-            child.kill()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
-
-
-def _begin_worker():
-    """Before the first unit of a process: it ends when the one that started it does."""
-    backends.keep_freed_memory()
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _fit(score, config, options):

@@ -24,7 +24,7 @@ from macrid.errors import UserError
 from macrid.evaluation.metrics import evaluate, evaluate_ranking, summary
 from macrid.interpret import truth
 from macrid.model.scoring import ranker
-from macrid.training import fit
+from macrid.training import fit, seeds
 
 PAPER_MIN_USER_ITEMS = 15
 CATEGORY_WEIGHT = 0.5  # where the data is not the shop: see docs/semantics.md
@@ -80,7 +80,8 @@ def score_model(config: Config, options: dict | None = None) -> Result:
     if config.start == "pictures":
         values, known = _features(_data_options(config))
         features = values[split.items], known[split.items]
-    state = fit.fit(split, config, targets, fit.start(split, config, features, targets))
+    states = [fit.start(split, one, features, targets) for one in seeds.each(config)]
+    state, *_ = seeds.fit(split, config, targets, states)
     ranked = ranker(state.best, config)
     facts = {
         "validation": summary(evaluate_ranking(ranked, split.validation))["ndcg@100"]["mean"],

@@ -8,6 +8,7 @@ decoder         equations (7) and (8): how likely the user adopts each item
 candidates      the same over some items only, line 29
 objective       equations (5) and (11), line 34: the loss and its gradients
 scoring         at test time: concepts, representations, ranked items
+ensemble        several models as one: ln P averaged
 vectors         scores as inner products, for an index
 steering        a factor on a concept
 semantics       equations (10) and (11): starting from pictures, taught by categories

@@ -125,9 +125,7 @@ def elbo(
         categorical, pull_categorical = cross_entropy(logits, targets)
     loss = -reconstruction + beta * kl + config.category_weight * categorical
     terms = {"loss": loss, "reconstruction": reconstruction, "kl": kl, "categorical": categorical}
-    terms = {
-        name: term if isinstance(term, float) else scalar(term) for name, term in terms.items()
-    }
+    terms = {name: scalar(term) for name, term in terms.items()}
 
     def pullback(dloss):
         ddirection, dH_decoder, dC_decoder = pull_reconstruction(-dloss)  # or of ln C

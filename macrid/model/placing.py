@@ -24,13 +24,16 @@ TILE_PAIRS = 1 << 22  # similarities that are held at once
 def placed(parameters: dict, v, v_new, adoptions) -> dict:
     """The rows of H, T and, where there is one, of the linear path's L, of n new items.
 
+    So are those of other seeds' models among the parameters.
+
     v (M, p) and v_new (n, p), SciPy CSR, have rows of unit length, or zero where nothing is known
     of an item, which then counts for no other; adoptions (M,). -> {"H": (n, d), ...}.
 
     >>> placed(parameters, v, v[:1], adoptions)["H"].shape
     (1, 200)
     """
-    known = to_host({name: parameters[name] for name in ("H", "T", "L") if name in parameters})
+    of_items = [name for name in parameters if name.rpartition("/")[2] in ("H", "T", "L")]
+    known = to_host({name: parameters[name] for name in of_items})
     is_known = np.diff(v.indptr) > 0
     says = np.sqrt(adoptions) * is_known  # (M,)
     parts: dict[str, list] = {name: [np.zeros((0, p.shape[1]))] for name, p in known.items()}

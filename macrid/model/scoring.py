@@ -1,14 +1,15 @@
 r"""At test time: concepts without noise, representations of users, and the items that suit them.
 
-A model may hold a linear path beside the concepts, one more array "L" (M, r) of its parameters
-(`macrid.training.linear_path`); then ln P_ui has (x_u L L^T)_i added to it.
+Beside the concepts, parameters may hold other models, over which ln P_ui is averaged
+(`macrid.model.ensemble`), and a linear path, one more array "L" (M, r)
+(`macrid.training.linear_path`): then (x_u L L^T)_i is added to it.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from macrid.backend import array_module, to_device
-from macrid.model import prototypes
+from macrid.model import ensemble, prototypes
 from macrid.model.decoder import bounded, log_scores, positives
 from macrid.model.encoder import aggregate, f_nn, posterior
 from macrid.model.objective import compared, mlp
@@ -22,27 +23,30 @@ TILE_ITEMS = 1024
 
 def concepts(parameters: dict, config):
     r"""C at test time: softmax(s) without noise, or its mode if `hard_concepts`. -> (M, K)."""
-    s = concept_logits(parameters, config, compared(config)(parameters["H"])[0])
-    return prototypes.mode(s) if config.hard_concepts else softmax(s)[0]
+    return prepare(ensemble.split(parameters)[0], config).C
 
 
 class Prepared(NamedTuple):
     """What ranking takes of the parameters whoever the user is.
 
-    H (M, d) as it is compared, C (M, K), and ln C where exponents leave single precision's range.
+    H (M, d) as it is compared, C (M, K), and ln C where exponents leave single precision's range;
+    of the first model, and `others`.
     """
 
     H: Any
     C: Any
     log_C: Any
+    others: tuple = ()
 
 
 def prepare(parameters: dict, config) -> Prepared:
     """The `Prepared` of some parameters, to be kept for as long as these stay as they are."""
-    H, _ = compared(config)(parameters["H"])
-    s = concept_logits(parameters, config, H)
+    first, *others = ensemble.split(parameters)
+    H, _ = compared(config)(first["H"])
+    s = concept_logits(first, config, H)
     C = prototypes.mode(s) if config.hard_concepts else softmax(s)[0]
-    return Prepared(H, C, None if bounded(config.tau, config.cosine) else log_concepts(s, config))
+    log_C = None if bounded(config.tau, config.cosine) else log_concepts(s, config)
+    return Prepared(H, C, log_C, tuple(prepare(other, config) for other in others))
 
 
 def log_concepts(s, config):
@@ -79,12 +83,10 @@ def predict(parameters: dict, X, config):
 def log_predict(parameters: dict, X, config):
     r"""ln P_ui of equation (7) for all items and the users of X (B, M) SciPy CSR: (B, M).
 
-    With a linear path, ln P_ui + (x_u L L^T)_i. What users are served by: higher is better.
+    With other models its mean, with a linear path + (x_u L L^T)_i. What users are served by: higher
+    is better.
     """
-    prepared = prepare(parameters, config)
-    mu, _ = represent(parameters, X, config, prepared.C)
-    log_P = _log_P(mu, prepared, slice(None), config)
-    return log_P + linear_logits(parameters, X)(slice(None)) if "L" in parameters else log_P
+    return _logits(parameters, X, config, prepare(parameters, config))(slice(None))
 
 
 def rank(
@@ -105,19 +107,16 @@ def rank(
     is added to ln P_ui: -inf leaves an item out. `prepared` spares its making.
     """
     prepared = prepare(parameters, config) if prepared is None else prepared
-    mu, _ = represent(parameters, X, config, prepared.C)
-    xp, (M, _), B = array_module(mu), prepared.H.shape, X.shape[0]
-    path = linear_logits(parameters, X) if "L" in parameters else None
-    seen_users, seen_items, _, _ = positives(X, xp, mu.dtype)
-    best_items, best = xp.zeros((B, 0), dtype=int), xp.zeros((B, 0), dtype=mu.dtype)
+    logits, H = _logits(parameters, X, config, prepared), prepared.H
+    xp, M, B = array_module(H), len(H), X.shape[0]
+    seen_users, seen_items, _, _ = positives(X, xp, H.dtype)
+    best_items, best = xp.zeros((B, 0), dtype=int), xp.zeros((B, 0), dtype=H.dtype)
     items_at_a_time = items_at_a_time or max(TILE_ITEMS, TILE_SCORES // max(B, 1))
     for start in range(0, M, items_at_a_time):
         # score the tile
         tile = slice(start, min(start + items_at_a_time, M))
         items = among(tile, offset)
-        scores = _log_P(mu, prepared, items, config)
-        if path:
-            scores += path(items)
+        scores = logits(items)
         if offset is not None:
             scores = spread(scores + offset[items], items, tile)
         if exclude_seen:
@@ -135,23 +134,28 @@ def ranker(parameters: dict, config) -> Callable:
     return lambda X, k: rank(parameters, X, config, k, prepared=prepared)[0]
 
 
-def linear_logits(parameters: dict, X) -> Callable:
-    r"""The linear path for the users of X (B, M): a function of a slice of items -> (B, items).
-
-    (x_u L) L^T
-    """
-    L = parameters["L"]
-    XL = to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
-    return lambda items: XL @ L[items].T
-
-
 def concept_logits(parameters, config, H):
     """s (M, K), equation (6), of H as it is compared."""
     return prototypes.concept_logits(H, compared(config)(parameters["m"])[0], config.tau)[0]
 
 
+def _logits(parameters, X, config, prepared):
+    """A function of some items, a slice or their numbers: what ranks them, (B, items)."""
+    parts = zip(ensemble.split(parameters), [prepared, *prepared.others])
+    models = [(represent(p, X, config, of.C)[0], of) for p, of in parts]
+    L = parameters.get("L")
+    XL = None if L is None else to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
+
+    def logits(items):
+        log_P = [_log_P(mu, of, items, config) for mu, of in models]
+        mean = sum(log_P) / len(models) if len(models) > 1 else log_P[0]
+        return mean if L is None else mean + XL @ L[items].T
+
+    return logits
+
+
 def _log_P(mu, prepared, tile, config):
     """ln P_ui of some items, a slice or their numbers: (B, items)."""
-    H, C, log_C = prepared
+    H, C, log_C, _ = prepared
     log_C = None if log_C is None else log_C[tile]
     return log_scores(mu, H[tile], C[tile], config.tau, config.cosine, log_C)

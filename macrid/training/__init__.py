@@ -3,6 +3,8 @@
 batch         the users of a step, and all of its noise
 adam          one step of Adam, in place
 fit           the loop: start, epochs, the best parameters, when to stop
+seeds         several models side by side, their ln P averaged
+workers       processes of one thread each, for that and for tables
 log           a line an epoch, by Python's `logging`
 warm_start    a start from an earlier model
 adaptive      section 4.1.4: concepts that spread over the items alike are dropped

@@ -16,6 +16,7 @@ from macrid import backend, files, npz
 from macrid.config import Config, from_dict, option_names
 from macrid.data.splits import Split
 from macrid.errors import UserError
+from macrid.model import ensemble
 from macrid.model.objective import parameter_shapes
 from macrid.training import adaptive
 from macrid.training.fit import State
@@ -118,7 +119,7 @@ def _check(path, config, split, seen, arrays, description):
     now, best = config.replace(K=K_now), config.replace(K=K_best)
     form = {
         **parameter_form(now, M, "parameters/"),
-        **parameter_form(best, M, "best/", path=True),
+        **parameter_form(best, M, "best/", complete=True),
         **parameter_form(now, M, "mean/", -np.inf, np.inf),
         **parameter_form(now, M, "square/", 0.0, np.inf),
     }
@@ -131,16 +132,22 @@ def parameter_form(
     prefix: str,
     low: float = -LARGEST,
     high: float = LARGEST,
-    path: bool = False,
+    complete: bool = False,
 ) -> dict[str, npz.Array]:
     """What the arrays `prefix`NAME of a file have to be, for a model of M items.
 
-    M is their number, or a name for it. With `path`, a linear path (M, r) may be among them.
+    M is their number, or a name for it. Of a `complete` model a linear path (M, r) may be among
+    them, and the models of other seeds, each with a number of concepts of its own.
     """
     shapes = parameter_shapes(M, config)
     form = {name: npz.Array(config.dtype, shape, low, high) for name, shape in shapes.items()}
-    if path:
+    if complete:
         form["L"] = npz.Array(config.dtype, (M, None), low, high, optional=True)
+        for seed in range(config.seed + 1, config.seed + config.seeds):
+            for name, shape in shapes.items():
+                expected = (None, config.d) if name == "m" else shape
+                other = npz.Array(config.dtype, expected, low, high, optional=True)
+                form[ensemble.of_seed(seed, name)] = other
     return {prefix + name: array for name, array in form.items()}
 
 

@@ -155,9 +155,8 @@ def annealed_beta(step: int, config) -> float:
 
     `step` counts from 0.
     """
-    if not config.anneal_steps:
-        return config.beta
-    return config.beta * min(1.0, step / config.anneal_steps)
+    share = step / config.anneal_steps if config.anneal_steps else 1.0
+    return config.beta * min(1.0, share)
 
 
 def _check_finite(loss, state, config, parameters=()):

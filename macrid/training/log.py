@@ -27,7 +27,8 @@ def counted(what: str, update: Callable[[int], object]) -> Callable[[int], None]
 def epoch(state, config) -> None:
     """Log the last epoch of a `fit.State`: its loss terms, and how the validation users fare."""
     record = state.history[-1]
-    line = "epoch {epoch}/{last}  loss {loss:.2f}  -ln p {log_p:.2f}  KL {kl:.2f}"
+    line = f"seed {config.seed}  " if config.seeds > 1 else ""
+    line += "epoch {epoch}/{last}  loss {loss:.2f}  -ln p {log_p:.2f}  KL {kl:.2f}"
     line += "  cat {categorical:.3f}  beta {beta:.3f}"
     if "validation_ndcg@100" in record:
         line += "  validation NDCG@100 {validation_ndcg@100:.4f}  best {best:.4f} (epoch {of})"
