@@ -98,7 +98,7 @@ def parser():
     text = "one split instead of folds; 'authors': as the paper's"
     add("--split", dest="one_split", choices=("authors", "holdout"), help=text)
     text = "seeds of the systems that have randomness (default: 0)"
-    add("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help=text)
+    add("--seeds", dest="of_seeds", type=int, nargs="+", default=[0], metavar="SEED", help=text)
     add("--systems", nargs="+", default=[], metavar="NAME", help="only these rows")
     text = "the row that the others are compared with (default: the first SEM row)"
     add("--reference", metavar="NAME", help=text)
@@ -149,7 +149,7 @@ def asked_for(flags) -> planning.Request:
     return planning.Request(
         table=flags.table,
         folds=flags.one_split or flags.folds or planning.FOLDS,
-        seeds=tuple(flags.seeds),
+        seeds=tuple(flags.of_seeds),
         named=tuple(flags.systems),
         betas=tuple(flags.betas or systems.BETAS),
         options=planning.row_options(flags.options),
