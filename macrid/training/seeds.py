@@ -77,7 +77,8 @@ def fit(
     best = ensemble.joined({one.seed: p for one, p in zip(configs, alone)})
     first.best = to_device(xp, {name: p for name, p in best.items() if name != "L"})
     if config.linear_path:
-        first.best, first.path = linear_path.add(first.best, split, config, first.path)
+        path = linear_path.add(first.best, split, config, first.path)
+        first.best, first.path, first.ridge = path
     return [first, *(_counters(state) for state in trained[1:])]
 
 

@@ -98,7 +98,7 @@ def test_the_path_is_added_to_the_average(parts, apart, monkeypatch):
     one_after_another(monkeypatch)
     config = CONFIG.replace(linear_path=0.5)
     best = ensemble.joined({4 + s: state.best for s, state in enumerate(apart)})
-    expected, chosen = linear_path.add(best, parts, config)
+    expected, chosen, _ = linear_path.add(best, parts, config)
     state = fitted(parts, config)[0]
     assert state.path == chosen
     for name, p in expected.items():
