@@ -14,8 +14,8 @@ USERS_A_STEP = (1, 100)
 STEPS_AN_EPOCH = 4  # at least
 STEPS_WITHOUT_BETTER = 200
 EPOCHS_WITHOUT_BETTER = (5, 15)
-MOST_FULL = 10_000  # items: above it a step samples ...
-CANDIDATES = 2000  # ... so many, uniformly
+MANY_ITEMS, MANY_PAIRS = 10_000, 1e8  # above both, of items and users times items, a step samples
+CANDIDATES = 2000  # so many
 
 
 def suited(train, batch_size: int | None = None) -> dict:
@@ -36,7 +36,7 @@ def suited(train, batch_size: int | None = None) -> dict:
         "learning_rate": 2e-3,
         "item_dropout": 0.3,
         "patience": _within(EPOCHS_WITHOUT_BETTER, math.ceil(STEPS_WITHOUT_BETTER / steps)),
-        "candidates": CANDIDATES if M > MOST_FULL else 0,
+        "candidates": CANDIDATES if M > MANY_ITEMS and N * M > MANY_PAIRS else 0,
     }
 
 

@@ -35,9 +35,12 @@ def test_the_options_are_sound_and_follow_the_number_of_users(M):
         before = options
 
 
-def test_a_step_samples_only_where_there_are_many_items():
-    few, many, more = (suited(adoptions(1000, M))["candidates"] for M in (5000, 40_000, 10**6))
-    assert few == 0 < many < 40_000 / 2 and many <= more < 10**6 / 2
+def test_a_step_samples_only_where_all_items_cost_too_much():
+    def candidates(N, M):
+        return suited(adoptions(N, M))["candidates"]
+
+    assert candidates(300_000, 5000) == candidates(1000, 40_000) == candidates(4000, 17_000) == 0
+    assert 0 < candidates(15_000, 12_000) <= candidates(300_000, 10**6) < 12_000 / 4
 
 
 def test_patience_goes_by_the_batch_that_is_given():

@@ -29,7 +29,7 @@ from macrid.training import fit
 
 optuna = pytest.importorskip("optuna")
 QUIET = lambda *lines: None
-QUICK = ("--d", 4, "--max-epochs", 3, "--quiet")
+QUICK = ("--d", 4, "--max-epochs", 3, "--batch-size", 100, "--item-dropout", 0, "--quiet")
 
 
 def trials(folder):
@@ -88,10 +88,11 @@ def test_every_trial_lies_in_the_papers_space(searched):
 
 def test_the_first_trial_is_that_of_no_search(searched, command, ratings, tmp_path):
     first, second = trials(searched)[:2]
-    defaults = config.Config()
-    for name in set(search.SPACE) - set(search.OF_LAYERS):
-        assert float(first[name]) == getattr(defaults, name) != float(second[name])
     assert command("train", "--data", ratings, *QUICK, "--out", tmp_path / "run").returncode == 0
+    saved = json.loads((tmp_path / "run/config.json").read_text())
+    for name in set(search.SPACE) - set(search.OF_LAYERS):
+        assert float(first[name]) == saved[name] != float(second[name])
+    assert saved["learning_rate"] != config.Config().learning_rate, "the data chose"
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["validation"]["ndcg@100"]["mean"] == float(first["validation_ndcg@100"])
 
