@@ -1,5 +1,8 @@
-"""`python -m macrid.reproduce table2|table3|figure5`: the paper's tables, all rows on one split."""
+"""`python -m macrid.reproduce table2|table3|figure5|suite`: the paper's tables, all rows on one
+split; and macrid as it comes beside its peers, on several data sets.
+"""
 
+import math
 import subprocess
 import sys
 from dataclasses import asdict
@@ -12,7 +15,7 @@ from macrid import files, run_folder, terminal
 from macrid.config import option_names
 from macrid.data import checks
 from macrid.errors import UserError
-from macrid.experiments import planning, results, running, systems
+from macrid.experiments import planning, results, running, suite, suite_table, systems
 from macrid.interpret import drawing
 
 TITLES = {
@@ -28,7 +31,11 @@ FULL = (
 
 def main(argv=None):
     """Plan the units, run those that are missing, write the table and its pictures."""
-    flags = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["suite"]:
+        run_suite(suite_parser().parse_args(words[1:]))
+        return
+    flags = parser().parse_args(words)
     say = terminal.say(flags.quiet)
     given = given_options(flags)
     name = Path(given.get("data", "shop")).stem or "run"
@@ -79,12 +86,118 @@ def main(argv=None):
     say(f"saved     {folder}: table.md, table.csv, table.json, {len(units)} units")
 
 
+def run_suite(flags):
+    """Many data sets: plan the units, run those that are missing and can be run in time, write the
+    table of what is there and its picture.
+    """
+    say = terminal.say(flags.quiet)
+    _check_least(flags, folds=1, jobs=1)
+    if flags.folds > suite.FOLDS:
+        raise UserError(f"--folds is {flags.folds}, expected at most {suite.FOLDS}")
+    folder = Path(flags.out or Path("runs") / "suite")
+    files.check_folder(folder)
+
+    # what is to be run, on which data
+    sets = suite.data_sets(flags.data, flags.options, flags.folds, flags.seeds, flags.short)
+    units, left_out = suite.plan(sets, flags.systems)
+    hashes = {}
+    for one in sets:
+        lines = [f"          {line}" for line in checks.describe(one.interactions)]
+        say(f"data      {one.name}: {one.folds} of {suite.FOLDS} folds", *lines)
+        say(*(f"left out  {row}: {reason}" for row, reason in left_out[one.name].items()))
+        hashes[one.name] = {"data": running.hash_of_data(one.interactions)}
+        starts = [unit.config for unit in units if unit.data == one.name]
+        config = next((each for each in starts if each.start == "pictures"), None)
+        if config:
+            features, lines = systems.all_features(one.interactions, config)
+            hashes[one.name]["features"] = running.hash_of_features(*features)
+    config = units[0].config
+    backends.load(config.backend, config.precision)
+
+    # the units
+    made_of = {"table": "suite", "split seed": config.split_seed}
+    running.check_folder(folder, made_of, flags.overwrite)
+    with run_folder.held(folder):
+        running.begin(folder, made_of, flags.overwrite)
+        bar_of = partial(terminal.bar, flags.quiet)
+        finished = running.run(
+            folder,
+            units,
+            hashes,
+            _commit(),
+            flags.jobs,
+            bar_of,
+            alone=True,
+            seconds=flags.minutes * 60,
+        )
+
+        # the table
+        commits = {result.facts["commit"] for result in finished.values()}
+        seconds = sum(result.facts["seconds"] for result in finished.values())
+        header = {
+            "split": (
+                f"{suite.FOLDS} folds of the users (split seed {config.split_seed}); a fold is"
+                " tested, the one before is for validation, three are for training"
+            ),
+            "units": f"{len(finished)} of {len(units)} finished",
+            "commit": ", ".join(sorted(commits)),
+            "time": f"{seconds:,.0f} s, a process of one thread each",
+        }
+        of_sets = [suite_table.of_data(one, units, finished) for one in sets]
+        table = suite_table.whole(header, of_sets, left_out)
+        suite_table.write(folder, table)
+        say("", *suite_table.markdown(table, full=False), "")
+        if any(one["beside_peer"] for one in of_sets):
+            drawing.save(folder, "suite", drawing.suite_sheet(table), say)
+    say(f"saved     {folder}: table.md, table.csv, table.json, {len(finished)} units")
+
+
+def suite_parser():
+    """The flags of `suite`."""
+    arguments = terminal.parser(
+        "reproduce suite",
+        "macrid as it comes, beside linear maps, nearest items, matrix factorisation and MultiVAE,"
+        " on several data sets: figures, times, memory, verdicts. An interrupted run goes on where"
+        " it was.",
+        "python -m macrid.reproduce suite --data shop ml-latest-small steam/ratings.csv --seeds 0"
+        " 1 2 --out runs/suite",
+    )
+    add = arguments.add_argument
+    text = "'shop', MovieLens folders, files as of macrid.train --data"
+    add("--data", nargs="+", required=True, metavar="DATA", help=text)
+    add("--out", help="the folder to write, or to continue (default: runs/suite)")
+    text = f"how many of the {suite.FOLDS} folds are run (default: all)"
+    add("--folds", type=int, default=suite.FOLDS, metavar="N", help=text)
+    text = "seeds of the systems that have randomness (default: 0)"
+    add("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help=text)
+    text = f"large data sets, of which {suite.OF_SHORT} folds and the first seed are run"
+    add("--short", nargs="+", default=[], metavar="NAME", help=text)
+    add("--systems", nargs="+", default=[], metavar="NAME", help="only these systems")
+    text = "a TOML file: for a data set [its name], options such as min_rating"
+    add("--options", metavar="FILE", help=text)
+    text = "after these no fit is begun: the table is of what is there, 0 of what there was"
+    add("--minutes", type=float, default=math.inf, metavar="MINUTES", help=text)
+    text = "processes at a time, of one thread each (default: one a core)"
+    add("--jobs", type=int, metavar="N", help=text)
+    add("--overwrite", action="store_true", help="replace what is in --out")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    return arguments
+
+
+def _check_least(flags, **least_of):
+    for name, least in least_of.items():
+        value = getattr(flags, name)
+        if value is not None and value < least:
+            raise UserError(f"--{name} is {value}, expected at least {least}")
+
+
 def parser():
     """The flags of the command."""
     arguments = terminal.parser(
         "reproduce",
         "Reproduce a table of the paper: all systems on the same folds, compared user by user. An"
-        " interrupted run goes on where it was.",
+        " interrupted run goes on where it was. 'suite' compares on several data sets: see"
+        " python -m macrid.reproduce suite --help.",
         "python -m macrid.reproduce table2 --data ml-latest-small --folds 10 --seeds 0 1 2 --out"
         " runs/table2",
     )
@@ -134,10 +247,7 @@ def given_options(flags) -> dict:
         raise UserError("--beta is given, but figure5 varies it; give --betas")
     if flags.folds is not None and flags.one_split:
         raise UserError("--folds and --split exclude each other; give one of them")
-    for name, least in (("folds", 3), ("jobs", 1)):
-        value = getattr(flags, name)
-        if value is not None and value < least:
-            raise UserError(f"--{name} is {value}, expected at least {least}")
+    _check_least(flags, folds=3, jobs=1)
     if flags.betas and flags.table != "figure5":
         raise UserError("--betas is for figure5; give --beta instead")
     options = terminal.options(flags)

@@ -272,7 +272,7 @@ def _main_table(table):
     titles, rows = ["system", *METRICS.values()], []
     for system in table["systems"]:
         metrics = system["figures"]
-        rows.append([system["name"], *(_spread(metrics[metric]) for metric in METRICS)])
+        rows.append([system["name"], *(spread(metrics[metric]) for metric in METRICS)])
     between = [system["figures"]["ndcg@100"]["between_seeds"] for system in table["systems"]]
     if any(deviation is not None for deviation in between):
         titles.append("between seeds (NDCG@100)")
@@ -343,8 +343,8 @@ def _comparisons(table, metric):
                 pair["system"],
                 f"{pair['mean']:+.4f} ± {pair['stderr']:.4f}",
                 f"{pair['low']:+.4f} to {pair['high']:+.4f}",
-                _p(pair["p"]),
-                _p(pair["p_holm"]),
+                shown_p(pair["p"]),
+                shown_p(pair["p_holm"]),
                 f"{pair['detectable']:.4f}",
                 *_by_folds(pair),
                 "{} of {} fits".format(*pair["ahead"]),
@@ -359,7 +359,7 @@ def _by_folds(pair):
     of_folds = pair["by_folds"]
     if not of_folds:
         return ["", "", ""]
-    return [f"{of_folds['stderr']:.4f}", _p(of_folds["p"]), _p(of_folds["p_holm"])]
+    return [f"{of_folds['stderr']:.4f}", shown_p(of_folds["p"]), shown_p(of_folds["p_holm"])]
 
 
 def _independence(table):
@@ -368,7 +368,7 @@ def _independence(table):
     rows = []
     for system in having:
         entries = [system["independence"][name] for name in INDEPENDENCE]
-        rows.append([system["name"], *map(_spread, entries)])
+        rows.append([system["name"], *map(spread, entries)])
     ceilings = [
         f"{having[0]['independence'][name]['mean']:.4f}"
         for name in ("users_ceiling", "users_ceiling", "items_ceiling")
@@ -377,12 +377,14 @@ def _independence(table):
     return ("system", "users' means mu", "users' samples z", "items' h"), rows
 
 
-def _spread(entry):
+def spread(entry: dict) -> str:
+    """A mean and its standard error."""
     stderr = "" if entry["stderr"] is None else f" ± {entry['stderr']:.4f}"
     return f"{entry['mean']:.4f}{stderr}"
 
 
-def _p(p):
+def shown_p(p: float) -> str:
+    """A p value, as short as it can be read."""
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}" if p >= 1e-9 else "<1e-9"
 
 

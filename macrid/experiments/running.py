@@ -2,11 +2,16 @@
 
 import hashlib
 import json
+import math
+import multiprocessing
+import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +25,10 @@ from macrid.experiments.results import METRICS
 from macrid.experiments.systems import Result
 from macrid.training.workers import cores, workers
 
-PICTURES = ("table2", "table3", "figure5", "figure5_recall20")
+PICTURES = ("table2", "table3", "figure5", "figure5_recall20", "suite")
 FACTS: dict[str, Any] = {"validation": float, "seconds": float, "items": int, "epochs?": int}
 FACTS |= {"best_epoch?": int, "independence?": {str: float}, "weight?": float}
+FACTS |= {"rows?": {str: {"cpu": float, "wall": float, "peak_mb": float, "validation": float}}}
 DESCRIPTION = {"made of": dict, "seen": FACTS, "commit": str}  # of a unit's file
 FILES = [f"{name}{kind}" for name in PICTURES for kind in (".png", ".svg")]
 FILES += ["reproduce.json", "table.md", "table.csv", "table.json"]
@@ -73,19 +79,26 @@ def begin(folder: Path, made_of: dict, overwrite: bool) -> None:
 
 def run(
     folder: Path,
-    units: list[Unit],
-    hashes: dict[str, str],
+    units: Sequence[Unit],
+    hashes: Mapping[str, Any],
     commit: str,
     jobs: int | None,
     bar: Callable,
+    *,
+    alone: bool = False,
+    seconds: float = math.inf,
 ) -> dict[str, Result]:
     """Run the units that are missing in the folder; {unit: its result} of all.
 
-    hashes   of the "data" and, where a unit starts from pictures, of the "features"
+    hashes   of the "data" and, where a unit starts from pictures, of the "features"; or whatever
+             `Unit.made_of` of these units takes
     commit   says with which code
     jobs     processes at a time; by default one a core, or one on a GPU
     bar      makes a progress bar, by the keywords of tqdm
+    alone    each unit in a new process, so that its memory is its own
+    seconds  after these no unit is begun, and what is missing then is left out
     """
+    ends = time.monotonic() + seconds
     # what an earlier call has finished
     path_of = {unit.name: folder / "units" / f"{unit.name}.npz" for unit in units}
     finished = {
@@ -94,14 +107,14 @@ def run(
         if path_of[unit.name].exists()
     }
     missing = [unit for unit in units if unit.name not in finished]
-    if not missing:
+    if not missing or seconds <= 0:
         return finished
 
     # the others, side by side; each is kept as it ends
     jobs = min(len(missing), jobs or cores(missing[0].config))
     try:
         with (
-            workers(jobs) as submit,
+            _alone(jobs, ends) if alone else workers(jobs) as submit,
             bar(total=len(units), initial=len(finished), unit="fit") as progress,
         ):
             running = {
@@ -111,6 +124,8 @@ def run(
                 unit = running[future]
                 try:
                     result = future.result()
+                except CancelledError:
+                    continue
                 except UserError as error:
                     raise UserError(f"{unit.name}: {error}") from None
                 except BrokenProcessPool:
@@ -140,7 +155,7 @@ def _load(path, unit, hashes):
     remedy = "delete it, and give the same command again"
     arrays, description = npz.load(path, "unit", remedy, _check)
     _compare(path, description["made of"], unit.made_of(hashes))
-    metrics = {metric: arrays[metric] for metric in METRICS}
+    metrics = {name: values for name, values in arrays.items() if name != "users"}
     return Result(arrays["users"], metrics, description["seen"] | {"commit": description["commit"]})
 
 
@@ -148,7 +163,9 @@ def _check(arrays, description):
     """A ValueError unless these are the arrays of a unit."""
     files.check_form(description, DESCRIPTION)
     share = npz.Array("float", ("n",), 0.0, 1.0, nan=True)
-    form = {"users": npz.Array("integer", ("n",), 0), **dict.fromkeys(METRICS, share)}
+    rows = description["seen"].get("rows")
+    metrics = [f"{row}/{metric}" for row in rows for metric in METRICS] if rows else METRICS
+    form = {"users": npz.Array("integer", ("n",), 0), **dict.fromkeys(metrics, share)}
     npz.check_arrays(arrays, form)
 
 
@@ -162,6 +179,31 @@ def _compare(path, before, now):
                 f"{path}: was made with {name} = {was}, not {expected}; give the same options,"
                 " another --out, or --overwrite"
             )
+
+
+@contextmanager
+def _alone(jobs, ends):
+    """As `workers`, but each call has a process of its own, and after the time `ends` none begins."""
+    threads, is_over = ThreadPoolExecutor(jobs), threading.Event()
+
+    def in_new_process(*call):
+        if is_over.is_set() or time.monotonic() > ends:
+            raise CancelledError
+        with workers(1) as submit:
+            future = submit(*call)
+            wait([future])  # what it raises is not for this pool
+        return future.result()
+
+    with workers(jobs):  # of which only the environment is used
+        try:
+            yield partial(threads.submit, in_new_process)
+        except BaseException:
+            is_over.set()
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def _fit(score, config, options):

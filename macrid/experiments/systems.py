@@ -39,7 +39,7 @@ class Result:
     """What one fit of a system gives.
 
     users    (n,) the test users
-    metrics  of each of them: {"ndcg@100": (n,), ...}
+    metrics  of each of them: {"ndcg@100": (n,), ...}; "row/ndcg@100" where a fit gives rows
     facts    about the fit: "validation" (NDCG@100), "items", "epochs", "seconds", ...
     """
 
@@ -60,6 +60,7 @@ class System:
     needs        which of 'pictures' and 'categories' the data must have
     seeded       does it depend on the seed?
     beta         with `series`, the place of the row in Figure 5
+    rows         names of the rows that one fit gives, where there are several: see `suite`
     """
 
     name: str
@@ -71,6 +72,7 @@ class System:
     seeded: bool = True
     series: str = ""
     beta: float | None = None
+    rows: tuple = ()
 
 
 def score_model(config: Config, options: dict | None = None) -> Result:

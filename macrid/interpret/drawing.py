@@ -362,6 +362,84 @@ def _rows(axis, names, label):
     axis.set_axisbelow(True)
 
 
+def suite_sheet(table: dict) -> "Figure":
+    r"""All systems of the suite, a panel a data set: NDCG@100 less that of the best simple peer.
+
+    table: the dict of `experiments.suite_table.whole`. Bars are 95% intervals by folds, cut where
+    they are very wide; a system far away is an arrow with its difference.
+    """
+    shown = [one for one in table["data"] if one["beside_peer"]]
+    names: dict = {}  # in the order of the rows
+    for one in sorted(shown, key=lambda one: -len(one["systems"])):
+        names |= dict.fromkeys(row["name"] for row in one["systems"])
+    places = {name: place for place, name in enumerate(names)}
+    figure = _figure(11, 1.75 * len(shown) + 2.2)
+    axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
+    for axis, one in zip(axes, shown):
+        _beside_peer(axis, one, places)
+    axes[-1].set_xticks(range(len(names)), list(map(plain, names)), rotation=35, ha="right")
+    axes[-1].set_xlim(-0.6, len(names) - 0.4)
+    handles = []
+    for text, (colour, marker) in OF_SUITE.items():
+        handles += axes[0].plot([], [], marker, color=colour, label=text)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
+    text = (
+        "NDCG@100 less that of the best simple peer of the data set, which is the dashed line, by"
+        " the same users; 95% intervals by folds, several seeds averaged. Differences far away are"
+        " numbers."
+    )
+    _caption(figure, text)
+    return figure
+
+
+OF_SUITE = {
+    "simple peers": (BLUE, "o"),
+    "MultiVAE, and its ensembles": (GREEN, "s"),
+    "macrid's model by itself": (ORANGE, "^"),
+    "macrid, as it comes": (RED, "D"),
+}
+
+
+def _look_in_suite(name):
+    """(colour, marker) of a row of the suite."""
+    kinds = list(OF_SUITE.values())
+    starts = ("", "MultiVAE", "model", "macrid")
+    return next(kind for kind, start in zip(kinds[::-1], starts[::-1]) if name.startswith(start))
+
+
+def _beside_peer(axis, of_set, places):
+    """A panel: the differences of one data set, with their intervals by folds."""
+    axis.axhline(0, color=INK, linestyle="--", linewidth=0.8)
+    pairs = of_set["beside_peer"]
+    far = 2.5 * np.median([abs(pair["mean"]) for pair in pairs]) + 0.01
+    near = [pair for pair in pairs if abs(pair["mean"]) <= far]
+    for pair in near:
+        interval = pair["by_folds"] or pair
+        reach = [[pair["mean"] - interval["low"]], [interval["high"] - pair["mean"]]]
+        colour, marker = _look_in_suite(pair["first"])
+        look = {"fmt": marker, "color": colour, "capsize": 3, "markersize": 6}
+        axis.errorbar(places[pair["first"]], pair["mean"], yerr=np.abs(reach), **look)
+    means = [0.0, *(pair["mean"] for pair in near)]
+    edge = 0.35 * (max(means) - min(means)) + 0.003
+    axis.set_ylim(min(means) - edge, max(means) + edge)
+    for pair in pairs:
+        if abs(pair["mean"]) > far:
+            up = pair["mean"] > 0
+            text, y = (f"{pair['mean']:+.3f} ↑", 0.97) if up else (f"{pair['mean']:+.3f} ↓", 0.03)
+            look = {"ha": "center", "va": "top" if up else "bottom", "fontsize": 8, "color": INK}
+            axis.annotate(
+                text, (places[pair["first"]], y), xycoords=("data", "axes fraction"), **look
+            )
+    peer = plain(of_set["peer"])
+    axis.plot(places[of_set["peer"]], 0, "o", color=BLUE, markerfacecolor="white", markersize=7)
+    axis.set_ylabel(f"minus {peer}", fontsize=9, color=INK)
+    title = f"{plain(of_set['name'])}: {of_set['users']:,} users, {of_set['items']:,} items"
+    axis.set_title(f"{title}, {of_set['folds']} folds", fontsize=10, color=INK, loc="left")
+    axis.tick_params(labelsize=8)
+    axis.grid(axis="both", color="#eeeeee")
+    axis.set_axisbelow(True)
+
+
 def search_sheet(rows: list, searched: dict) -> "Figure":
     r"""A search for options: the best score so far, and the scores against each option.
 
