@@ -45,10 +45,12 @@ setup(
             "selenium>=4.20",
             "optuna>=4.0",
             "faiss-cpu>=1.9",
+            "implicit>=0.7.3",
             *NOTEBOOKS,
         ],
         "tune": ["optuna>=4.0"],
         "index": ["faiss-cpu>=1.9"],  # examples/index.py
+        "suite": ["implicit>=0.7.3"],  # ALS and BM25 as rows of `macrid.reproduce suite`
         "tutorials": ["jupyterlab>=4.0", *NOTEBOOKS],
         "dev": [
             "ruff>=0.6",

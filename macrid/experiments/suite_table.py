@@ -14,6 +14,7 @@ from macrid.experiments.suite import SIMPLE, SYSTEMS, DataSet, SuiteUnit
 from macrid.experiments.systems import Result
 
 Fits = dict[int, list[Result]]  # {seed: a result for each fold}
+ROWS = tuple(row for system in SYSTEMS for row in system.rows)  # in the order of tables
 NOT_FINISHED = "not finished"
 OURS = ("macrid", "model")
 BESIDE_MODEL = ("MultiVAE", "ALS")  # peers of the model by itself
@@ -60,12 +61,13 @@ def of_data(data: DataSet, units: Sequence[SuiteUnit], finished: Mapping[str, Re
                 left_out |= dict.fromkeys(unit.system.rows, NOT_FINISHED)
     most = [max(of_seeds.values(), key=len).keys() for of_seeds in done.values() if of_seeds]
     folds = sorted(set.intersection(*map(set, most))) if most else []
-    rows: dict[str, Fits] = {}
+    rows: dict[str, Fits] = {row: {} for row in ROWS}
     for of_seeds in done.values():
         for seed, of_folds in of_seeds.items():
             if folds and of_folds.keys() >= {*folds}:
                 for row in of_folds[folds[0]].facts["rows"]:
-                    rows.setdefault(row, {})[seed] = [_row(of_folds[fold], row) for fold in folds]
+                    rows[row][seed] = [_row(of_folds[fold], row) for fold in folds]
+    rows = {row: fits for row, fits in rows.items() if fits}
     X = data.interactions.X
     return {
         "name": data.name,
@@ -200,9 +202,9 @@ def _about(data):
 
 
 def _names(data):
-    """The rows of all data sets, in the order of the systems."""
+    """The rows that some data set has."""
     there = {row["name"] for one in data for row in one["systems"]}
-    return [row for system in SYSTEMS for row in system.rows if row in there]
+    return [row for row in ROWS if row in there]
 
 
 def _metric_table(data, metric):
@@ -284,8 +286,9 @@ def write(folder: Path, table: dict) -> None:
         file.write("\n".join([*markdown(table), ""]))
     with files.replacing(folder / "table.csv", "w") as file:
         writer = csv.writer(file, lineterminator="\n")
-        of_pair = ["macrid_minus", "stderr", "p", "stderr_by_folds", "p_by_folds"]
-        writer.writerow(["data", "system", "metric", *MEASURED, *COSTS, *of_pair])
+        titles = ["data", "system", "metric", *MEASURED, *COSTS, "macrid_minus_this"]
+        titles += ["stderr_of_it", "p", "stderr_by_folds", "p_by_folds"]
+        writer.writerow(titles)
         for one in table["data"]:
             for row in one["systems"]:
                 for metric, entry in row["figures"].items():
@@ -297,5 +300,5 @@ def write(folder: Path, table: dict) -> None:
                         by_folds = pair["by_folds"] or {}
                         cells += [pair["mean"], pair["stderr"], pair["p"]]
                         cells += [by_folds.get("stderr", ""), by_folds.get("p", "")]
-                    writer.writerow(cells + [""] * (16 - len(cells)))
+                    writer.writerow(cells + [""] * (len(titles) - len(cells)))
     files.save_json(folder / "table.json", table)
