@@ -35,7 +35,8 @@ MAY_USE = {
     | {"model", "data", "training", "evaluation", "pictures", "run_folder", "suited"},
     "interpret": GROUND | {"model", "data", "evaluation", "pictures", "run_folder"},
     "experiments": GROUND
-    | {"model", "data", "training", "evaluation", "baselines", "run_folder", "interpret"},
+    | {"model", "data", "training", "evaluation", "baselines", "run_folder", "interpret"}
+    | {"suited"},
     "terminal": {"early", "errors", "backend", "config", "evaluation"},
     "train": COMMAND | {"baselines", "interpret", "recommender", "suited"},
     "evaluate": COMMAND | {"interpret"},

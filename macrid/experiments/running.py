@@ -183,7 +183,7 @@ def _compare(path, before, now):
 
 @contextmanager
 def _alone(jobs, ends):
-    """As `workers`, but each call has a process of its own, and after the time `ends` none begins."""
+    """As `workers`, but each call has a process of its own; after the time `ends` none begins."""
     threads, is_over = ThreadPoolExecutor(jobs), threading.Event()
 
     def in_new_process(*call):

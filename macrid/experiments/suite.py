@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from macrid import backend as backends
-from macrid import run_folder
+from macrid import run_folder, suited
 from macrid.baselines import EASE, ItemKNN, MultiVAE, Popularity, Ridge
 from macrid.baselines.ensemble import Ensemble
 from macrid.config import Config, read_toml
@@ -169,7 +169,10 @@ def _unit(data, system, fold, seed):
     config = config.replace(**system.changes(config))
     split = f"kfold:{fold}/{FOLDS}"
     config = config.replace(split=split, seed=seed if system.seeded else 0)
-    return SuiteUnit(system, config, dict(system.options), f"fold{fold}", data.name)
+    options = dict(system.options)
+    if system.rows[0].startswith("macrid"):
+        options["decided"] = sorted(run_folder.decided(data.given) | {*system.changes(config)})
+    return SuiteUnit(system, config, options, f"fold{fold}", data.name)
 
 
 class Fits:
@@ -220,7 +223,7 @@ def score_macrid(rows: Sequence[str], config: Config, options: dict) -> Result:
     """What `python -m macrid.train` makes of the data, and its model without the linear path."""
     interactions = run_folder.load_data(config)
     split, targets = run_folder.prepare(interactions, config)
-    settings = config
+    settings, lines = suited.fill(config, options["decided"], split.train)
     features = None
     if settings.start == "pictures":
         (values, known), _ = systems.all_features(interactions, settings)
@@ -231,7 +234,7 @@ def score_macrid(rows: Sequence[str], config: Config, options: dict) -> Result:
     state = fits.timed(fit.fit, split, alone, targets, state)
     best, path = state.best, {"weight": 0.0}
     recommended, model = rows
-    fits.add(model, ranker(best, alone), epochs=state.epoch)
+    fits.add(model, ranker(best, alone), epochs=state.epoch, options=_told(lines))
     if settings.linear_path:
         best, path, *_ = fits.timed(linear_path.add, best, split, settings)
     fits.add(recommended, ranker(best, settings), options=_in_words(path))
@@ -281,6 +284,11 @@ def score_multivae(rows: Sequence[str], config: Config, options: dict) -> Result
 def _split(config):
     split, _ = run_folder.prepare(run_folder.load_data(config), config)
     return split
+
+
+def _told(lines):
+    """What `suited.fill` says, without its heading and what comes after."""
+    return "; ".join(line.partition(": ")[2].partition(" (")[0] for line in lines)
 
 
 def _in_words(options):

@@ -10,7 +10,7 @@ from helpers import refused
 from PIL import Image
 from scipy import sparse, stats
 
-from macrid import run_folder
+from macrid import run_folder, suited
 from macrid.baselines import EASE, Ridge
 from macrid.config import Config
 from macrid.data import shop
@@ -93,7 +93,7 @@ def test_rows_are_what_a_direct_computation_gives(made, words):
 
 def as_it_comes(given, split, seed):
     """The options of `macrid.train` for these data."""
-    return Config(**given, seed=seed)
+    return suited.fill(Config(**given, seed=seed), given, split.train)[0]
 
 
 def test_verdicts_are_paired_tests_over_users_and_by_folds(made):
