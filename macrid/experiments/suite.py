@@ -20,7 +20,7 @@ from macrid import backend as backends
 from macrid import run_folder, suited
 from macrid.baselines import EASE, ItemKNN, MultiVAE, Popularity, Ridge
 from macrid.baselines.ensemble import Ensemble
-from macrid.config import Config, read_toml
+from macrid.config import Config, option_names, read_toml
 from macrid.data import Interactions
 from macrid.errors import UserError
 from macrid.evaluation.metrics import by_scores, evaluate, evaluate_ranking, summary
@@ -62,8 +62,13 @@ class SuiteUnit(Unit):
         return f"{self.data}.{super().name}"
 
     def made_of(self, hashes) -> dict:
-        """As `Unit.made_of`."""
-        return super().made_of(hashes[self.data])
+        """As `Unit.made_of`; of a peer without the options of the model."""
+        made_of = super().made_of(hashes[self.data])
+        if "decided" in self.options:
+            return made_of
+        of_model = {name for about in ("model", "training") for name in option_names(about=about)}
+        no_part = of_model - {"seed"} - {*self.options}
+        return {name: value for name, value in made_of.items() if name not in no_part}
 
 
 def data_sets(

@@ -242,6 +242,19 @@ def test_semantics_are_taken_away_where_there_are_some(a_shop, words):
     assert {unit.system.name for unit in units} == {"macrid"} and left_out == {"first": {}}
 
 
+def test_options_of_the_model_are_no_part_of_a_peer(a_shop):
+    """So that its fits remain where the model's options change."""
+    other = [replace(a_shop[0], given={"K": 3, "split_seed": 7})]
+    hashes = {"shop": {"data": "abc", "features": "def"}}
+    named = ["Ridge", "ALS", "MultiVAE", "macrid"]
+    pairs = zip(suite.plan(a_shop, named)[0], suite.plan(other, named)[0])
+    for unit, changed in pairs:
+        before, now = unit.made_of(hashes), changed.made_of(hashes)
+        differing = {name for name in before if before[name] != now[name]} - {"decided"}
+        assert differing == {"split_seed"} | ({"K"} if unit.system.name == "macrid" else set())
+        assert before["hash of the data"] == "abc" and before["split"] == "kfold:0/5"
+
+
 def test_the_first_seed_of_all_comes_before_a_second(a_shop):
     two = [replace(one, name=name, seeds=(3, 4)) for one in a_shop for name in ("a", "b")]
     units, _ = suite.plan(two, ["Ridge", "macrid"])
