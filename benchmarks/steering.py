@@ -30,7 +30,7 @@ from scipy import sparse
 from macrid import model, run_folder
 from macrid.evaluation import metrics
 from macrid.interpret.drawing import COLOURS
-from macrid.model import decoder, steering
+from macrid.model import decoder, linear, steering
 from macrid.model.ranking import top_k
 from macrid.training import linear_path
 
@@ -48,7 +48,7 @@ class Lists:
         self.prepared = model.prepare(parameters, config)
         self.log_P = model.log_predict(parameters, X, config)  # with the path
         self.mu, _ = model.represent(parameters, X, config, self.prepared.C)
-        self.path = X @ parameters["L"] @ parameters["L"].T if "L" in parameters else 0
+        self.path = path(slice(None)) if (path := linear.logits(parameters, X)) else 0
         self.kappa = steering.kappa(parameters, histories, config, self.prepared)
         self.concept = self.prepared.C.argmax(axis=1)
         self.dealt = rng.permutation(self.concept)  # the control

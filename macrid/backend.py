@@ -75,6 +75,14 @@ def to_device(xp, value):
     return xp.asarray(value)
 
 
+def csr(xp, values, columns, width: int):
+    """A CSR matrix (rows, width) by the values (rows, n) and their columns, n in each row."""
+    rows, n = values.shape
+    library = sparse if xp is np else importlib.import_module("cupyx.scipy.sparse")
+    ends = xp.arange(0, rows * n + 1, n, dtype=columns.dtype)
+    return library.csr_matrix((values.ravel(), columns.ravel(), ends), shape=(rows, width))
+
+
 def to_host(value):
     """`value` with its arrays in NumPy; waits for the device.
 

@@ -28,7 +28,7 @@ from macrid.data.selection import selected
 from macrid.data.sources import interactions_of
 from macrid.errors import NotTrained, UserError
 from macrid.evaluation import metrics
-from macrid.model import ensemble, placing, semantics, steering
+from macrid.model import ensemble, linear, placing, semantics, steering
 from macrid.model.objective import compared
 from macrid.model.ops import normalise
 from macrid.pictures import features as feature_files
@@ -539,13 +539,8 @@ class Recommender:
         if "refused_indptr" in arrays:
             indices, indptr = arrays["refused_indices"], arrays["refused_indptr"]
             loaded.refused = csr_of_ones(indices, indptr, shape)
-        parameters = {
-            name.removeprefix("parameters/"): value
-            for name, value in arrays.items()
-            if name.startswith("parameters/")
-        }
         xp = backend.load(loaded.config.backend, loaded.config.precision)
-        loaded.parameters = backend.to_device(xp, parameters)
+        loaded.parameters = backend.to_device(xp, _parameters(arrays))
         loaded._index()
         return loaded
 
@@ -731,6 +726,7 @@ def _check(path, arrays, description):
         "refused_indptr": npz.Array("integer", (None,), optional=True),
     }
     npz.check_arrays(arrays, form)
+    linear.check(_parameters(arrays))
     N, M = len(arrays["users"]), len(arrays["items"])
     if M == 0:
         raise ValueError("it has no items")
@@ -749,6 +745,12 @@ def _check(path, arrays, description):
         for name in arrays["items"].tolist()
     ):
         raise ValueError(f"its items are not all columns of a matrix of {columns}")
+
+
+def _parameters(arrays):
+    """Those of a file's arrays that are the model's parameters."""
+    prefix = "parameters/"
+    return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}
 
 
 def _check_count(n):

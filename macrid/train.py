@@ -5,15 +5,16 @@ from pathlib import Path
 
 from macrid import backend as backends
 from macrid import files, recommender, run_folder, suited, terminal
-from macrid.baselines import EASE, Popularity, Ridge
+from macrid.baselines import EASE, Popularity
 from macrid.config import Config
 from macrid.data import checks
 from macrid.errors import UserError
 from macrid.evaluation.metrics import by_scores, cutoffs_of, measured, paired
 from macrid.interpret import truth
-from macrid.model import ensemble, scoring
+from macrid.model import ensemble, linear, scoring
 from macrid.run_folder import Run
-from macrid.training import checkpoint, fit, log, parallel, seeds, warm_start
+from macrid.training import checkpoint, fit, linear_path, log, parallel, seeds, warm_start
+from macrid.training.ridge import MOST_EXACT
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -255,8 +256,8 @@ def _evaluated(run, xp):
         lines.append(f"path      {chosen}")
     lines += ["", *terminal.metric_table(results), ""]
     systems, results["baselines"] = {"macrid": test}, {}
-    if "L" in state.best:
-        concepts_alone = {name: p for name, p in state.best.items() if name != "L"}
+    concepts_alone = linear.without(state.best)
+    if len(concepts_alone) < len(state.best):
         rank = scoring.ranker(concepts_alone, settings)
         systems["model"], results["model"] = measured(rank, split.test, cutoffs)
     for name, baseline in _baselines(run, xp):
@@ -278,9 +279,12 @@ def _evaluated(run, xp):
 def _baselines(run, xp):
     """(name, fitted) of what the model stands beside; EASE where its matrix is not too large."""
     train, validation = run.split.train, run.split.validation
-    yield "ridge", run.state.ridge or Ridge.fit(train, validation, xp=xp)
+    ridge = run.state.ridge or linear_path.regression(train).fit(train, validation, xp=xp)
+    yield "ridge", ridge
     if min(train.shape) <= EASE.most:
-        yield "EASE", EASE.fit(train, validation, regularisation=None, xp=xp)
+        is_quick = min(train.shape) <= MOST_EXACT  # to find its own
+        regularisation = None if is_quick else ridge.regularisation
+        yield "EASE", EASE.fit(train, validation, regularisation=regularisation, xp=xp)
     yield "popularity", Popularity.fit(train, xp=xp)
 
 

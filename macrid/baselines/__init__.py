@@ -8,7 +8,7 @@ dgcf         DGCF: a graph of users and items, in intents
 epochs       the training loop of the last three
 ensemble     the sum of two that are fitted
 
-`Ridge` lies in `macrid.training`, as the model trains with it.
+`Ridge` and `Neighbours` lie in `macrid.training`, as the model trains with them.
 
     baseline = EASE.fit(X, validation)   X (N, M) SciPy CSR 0/1; validation: a `HeldOut`
     baseline.scores(X)                   (B, M), higher is better, for users of X (B, M)
@@ -25,6 +25,16 @@ from macrid.baselines.ease import EASE
 from macrid.baselines.itemknn import ItemKNN
 from macrid.baselines.multivae import MultiDAE, MultiVAE
 from macrid.baselines.popularity import Popularity
+from macrid.training.neighbours import Neighbours
 from macrid.training.ridge import Ridge
 
-__all__ = ["DGCF", "EASE", "ItemKNN", "MultiDAE", "MultiVAE", "Popularity", "Ridge"]
+__all__ = [
+    "DGCF",
+    "EASE",
+    "ItemKNN",
+    "MultiDAE",
+    "MultiVAE",
+    "Neighbours",
+    "Popularity",
+    "Ridge",
+]

@@ -9,6 +9,7 @@ candidates      the same over some items only, line 29
 objective       equations (5) and (11), line 34: the loss and its gradients
 scoring         at test time: concepts, representations, ranked items
 ensemble        several models as one: ln P averaged
+linear          what a linear path adds to the logits
 vectors         scores as inner products, for an index
 steering        a factor on a concept
 semantics       equations (10) and (11): starting from pictures, taught by categories

@@ -16,13 +16,14 @@ exp(z . mean_i h_i / tau). Under cosine the mean is brought to unit length again
 import numpy as np
 
 from macrid.backend import to_host
+from macrid.model import linear
 
 TEMPERATURE = 0.1  # as tau of (6) and (8)
 TILE_PAIRS = 1 << 22  # similarities that are held at once
 
 
 def placed(parameters: dict, v, v_new, adoptions) -> dict:
-    """The rows of H, T and, where there is one, of the linear path's L, of n new items.
+    """The rows of H, T and, where there is one, of the linear path, of n new items.
 
     So are those of other seeds' models among the parameters.
 
@@ -32,7 +33,8 @@ def placed(parameters: dict, v, v_new, adoptions) -> dict:
     >>> placed(parameters, v, v[:1], adoptions)["H"].shape
     (1, 200)
     """
-    of_items = [name for name in parameters if name.rpartition("/")[2] in ("H", "T", "L")]
+    rowwise = ("H", "T", *linear.NAMES)
+    of_items = [name for name in parameters if name.rpartition("/")[2] in rowwise]
     known = to_host({name: parameters[name] for name in of_items})
     is_known = np.diff(v.indptr) > 0
     says = np.sqrt(adoptions) * is_known  # (M,)
@@ -43,6 +45,7 @@ def placed(parameters: dict, v, v_new, adoptions) -> dict:
         likeness = (v_new[start : start + at_a_time] @ columns).toarray()  # (tile, M)
         w = says * np.exp((likeness - likeness.max(axis=1, keepdims=True)) / TEMPERATURE)
         w /= w.sum(axis=1, keepdims=True)
+        mixed = linear.mixed(w, known)
         for name, p in known.items():
-            parts[name].append(w @ p)
+            parts[name].append(mixed[name] if name in mixed else w @ p)
     return {name: np.concatenate(parts[name]).astype(p.dtype) for name, p in known.items()}

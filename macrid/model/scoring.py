@@ -1,15 +1,14 @@
 r"""At test time: concepts without noise, representations of users, and the items that suit them.
 
 Beside the concepts, parameters may hold other models, over which ln P_ui is averaged
-(`macrid.model.ensemble`), and a linear path, one more array "L" (M, r)
-(`macrid.training.linear_path`): then (x_u L L^T)_i is added to it.
+(`macrid.model.ensemble`), and a linear path (`macrid.model.linear`): then (x_u W)_i is added to it.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from macrid.backend import array_module, to_device
-from macrid.model import ensemble, prototypes
+from macrid.backend import array_module
+from macrid.model import ensemble, linear, prototypes
 from macrid.model.decoder import bounded, log_scores, positives
 from macrid.model.encoder import aggregate, f_nn, posterior
 from macrid.model.objective import compared, mlp
@@ -83,7 +82,7 @@ def predict(parameters: dict, X, config):
 def log_predict(parameters: dict, X, config):
     r"""ln P_ui of equation (7) for all items and the users of X (B, M) SciPy CSR: (B, M).
 
-    With other models its mean, with a linear path + (x_u L L^T)_i. What users are served by: higher
+    With other models its mean, with a linear path + (x_u W)_i. What users are served by: higher
     is better.
     """
     return _logits(parameters, X, config, prepare(parameters, config))(slice(None))
@@ -143,13 +142,12 @@ def _logits(parameters, X, config, prepared):
     """A function of some items, a slice or their numbers: what ranks them, (B, items)."""
     parts = zip(ensemble.split(parameters), [prepared, *prepared.others])
     models = [(represent(p, X, config, of.C)[0], of) for p, of in parts]
-    L = parameters.get("L")
-    XL = None if L is None else to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
+    path = linear.logits(parameters, X)
 
     def logits(items):
         log_P = [_log_P(mu, of, items, config) for mu, of in models]
         mean = sum(log_P) / len(models) if len(models) > 1 else log_P[0]
-        return mean if L is None else mean + XL @ L[items].T
+        return mean + path(items) if path else mean
 
     return logits
 

@@ -49,3 +49,8 @@ def _check_one(parameters):
             f"scores averaged over {n} seeds are no inner products, so there are no vectors of"
             " them; train with seeds 1 for an index (--seeds 1)"
         )
+    if "nearest" in parameters:
+        raise UserError(
+            "the linear path of a large catalogue goes by items' neighbours, which are no vectors;"
+            " train without it for an index (--linear-path 0)"
+        )

@@ -10,6 +10,7 @@ warm_start    a start from an earlier model
 adaptive      section 4.1.4: concepts that spread over the items alike are dropped
 linear_path   a ridge regression added to the trained logits
 ridge         that regression, which is a baseline too
+neighbours    the same of each item on those nearest to it, for large catalogues
 parallel      several processes, the gradients summed by MPI
 checkpoint    the state after each epoch: saved, checked, loaded
 saved         a baseline in one file

@@ -16,7 +16,7 @@ from macrid import backend, files, npz
 from macrid.config import Config, from_dict, option_names
 from macrid.data.splits import Split
 from macrid.errors import UserError
-from macrid.model import ensemble
+from macrid.model import ensemble, linear
 from macrid.model.objective import parameter_shapes
 from macrid.training import adaptive
 from macrid.training.fit import State
@@ -124,6 +124,7 @@ def _check(path, config, split, seen, arrays, description):
         **parameter_form(now, M, "square/", 0.0, np.inf),
     }
     npz.check_arrays(arrays, form)
+    linear.check(_part(arrays, "best"))
 
 
 def parameter_form(
@@ -136,13 +137,15 @@ def parameter_form(
 ) -> dict[str, npz.Array]:
     """What the arrays `prefix`NAME of a file have to be, for a model of M items.
 
-    M is their number, or a name for it. Of a `complete` model a linear path (M, r) may be among
-    them, and the models of other seeds, each with a number of concepts of its own.
+    M is their number, or a name for it. Of a `complete` model a linear path may be among them, and
+    the models of other seeds, each with a number of concepts of its own.
     """
     shapes = parameter_shapes(M, config)
     form = {name: npz.Array(config.dtype, shape, low, high) for name, shape in shapes.items()}
     if complete:
         form["L"] = npz.Array(config.dtype, (M, None), low, high, optional=True)
+        form["nearest"] = npz.Array("int32", (M, "neighbours"), 0, optional=True)
+        form["influence"] = npz.Array(config.dtype, (M, "neighbours"), low, high, optional=True)
         for seed in range(config.seed + 1, config.seed + config.seeds):
             for name, shape in shapes.items():
                 expected = (None, config.d) if name == "m" else shape

@@ -1,13 +1,11 @@
 r"""An ensemble of the trained model with ridge regression: a linear path beside the concepts.
 
-    ln p_ui = ln P_ui + gamma (x_u W)_i + a constant of the user      W = V diag(f) V^T, see `Ridge`
+    ln p_ui = ln P_ui + gamma (x_u W)_i + a constant of the user
 
-P_ui is equation (7), and p_u the normalised product of the two experts. Gamma can be taken in,
-
-    gamma W = L L^T      L = V diag(gamma f)^1/2      (M, r)
-
-so that the path is one more array of the trained parameters, which `macrid.model.scoring` reads.
-docs/linear.md: why it helps, and how much.
+P_ui is equation (7), and p_u the normalised product of the two experts. W is the closed form of
+`Ridge`, and where users and items are too many for it, that of `Neighbours`. Gamma is taken in, so
+that the path is one or two more arrays of the trained parameters, which `macrid.model.linear`
+reads. docs/linear.md: why it helps, and how much.
 """
 
 from collections.abc import Callable
@@ -19,8 +17,10 @@ import numpy as np
 from macrid.backend import array_module, scalar
 from macrid.data.splits import HeldOut, Split
 from macrid.evaluation.metrics import evaluate, summary
+from macrid.model import linear
 from macrid.model.scoring import log_predict
-from macrid.training.ridge import Ridge
+from macrid.training.neighbours import Neighbours
+from macrid.training.ridge import MOST_EXACT, Ridge
 
 USERS_FOR_SPREAD = 500
 WEIGHTS = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 1000.0)  # from the model to ridge alone
@@ -31,10 +31,15 @@ TILE_SCORES = 1 << 24
 Scores = Callable[[Any], Any]  # of users' items X (b, M) SciPy CSR -> (b, M)
 
 
+def regression(X) -> type[Ridge] | type[Neighbours]:
+    """The one for adoptions X (N, M): all directions up to 6,000 users or items, or neighbours."""
+    return Ridge if min(X.shape) <= MOST_EXACT else Neighbours
+
+
 def add(
     parameters: dict, split: Split, config, earlier: dict | None = None
-) -> tuple[dict, dict, Ridge]:
-    r"""Trained parameters with "L" (M, r); what was chosen; and the regression by itself.
+) -> tuple[dict, dict, Ridge | Neighbours]:
+    r"""Trained parameters with a path; what was chosen; and the regression by itself.
 
     What was chosen is {"lambda", "gamma", "weight"}. lambda is the one with which W by itself ranks
     the held-out items of validation users best. Gamma makes both summands differ equally much from
@@ -43,15 +48,16 @@ def add(
         gamma = weight mean_u std_i(ln P_ui) / mean_u std_i((x_u W)_i)
 
     The weight is `linear_path`, or where that is 'chosen' the one by `best_weight`. With the weight
-    0 there is no "L". An `earlier` call, for the same run or for the one that a final run goes by,
+    0 there is no path. An `earlier` call, for the same run or for the one that a final run goes by,
     has chosen before: a weight that is no longer to be chosen remains, and where no one is held
     out lambda does too, and training users tell the spread.
     """
-    concepts_alone = {name: p for name, p in parameters.items() if name != "L"}
+    concepts_alone = linear.without(parameters)
     xp = array_module(concepts_alone["H"])
     before = earlier if not len(split.validation.users) else None
     regularisation = before and before["lambda"]
-    ridge = Ridge.fit(split.train, split.validation, regularisation=regularisation, xp=xp)
+    fit = regression(split.train).fit
+    ridge = fit(split.train, split.validation, regularisation=regularisation, xp=xp)
     model = partial(_log_predict, concepts_alone, config)
     equal = equal_say(model, ridge.scores, split.train if before else split.validation.fold_in)
     if earlier and (before or config.linear_path != "chosen"):
@@ -61,19 +67,17 @@ def add(
     else:
         weight = config.linear_path
     path = {"lambda": ridge.regularisation, "gamma": weight * equal, "weight": weight}
-    if not weight:
-        return concepts_alone, path, ridge
-    L = ridge.V * xp.sqrt(path["gamma"] * ridge.f)
-    return {**concepts_alone, "L": L.astype(config.dtype)}, path, ridge
+    arrays = ridge.path(path["gamma"], config.dtype) if weight else {}
+    return concepts_alone | arrays, path, ridge
 
 
-def equal_say(model: Scores, linear: Scores, X) -> float:
+def equal_say(model: Scores, other: Scores, X) -> float:
     """Gamma at the weight 1, by some of the users of X (n, M)."""
     X = X[:USERS_FOR_SPREAD]
-    return _spread(model(X)) / _spread(linear(X))
+    return _spread(model(X)) / _spread(other(X))
 
 
-def best_weight(model: Scores, linear: Scores, equal: float, part: HeldOut) -> float:
+def best_weight(model: Scores, other: Scores, equal: float, part: HeldOut) -> float:
     r"""The one of `WEIGHTS` by NDCG@100 of the users of `part`, `FIRST` if in doubt.
 
     The one with the best mean, of those that serve them better than `FIRST` by more than two
@@ -84,7 +88,7 @@ def best_weight(model: Scores, linear: Scores, equal: float, part: HeldOut) -> f
     The scores are ln P_ui and (x_u W)_i, functions of users' items X (b, M); `equal` is gamma at
     the weight 1.
     """
-    metrics = _metrics_by_weight(model, linear, equal, part)
+    metrics = _metrics_by_weight(model, other, equal, part)
     best, most = FIRST, 0.0
     for weight in WEIGHTS:
         gain = summary({"gain": metrics[weight] - metrics[FIRST]})["gain"]
@@ -93,7 +97,7 @@ def best_weight(model: Scores, linear: Scores, equal: float, part: HeldOut) -> f
     return best
 
 
-def _metrics_by_weight(model, linear, equal, part):
+def _metrics_by_weight(model, other, equal, part):
     """{weight: NDCG@100 of each user of `part` (n,)}, both summands being made once."""
     n, M = part.fold_in.shape
     at_a_time = max(1, min(USERS_FOR_SPREAD, TILE_SCORES // M))
@@ -101,9 +105,9 @@ def _metrics_by_weight(model, linear, equal, part):
     for start in range(0, n, at_a_time):
         users = slice(start, start + at_a_time)
         some = HeldOut(part.users[users], part.fold_in[users], part.held_out[users])
-        of_model, of_linear = model(some.fold_in), equal * linear(some.fold_in)
+        of_model, of_other = model(some.fold_in), equal * other(some.fold_in)
         for weight in WEIGHTS:
-            score = _constant(of_model + weight * of_linear)
+            score = _constant(of_model + weight * of_other)
             metrics[weight].append(evaluate(score, some, ((100, "ndcg"),))["ndcg@100"])
     return {weight: np.concatenate(each) for weight, each in metrics.items()}
 

@@ -57,6 +57,11 @@ class Ridge:
         X = to_device(array_module(self.V), X.astype(self.V.dtype))
         return (X @ self.V * self.f) @ self.V.T
 
+    def path(self, gamma: float, dtype: str) -> dict:
+        """gamma W = L L^T as `macrid.model.linear` reads it, L = V diag(gamma f)^1/2 (M, r)."""
+        xp = array_module(self.V)
+        return {"L": (self.V * xp.sqrt(gamma * self.f)).astype(dtype)}
+
     save, load = saved.save, classmethod(saved.load)
 
 

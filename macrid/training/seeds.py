@@ -15,7 +15,7 @@ from macrid.backend import load, to_device, to_host
 from macrid.config import Config
 from macrid.data.splits import Split
 from macrid.errors import UserError
-from macrid.model import ensemble
+from macrid.model import ensemble, linear
 from macrid.training import checkpoint, linear_path
 from macrid.training.fit import State
 from macrid.training.fit import fit as fit_one
@@ -75,7 +75,7 @@ def fit(
     first, xp = trained[0], load(config.backend, config.precision)
     alone = [ensemble.split(state.best)[0] for state in trained]
     best = ensemble.joined({one.seed: p for one, p in zip(configs, alone)})
-    first.best = to_device(xp, {name: p for name, p in best.items() if name != "L"})
+    first.best = to_device(xp, linear.without(best))
     if config.linear_path:
         path = linear_path.add(first.best, split, config, first.path)
         first.best, first.path, first.ridge = path

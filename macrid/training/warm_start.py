@@ -10,6 +10,7 @@ once. To anneal beta again lost a little on one of two data sets (docs/nightly.m
 import numpy as np
 
 from macrid.errors import UserError
+from macrid.model import linear
 from macrid.model.objective import OF_ITEMS, parameter_shapes
 from macrid.training.fit import State
 
@@ -20,7 +21,7 @@ def warm(state: State, items: np.ndarray, earlier: dict, earlier_items: np.ndarr
     items          (M,) the ids of the state's items, earlier_items (M',) those of the earlier model
     earlier        its parameters, in the host's memory
     """
-    shapes = {name: p.shape for name, p in earlier.items() if name != "L"}  # L is made of the data
+    shapes = {name: p.shape for name, p in linear.without(earlier).items()}
     if shapes != parameter_shapes(len(earlier_items), config):
         raise UserError(_other_shape(earlier, config))
     kept, rows, earlier_rows = np.intersect1d(items, earlier_items, return_indices=True)
