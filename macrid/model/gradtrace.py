@@ -63,15 +63,9 @@ OPS = {
     ),
     "log_likelihood": Way(
         "28, 29",
-        ("unit z", "unit H", "C"),
-        ("ln p",),
-        "dP_ui = (n_u / Z_u - x_ui / P_ui) / B",
-    ),
-    "log_likelihood_by_logs": Way(
-        "28, 29",
         ("unit z", "unit H", "ln C"),
         ("ln p",),
-        "da_uki = (n_u exp(a_uki - ln Z_u) - x_ui q_uki) / B",
+        "da_uki = (n_u G_uki / Z_u - x_ui q_uki) / B",
     ),
     "cross_entropy": Way(
         "34",

@@ -9,7 +9,7 @@ import numpy as np
 
 from macrid.backend import array_module, scalar, to_device
 from macrid.model import candidates, prototypes
-from macrid.model.decoder import bounded, log_likelihood, log_likelihood_by_logs
+from macrid.model.decoder import log_likelihood
 from macrid.model.encoder import aggregate, f_nn, kl_divergence, posterior, sample
 from macrid.model.ops import cross_entropy, identity, log_softmax, normalise, softmax
 
@@ -106,18 +106,13 @@ def elbo(
 
     # Decoder, equations (7) and (8)
     direction, pull_direction = unit(z)  # (B, K, d)
-    weight = 1.0 if noise.weight is None else noise.weight[:, None]  # 1 for adopted items
-    by_logs = not bounded(config.tau, config.cosine)
-    if by_logs:
-        log_C, pull_log_C = log_softmax(logits)
-        log_C = log_C if noise.weight is None else log_C + array_module(H).log(weight)
-        reconstruction, pull_reconstruction = log_likelihood_by_logs(
-            direction, H, log_C, X, config.tau
-        )
-    else:
-        reconstruction, pull_reconstruction = log_likelihood(
-            direction, H, C * weight, X, config.tau
-        )
+    log_C, pull_log_C = log_softmax(logits)  # (M, K)
+    weighted = log_C  # the same for adopted items
+    if noise.weight is not None:
+        weighted = log_C + array_module(H).log(noise.weight)[:, None]
+    reconstruction, pull_reconstruction = log_likelihood(
+        direction, H, weighted, X, config.tau, config.cosine
+    )
 
     # Categories, equation (11), and line 34
     categorical, pull_categorical = 0.0, None
@@ -128,17 +123,14 @@ def elbo(
     terms = {name: scalar(term) for name, term in terms.items()}
 
     def pullback(dloss):
-        ddirection, dH_decoder, dC_decoder = pull_reconstruction(-dloss)  # or of ln C
+        ddirection, dH_decoder, dlog_C = pull_reconstruction(-dloss)
         dmu, db = added(pull_z(pull_direction(ddirection)), pull_kl(dloss * beta))
         dab = pull_posterior(dmu, db)
         del ddirection, dmu, db  # (B, K, d) each; what follows is the step's largest
         dA, gradients = pull_f(dab.reshape(B * K, 2 * d))
         del dab
         dC_encoder, gradients["T"] = pull_A(dA.reshape(B, K, d))
-        if by_logs:
-            dlogits = pull_C(dC_encoder) + pull_log_C(dC_decoder)
-        else:
-            dlogits = pull_C(dC_encoder + dC_decoder * weight)
+        dlogits = pull_C(dC_encoder) + pull_log_C(dlog_C)
         if pull_categorical is not None:
             dlogits = dlogits + pull_categorical(dloss * config.category_weight)
         dH_prototypes, dm = pull_s(pull_logits(dlogits))

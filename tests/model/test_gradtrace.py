@@ -17,9 +17,8 @@ def traced(t, beta=0.7):
 )
 def test_a_right_model_has_right_cotangents_everywhere(tiny, options):
     errors = traced(tiny(category_weight=0.3, **options))
-    by_logs = options.get("tau") or options.get("similarity")
     ops_of = {place[0] for place in errors if isinstance(place, tuple)}
-    assert len(ops_of) == (14 if by_logs else 13) and max(errors.values()) < 1e-6
+    assert len(ops_of) == 14 and max(errors.values()) < 1e-6
     assert {"H", "T", "m"} < errors.keys(), "and the parameters themselves"
 
 
