@@ -63,8 +63,7 @@ def log_likelihood(z, H, log_C, X, tau, cosine=True):
     z_e = xp.concatenate([z, of_concept], axis=2)  # (B, K, d + K)
     h_c = xp.concatenate([H, xp.maximum(log_C, LOG_OF_ZERO)], axis=1)  # (M, d + K)
     value = 0.0
-    dz = xp.empty_like(z)  # (B, K, d)
-    dh_c = xp.zeros_like(h_c)  # (M, d + K)
+    dz, dh_c = xp.empty_like(z), 0.0  # (B, K, d) and (M, d + K)
     for tile, a in exponents(z_e, h_c, tau):
         users = tile.stop - tile.start
         part = slice(X.indptr[tile.start], X.indptr[tile.stop])
@@ -90,11 +89,13 @@ def log_likelihood(z, H, log_C, X, tau, cosine=True):
         G = G.reshape(users * K, M)
         weights = w[:, None, None] / tau
         dz[tile] = (G @ H).reshape(users, K, d) * weights
-        dh_c += G.T @ (z_e[tile] * weights).reshape(users * K, d + K)
+        of_tile = G.T @ (z_e[tile] * weights).reshape(users * K, d + K)
+        dh_c = xp.add(dh_c, of_tile, out=of_tile)
 
     def pullback(dvalue):
         scale = -dvalue / B
-        return dz * scale, dh_c[:, :d] * scale, dh_c[:, d:] * scale
+        scaled = dh_c * scale
+        return dz * scale, scaled[:, :d], scaled[:, d:]
 
     return value, pullback
 
