@@ -254,12 +254,13 @@ np.testing.assert_allclose(best / worst, np.exp(20), rtol=1e-12)
 #
 # Nobody multiplies a hundred small numbers; one adds their logarithms,
 # $\ln p_\theta(\mathbf x_u\mid\mathbf z_u,\mathbf C)=\sum_i x_{u,i}\,(\ln P_{u,i}-\ln Z_u)$.
-# `model.decoder.log_likelihood` returns just this (averaged over the users of a batch; here the
-# batch is one user).
+# `model.decoder.log_likelihood` returns just this, from $\ln\mathbf C$ (averaged over the users of
+# a batch; here the batch is one user).
 
 # %%
 x = sparse.csr_array(np.array([[1.0, 1, 0, 0, 1, 0, 0, 0]]))  # she took the items 0, 1 and 4
-value, _ = decoder.log_likelihood(z, H, C, x, tau)
+log_C = np.where(C > 0, 0, -np.inf)  # ln 1 and ln 0
+value, _ = decoder.log_likelihood(z, H, log_C, x, tau)
 np.testing.assert_allclose(np.exp(value), p[0, 0] * p[0, 1] * p[0, 4], rtol=1e-12)  # equation (2)
 print(f"p(x | z, C) = {np.exp(value):.5f}")
 

@@ -73,7 +73,7 @@ p = P / Z[:, None]
 np.testing.assert_allclose(softmax(np.log(P))[0], p, rtol=1e-10)  # line 29
 n = np.asarray(X.sum(axis=1)).ravel()  # how many items each user has
 one_by_one = np.array([np.log(p[u, X[[u]].indices]).sum() for u in range(B)])
-value, _ = decoder.log_likelihood(z, H, C, X, config.tau)
+value, _ = decoder.log_likelihood(z, H, np.log(C), X, config.tau)
 # macrid averages over the users of a batch
 np.testing.assert_allclose(value, one_by_one.mean(), rtol=1e-12)
 print(
@@ -246,27 +246,33 @@ plots.derivatives(dP[order], (n[u] * p[u] - x)[order], x[order] == 1)
 # pulled up by $1-n_up_{u,i}$: by nearly one if it comes as a surprise, by little if the model
 # expects it (her first).
 #
-# Now backwards through $P_{u,i}=\sum_kc_{i,k}E_{u,k,i}$ with $E_{u,k,i}=\exp(\mathbf
+# Now backwards through $P_{u,i}=\sum_kG_{u,k,i}$ with $G_{u,k,i}=c_{i,k}\exp(\mathbf
 # z_u^{(k)\top}\mathbf h_i/\tau)$. Here and below $\mathbf z$ and $\mathbf h$ are the vectors
 # *after* division by their lengths, and the derivatives are with respect to these. (From there to
 # the vectors as they are stored is one more step, the pullback of $\mathbf a/\|\mathbf a\|$:
-# notebook 5.) Write $w_u=n_u/Z_u$ and pull it out of the bracket,
+# notebook 5.) A weight inside an exponential is one more term of the exponent, so with
+# $\mathbf e_k$, 1 at $k$ and 0 elsewhere, and $\ln\mathbf c_i$ as $K$ further coordinates,
 #
-# $$\frac{\partial\,\text{loss}_u}{\partial P_{u,i}}=w_u\Big(1-\frac{x_{u,i}}{w_uP_{u,i}}\Big),
-# \qquad E'_{u,k,i}=E_{u,k,i}\Big(1-\frac{x_{u,i}}{w_uP_{u,i}}\Big),$$
+# $$G_{u,k,i}=\exp a_{u,k,i},\qquad
+# a_{u,k,i}=\frac{\mathbf z_u^{(k)\top}\mathbf h_i}\tau+\ln c_{i,k}
+# =\frac1\tau\big[\mathbf z_u^{(k)},\tau\mathbf e_k\big]^\top\big[\mathbf h_i,\ln\mathbf c_i\big].$$
 #
-# so that $E'$ differs from $E$ *only at the adopted items*. The chain rule with
-# $\partial P_{u,i}/\partial c_{i,k}=E_{u,k,i}$,
-# $\;\partial P_{u,i}/\partial\mathbf z_u^{(k)}=c_{i,k}E_{u,k,i}\mathbf h_i/\tau\;$ and
-# $\;\partial P_{u,i}/\partial\mathbf h_i=\sum_kc_{i,k}E_{u,k,i}\mathbf z_u^{(k)}/\tau\;$ gives
+# $\partial P_{u,i}/\partial a_{u,k,i}=G_{u,k,i}$. Write $w_u=n_u/Z_u$ and $q_{u,k,i}=
+# G_{u,k,i}/P_{u,i}$, the share of concept $k$ in the score, and pull $w_u$ out:
 #
-# $$\frac{\partial\,\text{loss}}{\partial c_{i,k}}=\sum_uw_uE'_{u,k,i},\qquad
-# \frac{\partial\,\text{loss}}{\partial\mathbf z_u^{(k)}}
-# =\frac{w_u}\tau\sum_iE'_{u,k,i}c_{i,k}\,\mathbf h_i,\qquad
-# \frac{\partial\,\text{loss}}{\partial\mathbf h_i}
-# =\frac1\tau\sum_{u,k}E'_{u,k,i}c_{i,k}\,w_u\mathbf z_u^{(k)} .$$
+# $$\frac{\partial\,\text{loss}_u}{\partial a_{u,k,i}}=w_uG_{u,k,i}-x_{u,i}q_{u,k,i}=w_uG'_{u,k,i},
+# \qquad G'_{u,k,i}=G_{u,k,i}-\frac{x_{u,i}q_{u,k,i}}{w_u},$$
 #
-# No matrix of probabilities appears. What remains is one product to make $E$, one pass of `exp`,
+# so that $G'$ differs from $G$ *only at the adopted items*. As $a$ is an inner product, so are
+# its derivatives, of $G'$ with one side or the other:
+#
+# $$\frac{\partial\,\text{loss}}{\partial\mathbf z_u^{(k)}}
+# =\frac{w_u}\tau\sum_iG'_{u,k,i}\,\mathbf h_i,\qquad
+# \Big[\frac{\partial\,\text{loss}}{\partial\mathbf h_i},
+# \frac{\partial\,\text{loss}}{\partial\ln\mathbf c_i}\Big]
+# =\frac1\tau\sum_{u,k}G'_{u,k,i}\,w_u\big[\mathbf z_u^{(k)},\tau\mathbf e_k\big] .$$
+#
+# No matrix of probabilities appears. What remains is one product to make $a$, one pass of `exp`,
 # two products to go back, and work on the adopted items alone. `plain.decoder`, above, does go
 # through a matrix of probabilities; here is the fast one. The names are those of the formulas.
 
@@ -279,21 +285,21 @@ show(decoder.log_likelihood)
 # of them).
 
 # %%
-value, pullback = decoder.log_likelihood(z, H, C, X, config.tau)
-dz, dH, dC = (-g for g in pullback(1.0))  # of the loss = -value
+value, pullback = decoder.log_likelihood(z, H, np.log(C), X, config.tau)
+dz, dH, dlog_C = (-g for g in pullback(1.0))  # of the loss = -value
 
 dense = X.toarray()
-E, w = np.exp(np.einsum("ukj,ij->uki", z, H) / config.tau), n / Z
-bracket = 1 - dense / (w[:, None] * P)
-np.testing.assert_allclose(w[u] * bracket[u], dP, rtol=1e-9)  # the same, w_u pulled out
-E_prime = E * bracket[:, None, :]
-np.testing.assert_allclose(dC, np.einsum("u,uki->ik", w, E_prime) / B, atol=1e-10)
-by_z = np.einsum("u,uki,ik,ij->ukj", w, E_prime, C, H, optimize=True) / config.tau
-by_H = np.einsum("uki,ik,u,ukj->ij", E_prime, C, w, z, optimize=True) / config.tau
+G, w = np.exp(np.einsum("ukj,ij->uki", z, H) / config.tau) * C.T, n / Z
+q = G / P[:, None, :]
+G_prime = G - dense[:, None, :] * q / w[:, None, None]
+np.testing.assert_allclose(w[u] * G_prime[u], dP * G[u], atol=1e-9)  # the same, w_u pulled out
+np.testing.assert_allclose(dlog_C, np.einsum("u,uki->ik", w, G_prime) / B, atol=1e-10)
+by_z = np.einsum("u,uki,ij->ukj", w, G_prime, H, optimize=True) / config.tau
+by_H = np.einsum("uki,u,ukj->ij", G_prime, w, z, optimize=True) / config.tau
 np.testing.assert_allclose(dz, by_z / B, atol=1e-10)
 np.testing.assert_allclose(dH, by_H / B, atol=1e-10)
 
-plain_value, plain_pullback = decoder.log_likelihood_plain(z, H, C, X, config.tau)
+plain_value, plain_pullback = decoder.log_likelihood_plain(z, H, np.log(C), X, config.tau)
 np.testing.assert_allclose(value, plain_value, rtol=1e-10)
 for fused, written_out in zip(pullback(1.0), plain_pullback(1.0)):
     np.testing.assert_allclose(fused, written_out, atol=1e-9)
@@ -302,14 +308,14 @@ for fused, written_out in zip(pullback(1.0), plain_pullback(1.0)):
 tiny = {
     "z": normalise(rng.standard_normal((3, 2, 4)))[0],
     "H": normalise(rng.standard_normal((6, 4)))[0],
-    "C": rng.random((6, 2)) + 0.1,
+    "log_C": np.log(rng.random((6, 2)) + 0.1),
 }
 few = X[:3, :6].tolil()
 # the middle user may well have no item at all: that must work too
 few[0, 1] = few[0, 4] = few[2, 3] = 1
 few = type(X)(few)
 f = lambda **arrays: decoder.log_likelihood(**arrays, X=few, tau=0.5)[0]
-gradients = dict(zip(("z", "H", "C"), decoder.log_likelihood(**tiny, X=few, tau=0.5)[1](1.0)))
+gradients = dict(zip(tiny, decoder.log_likelihood(**tiny, X=few, tau=0.5)[1](1.0)))
 errors = check(f, tiny, gradients)
 print("relative error against central differences:")
 print({name: f"{error:.0e}" for name, error in errors.items()})
@@ -579,7 +585,7 @@ plots.bias(sizes, curves, list(second_order.values()), of_logs("uniform", 1)[0])
 #
 # ```python
 # empty = type(X)((1, M), dtype=float)
-# _, pullback = decoder.log_likelihood(z[:1], H, C, empty, config.tau)
+# _, pullback = decoder.log_likelihood(z[:1], H, np.log(C), empty, config.tau)
 # print([float(np.abs(gradient).max()) for gradient in pullback(1.0)])
 # # [0.0, 0.0, 0.0]
 # ```

@@ -366,7 +366,7 @@ epsilon = rng.standard_normal((2, 2, 4))
 def through_the_decoder(mu, b):
     z, pull_z = encoder.sample(mu, b, epsilon, 0.3)
     direction, pull_direction = normalise(z)
-    value, pull = decoder.log_likelihood(direction, small_H, small_C, small_X, 0.5)
+    value, pull = decoder.log_likelihood(direction, small_H, np.log(small_C), small_X, 0.5)
     return value, lambda dvalue: pull_z(pull_direction(pull(dvalue)[0]))
 
 
@@ -420,7 +420,7 @@ def estimates(scale, rng):
     many_mu, many_b = np.repeat(taste, copies, 0), np.repeat(b, copies, 0)
     z, pull_z = encoder.sample(many_mu, many_b, epsilon, config.sigma0)
     direction, pull_direction = normalise(z)
-    _, pull = decoder.log_likelihood(direction, H, C, who, config.tau)
+    _, pull = decoder.log_likelihood(direction, H, np.log(C), who, config.tau)
     # macrid averages over users: times `copies` for each
     trick, _ = pull_z(pull_direction(pull(1.0)[0] * copies))
     f = ln_p(direction)[:, None, None]
@@ -456,7 +456,7 @@ print(
 scales = np.geomspace(0.1, 3, 9)
 of_scale = lambda scale: estimates(scale, np.random.default_rng(3))[:3]
 table = np.array([[noise_of(g) for g in of_scale(scale)] for scale in scales])
-_, pull = decoder.log_likelihood(taste, H, C, X[[u]], config.tau)
+_, pull = decoder.log_likelihood(taste, H, np.log(C), X[[u]], config.tau)
 signal = np.linalg.norm(normalise(taste)[1](pull(1.0)[0]))  # the gradient at z = mu
 plots.estimators(scales * doubt.mean(), table, signal, doubt.mean())
 print(

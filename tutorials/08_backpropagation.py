@@ -12,7 +12,7 @@
 # # 8. Backpropagation by hand
 #
 # [← 07](07_semantics.ipynb) · [all notebooks](README.md) · [09 →](09_training.ipynb) ·
-# [this one, to fill in yourself](blank/08_backpropagation.ipynb). It takes some 8 CPU seconds.
+# [this one, to fill in yourself](blank/08_backpropagation.ipynb). It takes some 11 CPU seconds.
 #
 # ![Algorithm 1 as a graph: you are here](images/08_backpropagation.svg)
 #
@@ -298,7 +298,7 @@ assert np.allclose(along_P, 0)
 H, m, z = (rng.standard_normal(shape) for shape in ((7, 5), (2, 5), (3, 2, 5)))
 m, z = ops.normalise(m)[0], ops.normalise(z)[0]
 X = sparse.csr_array((rng.random((3, 7)) < 0.5) * 1.0)
-C, _ = ops.softmax(rng.standard_normal((7, 2)))
+log_C, _ = ops.log_softmax(rng.standard_normal((7, 2)))
 push = rng.standard_normal((7, 2))  # whatever wants something of the logits s
 
 
@@ -306,7 +306,7 @@ push = rng.standard_normal((7, 2))  # whatever wants something of the logits s
 def two_uses(H):
     unit, pull_H = ops.normalise(H)
     s, pull_s = prototypes.concept_logits(unit, m, 0.1)  # use 1
-    value, pull_value = decoder.log_likelihood(z, unit, C, X, 0.1)  # use 2
+    value, pull_value = decoder.log_likelihood(z, unit, log_C, X, 0.1)  # use 2
 
     def pullback(dL):
         dH_prototypes, _ = pull_s(dL * push)
@@ -342,10 +342,12 @@ show(plain.loss_and_gradients)
 
 # %% [markdown]
 # The fast code is the same graph, with options. Look for the four sums: `added(...)` for
-# $(\boldsymbol\mu, \mathbf b)$, `dC_encoder + dC_decoder`, the categorical term's `dlogits + ...`,
-# and `dH_prototypes + dH_decoder`. Three things in it are for other notebooks and do nothing here:
-# `noise.candidates` and `noise.weight` (a sampled softmax, [12](12_scale.ipynb)), `noise.kept`
-# (hides some of a user's items), and `identity` in place of `normalise` (the inner product,
+# $(\boldsymbol\mu, \mathbf b)$, `pull_C(dC_encoder) + pull_log_C(dlog_C)` (its decoder takes
+# $\ln\mathbf C$, [3](03_reconstruction.ipynb), so that the two uses of $\mathbf C$ meet a node
+# earlier, at the logits), the categorical term's `dlogits + ...`, and `dH_prototypes + dH_decoder`.
+# Three things in it are for other notebooks and do nothing here: `noise.candidates` and
+# `noise.weight` (a sampled softmax, [12](12_scale.ipynb)), `noise.kept` (hides some of a user's
+# items), and `identity` in place of `normalise` (the inner product,
 # [10](10_disentanglement.ipynb)).
 
 # %%
@@ -383,16 +385,18 @@ back = gradtrace.cotangents(shopper.parameters, *given)
 of = {symbol: value for (_, symbol, side), value in back.items() if side == "given"}
 shopper.write(z=her.z, dz=of["z"][0], mu=her.mu, dmu=of["mu"][0])
 shopper.write(b=her.b, db=of["b"][0], A=her.A, dA=of["A"][0])
-shopper.write(C=her.C, dC=of["C"], ds=of["s"], dH=back["normalise H", "H", "taken"])
+dC = of["C"] + of["ln C"] / her.C  # the encoder's, and the decoder's
+shopper.write(C=her.C, dC=dC, ds=of["s"], dH=back["normalise H", "H", "taken"])
 
 # %%
 terms, gradients = model.loss_and_gradients(shopper.parameters, *given)
 assert np.isclose(terms["loss"], her.loss)
 assert np.allclose(gradients["H"], back["normalise H", "H", "taken"])
 dP = decoder_dP(her.P[None], shopper.x)[0]  # yours
-from_decoder, from_encoder = back["log_likelihood", "C", "taken"], back["aggregate", "C", "taken"]
-assert np.allclose(from_decoder, (dP * her.E).T), "P_i = sum_k c_ik E_ki, so dc_ik = dP_i E_ki"
-assert np.allclose(of["C"], from_decoder + from_encoder), "C is used twice"
+by_log = back["log_likelihood", "ln C", "taken"]
+assert np.allclose(by_log, her.C * (dP * her.E).T), "P_i = sum_k c_ik E_ki, dln c = c dc"
+uses = [back[op, "logits", "taken"] for op in ("softmax", "log_softmax", "cross_entropy")]
+assert np.allclose(of["logits"], sum(uses)), "the logits are used three times"
 
 # %% [markdown]
 # A product that she took (starred) has a negative $\bar{\mathbf C}$ in its own concept: more of it

@@ -124,7 +124,7 @@ print("the second backend here:", second)
 #   (`test_backend.py::test_a_step_reads_nothing_back` counts the reads: none).
 # * **Noise is an argument**, drawn on the host by default. So both backends follow the same
 #   trajectory, and a run may be continued on the other one.
-# * **In place where it is large**: `xp.exp(E, out=E)`.
+# * **In place where it is large**: `xp.exp(flat, out=flat)`.
 #
 # In use it is one option: `--backend cupy`, or `Config(backend="cupy")`.
 #
@@ -133,13 +133,14 @@ print("the second backend here:", second)
 # Let a user have $n$ items. With two uses on the way back for every one on the way forth, the
 # multiplications in matrix products are
 #
-# $$\underbrace{3\, B M d K}_{\text{decoder: logits, } \bar z, \bar h}
+# $$\underbrace{3\, B M d K + 2\, B M K^2}_{\text{decoder: logits, } \bar z, \bar h}
 # \;+\; \underbrace{3\, M d K}_{\text{prototypes: } s, \bar h, \bar m}
 # \;+\; \underbrace{3\, B K d \cdot 2d}_{f_\mathrm{nn} \text{ without a hidden layer}} .$$
 #
-# (The encoder's products with $X$ are sparse, $2\, B n d K + 2\, B n K$: twice and not three times,
-# as $X$ has no gradient. Adam touches $2 M d$ numbers.) Do not believe it, count. This array notes
-# every matrix product that it takes part in:
+# ($2\, B M K^2$: $\ln\mathbf c$ stands beside $\mathbf h$ as $K$ further coordinates, in the logits
+# and on the way back. The encoder's products with $X$ are sparse, $2\, B n d K + 2\, B n K$: twice
+# and not three times, as $X$ has no gradient. Adam touches $2 M d$ numbers.) Do not believe it, count. This
+# array notes every matrix product that it takes part in:
 
 
 # %%
@@ -180,11 +181,12 @@ def counted(B, M, K, d, n=5):
 
 # %%
 for B, M, K, d in ((20, 300, 3, 10), (7, 500, 2, 16), (32, 200, 4, 8)):
-    formula = 3 * B * M * d * K + 3 * M * d * K + 3 * B * K * d * 2 * d
+    decoders = 3 * B * M * d * K + 2 * B * M * K * K
+    formula = decoders + 3 * M * d * K + 3 * B * K * d * 2 * d
     count = counted(B, M, K, d)
     print(
         f"B = {B}, M = {M}, K = {K}, d = {d}: {count:,} multiplications counted, {formula:,} by the"
-        f" formula, {3 * B * M * d * K / formula:.0%} of them the decoder's"
+        f" formula, {decoders / formula:.0%} of them the decoder's"
     )
     assert count == formula
 
@@ -237,8 +239,8 @@ assert len(rows) == 20 and all(1 < float(ratio) < 4 for _, _, ratio, _ in rows)
 #
 # ## 3. What a step needs to remember
 #
-# The array $E$ alone has $B K M$ numbers; the plain way holds several of that size at once.
-# `log_likelihood` goes through the users in tiles and never holds more than one tile of $E$:
+# The exponentials alone are $B K M$ numbers; the plain way holds several of that size at once.
+# `log_likelihood` goes through the users in tiles and never holds more than one tile of them:
 
 # %%
 show(decoder.exponents)
@@ -266,8 +268,8 @@ def plain_decoder(M, B=100, K=4, d=16, n=20):
     rng = np.random.default_rng(0)
     X, H = users(B, M, n, rng), rng.standard_normal((M, d)).astype(np.float32)
     z, _ = ops.normalise(rng.standard_normal((B, K, d)).astype(np.float32))
-    C = np.full((M, K), 1 / K, np.float32)
-    return lambda: decoder.log_likelihood_plain(z, H, C, X, 0.1)[1](1.0)
+    log_C = np.full((M, K), -np.log(K), np.float32)
+    return lambda: decoder.log_likelihood_plain(z, H, log_C, X, 0.1)[1](1.0)
 
 
 def peak(what, M):

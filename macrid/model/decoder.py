@@ -14,7 +14,6 @@ far, and every sum of them is taken from its largest term on.
 import numpy as np
 
 from macrid.backend import array_module, scalar, to_device
-from macrid.model.ops import row_dot
 
 LARGEST_EXPONENT = 40.0  # exp of it, and of its negative, is far inside single precision
 LOG_OF_ZERO = -1e30  # what stands for ln 0: times a coordinate of 0 it is 0

@@ -107,7 +107,7 @@ def elbo(
     # Decoder, equations (7) and (8)
     direction, pull_direction = unit(z)  # (B, K, d)
     log_C, pull_log_C = log_softmax(logits)  # (M, K)
-    weighted = log_C  # the same for adopted items
+    weighted = log_C
     if noise.weight is not None:
         weighted = log_C + array_module(H).log(noise.weight)[:, None]
     reconstruction, pull_reconstruction = log_likelihood(
