@@ -139,8 +139,8 @@ print("the second backend here:", second)
 #
 # ($2\, B M K^2$: $\ln\mathbf c$ stands beside $\mathbf h$ as $K$ further coordinates, in the logits
 # and on the way back. The encoder's products with $X$ are sparse, $2\, B n d K + 2\, B n K$: twice
-# and not three times, as $X$ has no gradient. Adam touches $2 M d$ numbers.) Do not believe it, count. This
-# array notes every matrix product that it takes part in:
+# and not three times, as $X$ has no gradient. Adam touches $2 M d$ numbers.) Do not believe it,
+# count. This array notes every matrix product that it takes part in:
 
 
 # %%
