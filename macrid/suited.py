@@ -12,6 +12,7 @@ from macrid.config import Config
 
 USERS_A_STEP = (1, 100)
 STEPS_AN_EPOCH = 4  # at least
+MANY_USERS = 3000  # they need many steps: larger ones, against which more items are hidden
 STEPS_WITHOUT_BETTER = 200
 EPOCHS_WITHOUT_BETTER = (5, 15)
 MANY_ITEMS, MANY_PAIRS = 10_000, 1e8  # above both, of items and users times items, a step samples
@@ -33,8 +34,8 @@ def suited(train, batch_size: int | None = None) -> dict:
     steps = math.ceil(N / batch_size)  # an epoch
     return {
         "batch_size": batch_size,
-        "learning_rate": 2e-3,
-        "item_dropout": 0.3,
+        "learning_rate": 2e-3 if N < MANY_USERS else 4e-3,
+        "item_dropout": 0.3 if N < MANY_USERS else 0.5,
         "patience": _within(EPOCHS_WITHOUT_BETTER, math.ceil(STEPS_WITHOUT_BETTER / steps)),
         "candidates": CANDIDATES if M > MANY_ITEMS and N * M > MANY_PAIRS else 0,
     }

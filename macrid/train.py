@@ -1,6 +1,7 @@
 """`python -m macrid.train`: from a ratings file to a trained, evaluated, saved model."""
 
 import sys
+import time
 from pathlib import Path
 
 from macrid import backend as backends
@@ -144,14 +145,19 @@ def train(
     if any(before):
         say(f"resume    after epoch {', '.join(map(str, before))}")
 
-    # train, and save after each epoch
+    # train, and save now and then
+    saved_at = -float("inf")
     steps = -(-split.train.shape[0] // (settings.batch_size * team.size))
     path, was_finished = paths[0], (folder / "metrics.json").is_file()
     with Progress(settings, steps, states, quiet) as progress, terminal.log_lines(quiet):
 
         def after_epoch(state):
+            nonlocal saved_at
             if team.rank == 0:
-                checkpoint.save(path, state, settings, split)
+                is_due = checkpoint.is_due(state, time.monotonic() - saved_at)
+                if is_due or fit.finished(state, settings):
+                    checkpoint.save(path, state, settings, split)
+                    saved_at = time.monotonic()
                 files.save_lines(folder / "history.jsonl", state.history)
                 progress.epoch(state)
                 log.epoch(state, settings)

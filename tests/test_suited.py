@@ -32,6 +32,8 @@ def test_the_options_are_sound_and_follow_the_number_of_users(M):
         if before:
             assert options["batch_size"] >= before["batch_size"]
             assert options["patience"] <= before["patience"]
+            assert options["item_dropout"] >= before["item_dropout"]
+            assert options["learning_rate"] >= before["learning_rate"]
         before = options
 
 

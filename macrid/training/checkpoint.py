@@ -35,7 +35,18 @@ FORM = {
 }
 RECORD = {"epoch": int, "loss": float, "validation_ndcg@100?": float, "dropped?": list}
 PATH = {"lambda": float, "weight": float}
+SECONDS_BETWEEN, SMALL = 5.0, 1e6  # checkpoints of more bytes come no closer together
 LARGEST = 1e9  # of a parameter: its square, summed over dimensions, is far from overflow
+
+
+def is_due(state: State, seconds: float) -> bool:
+    """Is it time to save, so many seconds after it was saved last?
+
+    A small state is saved after every epoch; to save a large one can take as long as an epoch of
+    few users. Training that was cut off goes on from an earlier epoch, and ends the same.
+    """
+    bytes_of_parameters = sum(p.nbytes for p in state.parameters.values())
+    return bytes_of_parameters < SMALL or seconds >= SECONDS_BETWEEN
 
 
 def save(path, state: State, config: Config, split: Split) -> None:
