@@ -8,9 +8,11 @@ at the end. Everything is chosen before, by a tenth of the training pairs of 10,
 hidden from training: models stop by the NDCG@100 of 3,000 of them, and by the NDCG@20 of the other
 7,000 are chosen the linear map, the model and the weights of their sums, 0 among them.
 
-    search   a process for each of `SEARCHED`, side by side; twice the worse half of them ends
+    search   a process for each of `SEARCHED` and one for the options that macrid.train would take,
+             side by side; twice the worse half of them ends
     linear   meanwhile, here: the maps of `MAPS`, by inverting an (N, N) matrix of users
-    refit    the chosen models on all training pairs, for the epochs that validation chose
+    refit    the chosen models on all training pairs, for the epochs that validation chose; not the
+             default, which macrid.train does not refit either
     test     recall@20 over all hidden items, and NDCG@20, by user, with standard errors
 
 Whatever is measured is printed as it comes and appended to --out/rows.jsonl. A model that is not
@@ -43,6 +45,7 @@ from macrid.data.splits import TRAIN, VALIDATION, HeldOut, Split
 from macrid.evaluation.metrics import OF_LATER_ITEMS, paired, summary
 from macrid.evaluation.metrics import evaluate as evaluate_lists
 from macrid.model.scoring import log_predict
+from macrid.suited import suited
 from macrid.training.fit import fit
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +67,7 @@ MAPS = (  # a, strengths, {name and a note: (c, e)}
     (0.0, (1.0, 3.0, 10.0), {"ridge": (0.0, 0.0), "EASE": (0.0, 1.0)}),
 )
 SUMS = (  # the last without our model
+    ("default", "ridge"),
     ("model", "scaled"),
     ("model", "ridge"),
     ("model", "EASE"),
@@ -95,6 +99,7 @@ SEARCHED: dict[str, dict] = FAITHFUL | {
     "tau .13": OURS | {"tau": 0.13},
     "from adoptions": OURS | {"start": "adoptions", "learning_rate": 1e-3},
 }
+BY_THE_RULES = "default"  # a model with what macrid.train chooses for these data: `macrid.suited`
 SMALL = {"d": 16, "batch_size": 100, "max_epochs": 4}  # in a rehearsal
 
 
@@ -457,9 +462,10 @@ def save(path, arrays: dict) -> None:
 
 def options_of(flags) -> dict:
     """{name: options} of the models."""
+    default = {BY_THE_RULES: {}}  # filled in when the data are known
     if not flags.rehearse:
-        return SEARCHED
-    return {name: options | SMALL for name, options in islice(SEARCHED.items(), 2)}
+        return SEARCHED | default
+    return {name: o | SMALL for name, o in islice(SEARCHED.items(), 2)} | default
 
 
 def of_machine(flags) -> dict:
@@ -498,7 +504,7 @@ def linear_maps(data: Data, report: Report, xp) -> dict:
 def search(processes: list, report: Report) -> list:
     """Train side by side, end the worse half of them twice, and return those that are left.
 
-    The best of `FAITHFUL` stays in any case.
+    The best of `FAITHFUL` and the default stay in any case.
     """
     running = processes
     for share in (*HALVED, SEARCHED_UNTIL):
@@ -511,6 +517,7 @@ def search(processes: list, report: Report) -> list:
             kept = order[: (len(order) + 1) // 2]
             if not FAITHFUL.keys() & {process.name for process in kept}:
                 kept.append(next(process for process in order if process.name in FAITHFUL))
+            kept += [p for p in order if p.name == BY_THE_RULES and p not in kept]
             for process in running:
                 if process not in kept:
                     process.path("stop").touch()
@@ -574,6 +581,7 @@ def run(flags, processes: list, report: Report) -> None:
     processes += [*searched, neighbours, *again]
     data = read(Path(flags.folder))
     N, M = data.split.train.shape
+    options[BY_THE_RULES] |= suited(data.split.train)
     counts = {"training": data.whole.train.nnz, "test": data.split.test.held_out.nnz}
     report.row("data", device=backend.device_name(xp), users=N, items=M, **counts)
     maps = attempt(report, "linear", linear_maps, data, report, xp) or {}
@@ -596,6 +604,8 @@ def run(flags, processes: list, report: Report) -> None:
         means = {metric: s["mean"] for metric, s in summary(found or {}).items()}
         scores[name] = means.get("ndcg@20", 0.0)
         report.row("search", model=name, best_epoch=epoch, **means)
+    default = models.pop(BY_THE_RULES, None)
+    scores.pop(BY_THE_RULES, None)
     best = max(scores, key=scores.get, default=None)
     faithful = max(scores.keys() & FAITHFUL.keys(), key=scores.get, default=None)
     chosen = {name: options[name] for name in (best, faithful) if name}
@@ -607,6 +617,7 @@ def run(flags, processes: list, report: Report) -> None:
     weights = {}
     of_validation = {name: fitted for name, (fitted, _) in maps.items()}
     of_validation |= {"model": models[best]} if best else {}
+    of_validation |= {"default": default} if default else {}
     for first, other in SUMS:
         if first in of_validation and other in of_validation:
             both = of_validation[first], of_validation[other]
@@ -640,6 +651,7 @@ def run(flags, processes: list, report: Report) -> None:
         of_seeds = [final[name, seed] for seed in seeds if (name, seed) in final]
         if name:
             systems[system] = trained(of_seeds, xp) if of_seeds else models[name]
+    systems |= {"default": default} if default else {}
     for name, (recall, ndcg, source) in PUBLISHED.items():
         report.row("published", system=name, recall=recall, ndcg=ndcg, source=source)
     attempt(report, "test", test, systems, weights, data, report, xp)

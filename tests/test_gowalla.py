@@ -93,6 +93,7 @@ def test_a_rehearsal_on_the_stand_in_tells_all_rows(folder, tmp_path):
     assert not [row for row in rows if row["part"] == "failed"], process.stdout + process.stderr
     systems = {row["system"] for row in rows if row["part"] == "test"}
     expected = {"popularity", "ItemKNN", "ridge", "EASE", "scaled", "model", "model, faithful"}
+    expected |= {"default", "default + ridge"}
     assert expected | {"model, 3 seeds + scaled", "EASE + scaled"} <= systems
     assert all(row["used"] for row in rows if row["part"] == "refit")
     process = subprocess.run(words, capture_output=True, text=True, env=environment)
