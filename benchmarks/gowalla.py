@@ -66,11 +66,13 @@ MAPS = (  # a, strengths, {name and a note: (c, e)}
     (0.25, (3.0, 6.0, 1.5), {"scaled": (0.25, 0.0), "scaled, then EASE": (0.125, 1.0)}),
     (0.0, (1.0, 3.0, 10.0), {"ridge": (0.0, 0.0), "EASE": (0.0, 1.0)}),
 )
+WALKS = ((0.65, 0.3), (0.5, 0.4), (0.8, 0.3), (0.65, 0.4))  # a, b of `Neighbours`
 SUMS = (  # the last without our model
     ("default", "ridge"),
     ("model", "scaled"),
     ("model", "ridge"),
     ("model", "EASE"),
+    ("model", "neighbours"),
     ("EASE", "scaled"),
 )
 PUBLISHED = {  # recall@20, NDCG@20, and where they were read
@@ -233,6 +235,38 @@ def _own(A, Y, YT, xp):
         of_pairs = AY[backend.to_device(xp, (some_rows.row, some_rows.col))]
         q += np.bincount(some_rows.col, some_rows.data * backend.to_host(of_pairs), Y.shape[1])
     return np.minimum(q, 1 - 1e-6)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    r"""A walk from a user's items to their users and on to the items of those, without any fit.
+
+        s_uj = n_j^-b sum_v sum_i x_ui n_i^-a x_vi n_v^-a x_vj
+
+    RP3beta (Paudel et al., 2017) with all neighbours: a few sparse products for a user.
+    """
+
+    X: object  # (N, M) sparse
+    XT: object  # (M, N) sparse
+    of_users: object  # n_v^-a, (N, 1)
+    into: object  # n_i^-a, (M,)
+    out_of: object  # n_j^-b, (M,)
+
+    @classmethod
+    def fit(cls, X, a: float, b: float, xp):
+        """Count, and take the powers."""
+        of_users, of_items = (np.maximum(X.sum(axis=axis), 1.0) for axis in (1, 0))
+        powers = of_users[:, None] ** -a, of_items**-a, of_items**-b
+        powers = tuple(each.astype(np.float32) for each in powers)
+        X = X.astype(np.float32)
+        return cls(*backend.to_device(xp, (X, X.T, *powers)))
+
+    def scores(self, rows, X):
+        """The scores (users, M) of users' items X."""
+        xp = backend.array_module(self.into)
+        given = backend.to_device(xp, X.astype(np.float32).toarray()) * self.into
+        reached = (self.X @ given.T) * self.of_users  # (N, users)
+        return (self.XT @ reached).T * self.out_of
 
 
 @dataclass(frozen=True)
@@ -489,8 +523,17 @@ def linear_maps(data: Data, report: Report, xp) -> dict:
             report.row("linear", system=name, **options, **means)
             if name not in best or means["ndcg@20"] > best[name][0]:
                 best[name] = (means["ndcg@20"], options, fitted)
+    for a, b in WALKS:
+        fitted = Neighbours.fit(data.split.train, a, b, xp)
+        means = {m: s["mean"] for m, s in summary(alone(fitted, data.choosing, data, xp)).items()}
+        report.row("linear", system="neighbours", a=a, b=b, **means)
+        if means["ndcg@20"] > best.get("neighbours", (0.0,))[0]:
+            best["neighbours"] = (means["ndcg@20"], {"a": a, "b": b}, fitted)
     kept = {}
     for name, (_, o, fitted) in best.items():
+        if name == "neighbours":
+            kept[name] = fitted, Neighbours.fit(data.whole.train, o["a"], o["b"], xp)
+            continue
         begun = time.time()
         maps = Linear.maps(data.whole.train, o["a"], [o["strength"]], [(o["c"], o["e"])], xp)
         kept[name] = fitted, next(maps)[1]

@@ -74,6 +74,15 @@ def test_a_scaled_map_is_a_ridge_with_a_penalty_for_each_item(gowalla, rng):
     np.testing.assert_allclose(fitted.scores(np.arange(12), X), dense @ W, atol=1e-5)
 
 
+def test_a_walk_goes_from_items_to_users_to_items(gowalla, rng):
+    X = sparse.csr_array((rng.random((12, 7)) < 0.4).astype(np.float32))
+    dense = X.toarray()
+    n_u, n_i = np.maximum(dense.sum(axis=1), 1), np.maximum(dense.sum(axis=0), 1)
+    expected = (dense / n_i**0.6) @ (dense / n_u[:, None] ** 0.6).T @ dense / n_i**0.3
+    walk = gowalla.Neighbours.fit(X, 0.6, 0.3, np)
+    np.testing.assert_allclose(walk.scores(np.arange(12), X), expected, rtol=1e-5)
+
+
 def test_who_has_nothing_hidden_has_no_metrics(gowalla):
     hidden = sparse.csr_array(np.array([[0, 1.0], [0, 0]]))
     part = HeldOut(np.arange(2), sparse.csr_array((2, 2)), hidden)
@@ -93,7 +102,7 @@ def test_a_rehearsal_on_the_stand_in_tells_all_rows(folder, tmp_path):
     assert not [row for row in rows if row["part"] == "failed"], process.stdout + process.stderr
     systems = {row["system"] for row in rows if row["part"] == "test"}
     expected = {"popularity", "ItemKNN", "ridge", "EASE", "scaled", "model", "model, faithful"}
-    expected |= {"default", "default + ridge"}
+    expected |= {"default", "default + ridge", "neighbours", "model + neighbours"}
     assert expected | {"model, 3 seeds + scaled", "EASE + scaled"} <= systems
     assert all(row["used"] for row in rows if row["part"] == "refit")
     process = subprocess.run(words, capture_output=True, text=True, env=environment)
