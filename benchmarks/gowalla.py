@@ -30,6 +30,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -46,7 +47,7 @@ from macrid.evaluation.metrics import OF_LATER_ITEMS, paired, summary
 from macrid.evaluation.metrics import evaluate as evaluate_lists
 from macrid.model.scoring import log_predict
 from macrid.suited import suited
-from macrid.training.fit import fit
+from macrid.training.fit import fit, start
 
 ROOT = Path(__file__).parents[1]
 SEED = 0
@@ -66,7 +67,7 @@ MAPS = (  # a, strengths, {name and a note: (c, e)}
     (0.25, (3.0, 6.0, 1.5), {"scaled": (0.25, 0.0), "scaled, then EASE": (0.125, 1.0)}),
     (0.0, (1.0, 3.0, 10.0), {"ridge": (0.0, 0.0), "EASE": (0.0, 1.0)}),
 )
-WALKS = ((0.65, 0.3), (0.5, 0.4), (0.8, 0.3), (0.65, 0.4))  # a, b of `Neighbours`
+WALKS = ((0.65, 0.3), (0.8, 0.3), (0.65, 0.35), (0.5, 0.35))  # a, b of `Neighbours`
 SUMS = (  # the last without our model
     ("default", "ridge"),
     ("model", "scaled"),
@@ -89,19 +90,21 @@ OURS = STEPS | {"K": 4, "item_dropout": 0.5}
 FAITHFUL = {
     "K 4": OURS,
     "K 2": OURS | {"K": 2},
-    "K 8": OURS | {"K": 8},
     "slower": OURS | {"learning_rate": 1e-3},
     "small batches": OURS | {"K": 2, "batch_size": 400, "learning_rate": 1e-3},
     "less hidden": OURS | {"item_dropout": 0.3},
     "more noise": OURS | {"sigma0": 0.2},
-    "less noise": OURS | {"sigma0": 0.075},
 }
+ADOPTIONS = OURS | {"start": "adoptions", "learning_rate": 1e-3}
 SEARCHED: dict[str, dict] = FAITHFUL | {
-    "d 400": OURS | {"d": 400},
-    "tau .13": OURS | {"tau": 0.13},
-    "from adoptions": OURS | {"start": "adoptions", "learning_rate": 1e-3},
+    "adoptions": ADOPTIONS,
+    "adoptions, K 2": ADOPTIONS | {"K": 2},
+    "adoptions, K 8": ADOPTIONS | {"K": 8},
+    "adoptions, d 400": ADOPTIONS | {"d": 400},
+    "adoptions, faster": ADOPTIONS | {"learning_rate": 2e-3},
 }
 BY_THE_RULES = "default"  # a model with what macrid.train chooses for these data: `macrid.suited`
+REHEARSED_MODELS = ("K 4", "adoptions")
 SMALL = {"d": 16, "batch_size": 100, "max_epochs": 4}  # in a rehearsal
 
 
@@ -296,7 +299,7 @@ def alone(system, part: HeldOut, data: Data, xp) -> dict:
 
 def tiles(n: int):
     """Slices of `TILE` of n rows."""
-    return (slice(start, min(start + TILE, n)) for start in range(0, n, TILE))
+    return (slice(begin, min(begin + TILE, n)) for begin in range(0, n, TILE))
 
 
 def places(scores, known, hidden, xp):
@@ -310,8 +313,8 @@ def places(scores, known, hidden, xp):
     own = scores[of_user, item]
     column = xp.arange(scores.shape[1])
     found = []
-    for start in range(0, len(own), PAIRS):
-        some_pairs = slice(start, start + PAIRS)
+    for begin in range(0, len(own), PAIRS):
+        some_pairs = slice(begin, begin + PAIRS)
         others = scores[of_user[some_pairs]]
         mine = own[some_pairs][:, None]
         before = (others > mine) | ((others == mine) & (column < item[some_pairs][:, None]))
@@ -385,11 +388,12 @@ class Process:
     def __init__(self, name: str, flags, report: Report):
         self.name = name
         self.job: dict = {}
-        self.path = lambda kind: report.folder / f"{name.replace(' ', '-')}.{kind}"
+        self.path = partial(path_of, report.folder, name)
         words = [sys.executable, __file__, flags.folder, "--work", name, "--out", report.folder]
         words += ["--backend", flags.backend, "--precision", flags.precision]
         words += ["--rehearse"] * flags.rehearse
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        threads = "2" if name in SEARCHED else "4"  # of the host, for the start from adoptions
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
         with open(self.path("log"), "w") as log:
             self.process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
 
@@ -432,10 +436,15 @@ class Process:
         return arrays, int(arrays.pop("epoch"))
 
 
+def path_of(folder: Path, name: str, kind: str) -> Path:
+    """Where a process and the one that started it look: its job, what it tells, its arrays."""
+    return folder / f"{name.replace(',', '').replace(' ', '-')}.{kind}"
+
+
 def work(flags) -> None:
     """What a `Process` does."""
     folder = Path(flags.out)
-    path = lambda kind: folder / f"{flags.work.replace(' ', '-')}.{kind}"
+    path = partial(path_of, folder, flags.work)
     data = read(Path(flags.folder))
     if flags.work == "ItemKNN":
         part = data.whole.test
@@ -443,11 +452,14 @@ def work(flags) -> None:
         save(path("npz"), metrics | {"epoch": np.array(0)})
         return
 
-    # compile what the device needs, and wait
+    # compile what the device needs, make the start, and wait
     machine = of_machine(flags)
     few = some(data.stopping, slice(0, 50))
     first = replace(data.split, train=data.split.train[:100], validation=few)
     fit(first, Config(**options_of(flags)[next(iter(SEARCHED))] | machine | {"max_epochs": 1}))
+    for_search = replace(data.split, validation=data.stopping)
+    known = options_of(flags).get(flags.work)
+    state = start(for_search, Config(**known | machine)) if known else None
     parent = os.getppid()
     while not path("job").exists():
         if path("stop").exists() or os.getppid() != parent:
@@ -456,7 +468,7 @@ def work(flags) -> None:
 
     # train
     job = json.loads(path("job").read_text())
-    split = data.whole if job["whole"] else replace(data.split, validation=data.stopping)
+    split = data.whole if job["whole"] else for_search
     kept_at = begun = time.time()
 
     def on_epoch(state):
@@ -473,7 +485,7 @@ def work(flags) -> None:
             kept_at = time.time()
         return path("stop").exists() or time.time() > job["until"]
 
-    state = fit(split, Config(**job["options"] | machine), on_epoch=on_epoch)
+    state = fit(split, Config(**job["options"] | machine), state=state, on_epoch=on_epoch)
     keep(path("npz"), state)
 
 
@@ -499,7 +511,7 @@ def options_of(flags) -> dict:
     default = {BY_THE_RULES: {}}  # filled in when the data are known
     if not flags.rehearse:
         return SEARCHED | default
-    return {name: o | SMALL for name, o in islice(SEARCHED.items(), 2)} | default
+    return {name: SEARCHED[name] | SMALL for name in REHEARSED_MODELS} | default
 
 
 def of_machine(flags) -> dict:
