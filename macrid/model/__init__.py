@@ -15,6 +15,7 @@ steering        a factor on a concept
 semantics       equations (10) and (11): starting from pictures, taught by categories
 placing         items that nobody has adopted yet, placed by those that look like them
 ranking         the k best of many scores
+cuda            on a GPU, what a step does most in one kernel each
 gradcheck       is a gradient right? central differences
 gradtrace       where is the model's gradient wrong? the first wrong cotangent on the way back
 """

@@ -3,6 +3,7 @@ r"""The encoder q(z | x, C), equation (9): from a user's items to a Gaussian for
 import numpy as np
 
 from macrid.backend import array_module, to_device
+from macrid.model import cuda
 from macrid.model.ops import EPSILON, linear, mask, normalise, row_dot, tanh
 
 
@@ -21,6 +22,8 @@ def aggregate(X, C, T):
 
     Only the items that someone in the batch adopted have rows that are not zero.
     """
+    if cuda.has_kernels(T):
+        return cuda.aggregate(X, C, T)
     xp = array_module(T)
     M, K = C.shape
     items, X = _adopted(X)  # X (B, m), m <= M

@@ -6,6 +6,7 @@ called again.
 """
 
 from macrid.backend import array_module
+from macrid.model import cuda
 
 EPSILON = 1e-8  # Algorithm 1: "we add 1e-8 to prevent division by zero"; here as max(norm, 1e-8)
 
@@ -49,6 +50,8 @@ def normalise(x):
     dy/dx = (I - y y^T) / ||x||: the part of the cotangent along y cannot change a direction.
     Below the floor y = x / 1e-8 is linear.
     """
+    if cuda.has_kernels(x):
+        return cuda.normalise(x)
     xp = array_module(x)
     norm = xp.sqrt(row_dot(x, x))[..., None]
     floored = xp.maximum(norm, EPSILON)

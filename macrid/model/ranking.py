@@ -1,5 +1,7 @@
 """The best columns of each row of scores, without sorting all of them."""
 
+import numpy as np
+
 from macrid.backend import array_module
 
 
@@ -10,8 +12,7 @@ def top_k(scores, k: int):
     """
     xp = array_module(scores)
     k = min(k, scores.shape[1])
-    place = scores.shape[1] - k
-    threshold = xp.partition(scores, place, axis=1)[:, place, None]  # the k-th best
+    threshold = _largest(scores, k)[:, None]
     chosen = scores >= threshold
     if int(xp.count_nonzero(chosen)) > chosen.shape[0] * k:  # more than k because some are equal
         above, tied = scores > threshold, scores == threshold
@@ -19,6 +20,16 @@ def top_k(scores, k: int):
     columns = (xp.flatnonzero(chosen) % scores.shape[1]).reshape(-1, k)  # ascending in each row
     best = xp.argsort(-xp.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
     return xp.take_along_axis(columns, best, axis=1)
+
+
+def _largest(scores, k: int):
+    """The k-th largest of each row of scores (B, M) -> (B,)."""
+    xp = array_module(scores)
+    if xp is np:
+        place = scores.shape[1] - k
+        return np.partition(scores, place, axis=1)[:, place]
+    # CuPy sorts as many as come before the place: from below all of them, from above k
+    return -xp.partition(-scores, k - 1, axis=1)[:, k - 1]
 
 
 def above(scores, bound):

@@ -16,7 +16,7 @@ from macrid.model.ops import identity, log_softmax, normalise, softmax
 from macrid.model.ranking import among, merged, spread
 
 # when ranking, a tile of the catalogue has so many scores, but at least so many items
-TILE_SCORES = 1 << 22
+TILE_SCORES = {"numpy": 1 << 22, "cupy": 1 << 26}
 TILE_ITEMS = 1024
 
 
@@ -110,7 +110,7 @@ def rank(
     xp, M, B = array_module(H), len(H), X.shape[0]
     seen_users, seen_items, _, _ = positives(X, xp, H.dtype)
     best_items, best = xp.zeros((B, 0), dtype=int), xp.zeros((B, 0), dtype=H.dtype)
-    items_at_a_time = items_at_a_time or max(TILE_ITEMS, TILE_SCORES // max(B, 1))
+    items_at_a_time = items_at_a_time or max(TILE_ITEMS, TILE_SCORES[xp.__name__] // max(B, 1))
     for start in range(0, M, items_at_a_time):
         # score the tile
         tile = slice(start, min(start + items_at_a_time, M))

@@ -3,6 +3,7 @@ r"""Adam (Kingma and Ba, 2014), with plain L2 or decoupled decay, in place."""
 import numpy as np
 
 from macrid.backend import array_module, to_device
+from macrid.model import cuda
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 CHUNK = 1 << 15  # elements updated at a time: the temporaries stay in cache
@@ -43,6 +44,10 @@ def update(
 
 def _update(parameter, mean, square, gradient, step, config):
     """Adam on one parameter, in place."""
+    if cuda.has_kernels(parameter):
+        rates = (BETA1, BETA2, EPSILON)
+        cuda.adam(parameter, mean, square, gradient, rates, step, config)
+        return
     lr, decay = config.learning_rate, config.decoupled_decay
     correct1, correct2 = 1 - BETA1**step, 1 - BETA2**step
     xp = array_module(parameter)
