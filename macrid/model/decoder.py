@@ -14,6 +14,7 @@ far, and every sum of them is taken from its largest term on.
 import numpy as np
 
 from macrid.backend import array_module, scalar, to_device
+from macrid.model import cuda
 
 LARGEST_EXPONENT = 40.0  # exp of it, and of its negative, is far inside single precision
 LOG_OF_ZERO = -1e30  # what stands for ln 0: times a coordinate of 0 it is 0
@@ -54,6 +55,8 @@ def log_likelihood(z, H, log_C, X, tau, cosine=True):
     Where exponents are not bounded, G and Z are those of a_uki less the user's largest: only ln Z
     notices.
     """
+    if bounded(tau, cosine) and cuda.has_kernels(z):
+        return cuda.log_likelihood(z, H, log_C, X, tau)
     xp = array_module(z, H)
     B, K, d = z.shape
     M = H.shape[0]
@@ -124,6 +127,8 @@ def log_scores(z, H, C, tau, cosine=True, log_C=None):
 
     z (B, K, d), H (M, d), C (M, K) -> (B, M). With `log_C` instead of C, any exponents and any c.
     """
+    if bounded(tau, cosine) and cuda.has_kernels(z):
+        return cuda.log_scores(z, H, _log(C) if log_C is None else log_C, tau)
     xp = array_module(z, H)
     log_P = xp.empty((z.shape[0], H.shape[0]), dtype=z.dtype)
     if log_C is None and bounded(tau, cosine):
