@@ -16,7 +16,7 @@ MANY_USERS = 3000  # they need many steps: larger ones, against which more items
 STEPS_WITHOUT_BETTER = 200
 EPOCHS_WITHOUT_BETTER = (5, 15)
 MANY_ITEMS, MANY_PAIRS = 10_000, 1e8  # above both, of items and users times items, a step samples
-CANDIDATES = 2000  # so many
+CANDIDATES = (2000, 10_000)  # at least and at most, a tenth of the items between
 
 
 def suited(train, batch_size: int | None = None) -> dict:
@@ -32,12 +32,13 @@ def suited(train, batch_size: int | None = None) -> dict:
     N, M = train.shape
     batch_size = batch_size or _within(USERS_A_STEP, N // STEPS_AN_EPOCH)
     steps = math.ceil(N / batch_size)  # an epoch
+    sampled = M > MANY_ITEMS and N * M > MANY_PAIRS
     return {
         "batch_size": batch_size,
         "learning_rate": 2e-3 if N < MANY_USERS else 4e-3,
         "item_dropout": 0.3 if N < MANY_USERS else 0.5,
         "patience": _within(EPOCHS_WITHOUT_BETTER, math.ceil(STEPS_WITHOUT_BETTER / steps)),
-        "candidates": CANDIDATES if M > MANY_ITEMS and N * M > MANY_PAIRS else 0,
+        "candidates": _within(CANDIDATES, M // 10) if sampled else 0,
     }
 
 

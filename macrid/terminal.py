@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
@@ -77,17 +77,20 @@ def add_backend_flag(arguments) -> None:
     arguments.add_argument("--backend", choices=backend.NAMES, help=text)
 
 
-def add_config_flags(arguments, leave_out: Iterable[str] = ()) -> None:
+def add_config_flags(
+    arguments, leave_out: Iterable[str] = (), by_data: Container[str] = ()
+) -> None:
     """A flag for each field of `Config` but those left out.
 
-    Only those that are given appear in the namespace.
+    Only those that are given appear in the namespace. The data choose the defaults `by_data`.
     """
     for field in dataclasses.fields(Config):
         if field.name in leave_out:
             continue
         meaning = field.metadata["help"]
         if field.default not in (None, "") and "(default: " not in meaning:
-            meaning += f" (default: {field.default})"
+            default = "by the data" if field.name in by_data else field.default
+            meaning += f" (default: {default})"
         text = meaning.replace("%", "%%")
         names = [name for name in (field.name, field.metadata["alias"]) if name]
         flags = ["--" + name.replace("_", "-") for name in names]

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     arguments.add_argument("--overwrite", action="store_true", help="replace the run in --out")
     terminal.add_quiet_flag(arguments)
-    terminal.add_config_flags(arguments)
+    terminal.add_config_flags(arguments, by_data=suited.NAMES)
     flags = arguments.parse_args(argv)
     backends.keep_freed_memory()
     given = terminal.options(flags)

@@ -127,7 +127,7 @@ def _parser():
     add("--figure", action="store_true", help=text)
     add("--config", help="a TOML file of options that are held; flags go before it")
     add("--quiet", action="store_true", help="print nothing but errors")
-    terminal.add_config_flags(arguments, option_names(about="runs"))
+    terminal.add_config_flags(arguments, option_names(about="runs"), suited.NAMES)
     return arguments
 
 
