@@ -1,12 +1,17 @@
 """The suite as a user runs it, on two small tables, against direct computations."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import refused
+from helpers import ROOT, refused
 from PIL import Image
 from scipy import sparse, stats
 
@@ -183,6 +188,26 @@ def test_without_time_the_table_is_of_what_is_there(call, made, words, tmp_path)
     assert second["folds"] == 0 and not second["systems"] and second["verdict"] == "not run"
     text = (folder / "table.md").read_text()
     assert "1 of 3" in text and "- first, popularity: not finished" in text
+
+
+@pytest.mark.long
+def test_interrupted_it_ends_its_processes_and_goes_on(made, words, tmp_path):
+    """Ctrl-C reaches all processes of a terminal; each fit has one of its own."""
+    folder = tmp_path / "suite"
+    call = [sys.executable, "-m", "macrid.reproduce", *map(str, words), "--out", str(folder)]
+    options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(call, text=True, start_new_session=True, **options)
+    while len(list((folder / "units").glob("*.npz"))) < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate()  # ends when the last of its processes has
+    assert process.returncode == 2 and errors.count("\n") == 1, errors
+    assert "interrupted" in errors and "the same command goes on" in errors
+    kept = {path: path.stat().st_mtime_ns for path in (folder / "units").glob("*.npz")}
+    assert subprocess.run(call, capture_output=True, env=options["env"]).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert of_first(read(folder)) == of_first(read(made[0]))
 
 
 def test_another_option_is_refused(call, made, words, tmp_path):
