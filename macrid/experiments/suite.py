@@ -18,7 +18,7 @@ import numpy as np
 
 from macrid import backend as backends
 from macrid import run_folder, suited
-from macrid.baselines import EASE, ItemKNN, MultiVAE, Popularity, Ridge
+from macrid.baselines import EASE, ItemKNN, MultiVAE, Neighbours, Popularity, Ridge
 from macrid.baselines.ensemble import Ensemble
 from macrid.config import Config, option_names, read_toml
 from macrid.data import Interactions
@@ -29,6 +29,7 @@ from macrid.experiments.planning import Unit
 from macrid.experiments.systems import Result, System
 from macrid.model.scoring import ranker
 from macrid.training import fit, linear_path
+from macrid.training.ridge import MOST_EXACT
 
 FOLDS = 5
 OF_SHORT = 2  # folds of a data set that is named in --short
@@ -143,7 +144,8 @@ def plan(
 
 def _systems(data, named):
     """The systems for a data set, and {row: why it is left out}."""
-    config, side = run_folder.fresh(data.given), min(data.interactions.X.shape)
+    config, (N, M) = run_folder.fresh(data.given), data.interactions.X.shape
+    side, of_training = min(N, M), (N * (FOLDS - 2) // FOLDS, M)
     has_semantics = config.start == "pictures" or config.category_weight > 0
     no = {}
     if not outside.is_installed():
@@ -157,6 +159,8 @@ def _systems(data, named):
             continue
         if "semantics" in system.needs and not has_semantics:
             continue  # it would be macrid again
+        if "many" in system.needs and min(of_training) <= MOST_EXACT:
+            continue  # it would be about EASE again
         reasons = [no[need] for need in system.needs if need in no]
         if reasons:
             left_out |= dict.fromkeys(system.rows, "; ".join(reasons))
@@ -269,7 +273,7 @@ def score_peer(rows: Sequence[str], cls, config: Config, options: dict) -> Resul
 
 
 def score_multivae(rows: Sequence[str], config: Config, options: dict) -> Result:
-    """MultiVAE, and its ensembles with linear maps, chosen as that of the model is."""
+    """MultiVAE, and its ensembles with linear maps: with that of the linear path, and with EASE."""
     split = _split(config)
     xp = backends.load(config.backend, config.precision)
     train = (split.train, split.validation)
@@ -277,7 +281,7 @@ def score_multivae(rows: Sequence[str], config: Config, options: dict) -> Result
     model = fits.timed(MultiVAE.fit, *train, seed=config.seed, xp=xp, **options)
     fits.add(rows[0], by_scores(model.scores))
     cpu, wall = fits.cpu, fits.wall
-    kinds: tuple[Any, ...] = (Ridge, EASE)
+    kinds: tuple[Any, ...] = (linear_path.regression(split.train), EASE)
     for name, cls in zip(rows[1:], kinds):
         fits.cpu, fits.wall = cpu, wall
         linear = fits.timed(cls.fit, *train, regularisation=None, xp=xp)
@@ -326,7 +330,7 @@ def _multivae(*rows):
 
 
 MULTIVAE = _multivae("MultiVAE", "MultiVAE+Ridge", "MultiVAE+EASE")
-SIMPLE = ("popularity", "ItemKNN", "BM25", "ALS", "Ridge", "EASE")  # rows that are no network
+SIMPLE = ("popularity", "ItemKNN", "BM25", "ALS", "Ridge", "EASE", "Neighbours")  # no network
 SYSTEMS = (
     _peer("popularity", Popularity, "the number of adopters", tries=[{}]),
     _peer(
@@ -366,6 +370,13 @@ SYSTEMS = (
         "a linear map without its diagonal",
         "EASE",
         tries=[{"regularisation": None}],
+    ),
+    _peer(
+        "Neighbours",
+        Neighbours,
+        "each item regressed on its nearest: the linear path of many users and items",
+        "many",
+        tries=[{}],
     ),
     MULTIVAE,
     _macrid(

@@ -256,6 +256,14 @@ def test_what_is_too_large_for_ease_is_left_out_with_the_reason(monkeypatch, a_s
     assert [unit.system.rows for unit in units] == [("MultiVAE", "MultiVAE+Ridge")]
 
 
+def test_the_linear_path_of_many_users_and_items_is_a_row_there(monkeypatch, a_shop):
+    """1,200 users train of the shop's 2,000."""
+    for most, named in ((1199, {"Neighbours", "Ridge"}), (1200, {"Ridge"})):
+        monkeypatch.setattr(suite, "MOST_EXACT", most)
+        units, left_out = suite.plan(a_shop, ["Neighbours", "Ridge"])
+        assert {unit.system.name for unit in units} == named and left_out == {"shop": {}}
+
+
 def test_semantics_are_taken_away_where_there_are_some(a_shop, words):
     units, _ = suite.plan(a_shop, ["macrid", "macrid-plain", "Ridge"])
     configs = {unit.system.name: unit.config for unit in units}
