@@ -59,9 +59,10 @@ PAIRS = 1_024  # hidden items whose places are counted at a time
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 1000.0)  # from one system to the other alone
 KEPT_EVERY = 8.0  # seconds after which a process saves its best parameters again
 
-# what share of the time is over when no more maps are tried, when the search is halved, when it
-# ends, and when the refit ends
-MAPS_UNTIL, HALVED, SEARCHED_UNTIL, REFITTED_UNTIL = 0.17, (0.38, 0.48), 0.62, 0.86
+# what share of the time is over when no more maps are tried, when the search ends, and the refit;
+# and what share of the search when it is halved
+MAPS_UNTIL, SEARCHED_UNTIL, REFITTED_UNTIL = 0.17, 0.62, 0.86
+HALVED = (0.45, 0.7)
 
 MAPS = (  # a, strengths, {name and a note: (c, e)}
     (0.25, (3.0, 6.0, 1.5), {"scaled": (0.25, 0.0), "scaled, then EASE": (0.125, 1.0)}),
@@ -561,13 +562,14 @@ def search(processes: list, report: Report) -> list:
 
     The best of `FAITHFUL` and the default stay in any case.
     """
-    running = processes
-    for share in (*HALVED, SEARCHED_UNTIL):
-        while time.time() < report.moment(share) and any(p.alive() for p in running):
+    running, begun = processes, time.time()
+    for share in (*HALVED, 1.0):
+        until = begun + share * (report.moment(SEARCHED_UNTIL) - begun)
+        while time.time() < until and any(p.alive() for p in running):
             time.sleep(0.2)
         for process in running:
             report.row("search", model=process.name, **process.told())
-        if share < SEARCHED_UNTIL:
+        if share < 1.0:
             order = sorted(running, key=lambda process: -process.told()["validation"])
             kept = order[: (len(order) + 1) // 2]
             if not FAITHFUL.keys() & {process.name for process in kept}:
