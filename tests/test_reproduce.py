@@ -398,6 +398,7 @@ def test_table_2_on_the_shop_has_all_rows(ratings):
     assert start == {
         "MacridVAE": ("random", False),
         "SEM-MacridVAE": ("pictures", True),
+        "MacridVAE-adoptions": ("adoptions", False),
         "SEM-MacridVAE-visual": ("pictures", False),
         "SEM-MacridVAE-categorical": ("random", True),
         "MacridVAE+linear": ("random", False),
@@ -469,11 +470,15 @@ def test_each_ablation_changes_what_it_says_and_nothing_else(ratings):
         "category_weight": 0.0
     }
     assert changed["without-visual"] == {"start": "random", "init_deviation": 0.02}
+    without = {"start": "adoptions", "category_weight": 0.0}
+    assert changed["without-semantics"] == {**without, "d": 30}, "on the shop, what suits it there"
     assert changed["inner-product"] == {"similarity": "inner"} and changed["one-hot-at-test"] == {
         "hard_concepts": True
     }
     rows, left_out, _ = planned("table3", "--data", ratings, "--min-user-items", 3, "--K", 1)
     assert left_out["without-macro"] == "it is the same as SEM-MacridVAE here"
+    assert left_out["without-semantics"] == "it is the same as start-adoptions here"
+    assert rows["start-adoptions"].d == 200
     with pytest.raises(UserError, match="without-visual: no features"):
         planned("table3", "--data", ratings, "--min-user-items", 3, "--systems", "without-visual")
 

@@ -12,15 +12,16 @@ chunks, trained by pairs (`bpr`), and the chunks are kept independent (`distance
     s, a   (K, E)        logits of the edges, and their softmax over intents; both directions count
     e      (K, n, d/K)   x of the first layer + y of every layer: what is compared
 
-What the paper leaves open, or the authors' code has otherwise:
+Where the authors' code is not what their paper says, and where ours differs from it:
 
-- Gradients pass through the routing, logits and degrees and all, as in the authors' code. The
-  alternative, logits as constants, would save about a third of a step, and nothing would learn to
-  be routed well.
-- A sum and a neighbour are brought to unit length before they are compared, and each direction of
-  an edge has its own logits, as in the authors' code. The logits start anew in every layer, layers
-  are added, and all pairs of intents are made independent, as in the paper; the code goes on with
-  the logits, averages the layers, and takes neighbouring pairs.
+- Gradients pass through the routing, logits and degrees and all, as in their code; a sum and a
+  neighbour are brought to unit length before they are compared, and each direction of an edge has
+  its own logits.
+- In their code a layer goes on with the logits of the last one, layers are averaged, and
+  neighbouring pairs of intents alone are made independent, the mean of them, with weight 0 unless
+  it is given. Here as in the paper: logits start anew, layers are added, all pairs are summed.
+- A step takes users drawn evenly, and an adoption of each, as in their code; there a user stands in
+  a batch once as long as they suffice, here she may stand in it again.
 - Paper and code test on the users of training. Here a user is new. She enters the graph by her
   items: edges lead to her from the trained items, none from her, so that nothing changes for
   others, and her neighbours are routed as in training. Her own chunks before the graph are not
@@ -227,21 +228,26 @@ def _graph(head, tail, shape, K, reverse=None):
 
 
 def epoch_batches(X, K: int, sample: int, options: Config, rng) -> Iterator[Batch]:
-    """Yield the `Batch`es of an epoch, which part the adoptions of X (N, M) SciPy CSR, sorted.
+    """Yield the `Batch`es of an epoch: as many adoptions in all as X (N, M) SciPy CSR, sorted, has.
 
-    Users who have every item teach nothing: there is none to compare with.
+    A user is drawn, each as likely as the next, and an adoption of hers. Who has no item or every
+    item is not: there is nothing to compare.
     """
     N, M = X.shape
     users, items = edges(X)
-    order = rng.permutation(np.flatnonzero(np.diff(X.indptr)[users] < M))
-    for part in np.array_split(order, max(FEWEST_BATCHES, -(-len(order) // options.batch_size))):
-        if not len(part):
-            continue
-        hidden = np.zeros(len(users), bool)
-        hidden[part] = True
-        graph = make_graph(users[~hidden], items[~hidden], N, M, K)
-        negatives = draw_negatives(rng, X, users[hidden])
-        nodes = np.concatenate([users[hidden], N + items[hidden], N + negatives])
+    count = np.diff(X.indptr)
+    apt = np.flatnonzero((count > 0) & (count < M))
+    if not len(apt):
+        return
+    steps = max(FEWEST_BATCHES, -(-X.nnz // options.batch_size))
+    for _ in range(steps):
+        drawn = rng.choice(apt, -(-X.nnz // steps))
+        chosen = X.indptr[drawn] + rng.integers(0, count[drawn])
+        shown = np.ones(X.nnz, bool)
+        shown[chosen] = False
+        graph = make_graph(users[shown], items[shown], N, M, K)
+        negatives = draw_negatives(rng, X, drawn)
+        nodes = np.concatenate([drawn, N + items[chosen], N + negatives])
         ones, place = np.ones(len(nodes), options.dtype), np.arange(len(nodes))
         gather = sparse.csr_array((ones, (nodes, place)), shape=(N + M, len(nodes)))
         counts = np.bincount(nodes, minlength=N + M).astype(options.dtype)

@@ -147,6 +147,12 @@ def _without_categories(config):
     return {"category_weight": 0.0}
 
 
+def _from_adoptions(config):
+    """Without semantics, from who adopted what; on the shop with options that suit this start."""
+    own = shop.WITHOUT_SEMANTICS if config.data == "shop" else {}
+    return _without_categories(config) | {"start": "adoptions"} | own
+
+
 def _neither(config):
     return _without_pictures(config) | _without_categories(config)
 
@@ -188,6 +194,11 @@ TABLE2 = (
     ),
     _baseline("DGCF", DGCF, "a graph of users and items, its edges routed to intents"),
     _model("MacridVAE", "the model without semantics: a random start, no categories", _neither),
+    _model(
+        "MacridVAE-adoptions",
+        "without semantics, as well as it can be: starts from who adopted what",
+        _from_adoptions,
+    ),
     _model(
         "MacridVAE+linear",
         "MacridVAE with a linear path beside it",
@@ -234,6 +245,11 @@ TABLE3 = (
         "start-adoptions",
         "starts from who adopted what instead of pictures",
         {"start": "adoptions"},
+    ),
+    _model(
+        "without-semantics",
+        "the same, and not taught by categories",
+        _from_adoptions,
     ),
     _model("start-to-the-letter", "equation (10) without whitening", {"whiten": False}, "pictures"),
     _model(

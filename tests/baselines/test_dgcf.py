@@ -254,25 +254,40 @@ def test_the_loss_is_what_the_paper_writes(rng):
 
 
 def test_a_batch_is_not_in_its_own_graph(rng):
-    """Each adoption is predicted once in an epoch, from the others."""
-    X = users([np.flatnonzero(row) for row in rng.random((9, 12)) < 0.4] + [range(12)], 12)
+    """Each adoption of a batch is predicted from the others."""
+    X = users([np.flatnonzero(row) for row in rng.random((9, 12)) < 0.4] + [range(12), ()], 12)
     N, everything = X.shape[0], set(zip(*map(list, X.nonzero())))
-    seen = []
+    drawn = 0
     for batch in dgcf.epoch_batches(X, 2, 5, DOUBLE, rng):
         u, i, j = np.split(batch.nodes, 3)
         mine = set(zip(u, i - N))
         there = {(h, t - N) for h, t in zip(batch.graph.head, batch.graph.tail) if h < N}
         assert not mine & there and mine | there == everything
         assert not set(zip(u, j - N)) & everything
-        seen += mine
+        drawn += len(u)
         np.testing.assert_array_equal(
             batch.gather.toarray(), np.arange(N + 12)[:, None] == batch.nodes
         )
         np.testing.assert_array_equal(batch.counts, batch.gather.sum(axis=1))
         assert len(set(batch.sample)) == 10 and (batch.sample < N).sum() == 5
-    assert sorted(seen) == sorted(
-        pair for pair in everything if pair[0] != N - 1
-    )  # she has all: nothing to compare with
+    assert X.nnz <= drawn < X.nnz + DOUBLE.batch_size
+
+
+def test_users_are_drawn_evenly_and_so_are_the_items_of_each(rng):
+    """But for those who have nothing and those who have all: there is nothing to compare."""
+    X = users([(0,), (1, 2, 4), (), range(M), (0, 1, 2, 3, 5, 6)], M)
+    options = DOUBLE.replace(batch_size=20_000)
+    drawn = [
+        batch.nodes for _ in range(4000) for batch in dgcf.epoch_batches(X, 1, 1, options, rng)
+    ]
+    u, i, _ = np.split(np.array(drawn).reshape(len(drawn), 3, -1).transpose(1, 0, 2), 3)
+    for user, share in enumerate((1 / 3, 1 / 3, 0, 0, 1 / 3)):
+        assert (u == user).mean() == pytest.approx(share, rel=0.05)
+        items, counts = np.unique(i[u == user] - X.shape[0], return_counts=True)
+        if share:
+            np.testing.assert_array_equal(items, X[[user]].indices)
+            np.testing.assert_allclose(counts, counts.mean(), rtol=0.1)
+    assert not list(dgcf.epoch_batches(users([(), range(M)], M), 1, 1, options, rng))
 
 
 def test_negatives_are_drawn_evenly_from_what_a_user_does_not_have(rng):
