@@ -192,7 +192,14 @@ TABLE2 = (
         EASE,
         **_OF_MULTIVAE,
     ),
-    _baseline("DGCF", DGCF, "a graph of users and items, its edges routed to intents"),
+    _baseline(
+        "DGCF",
+        DGCF,
+        "a graph of users and items, its edges routed to intents",
+        K=2,
+        l2=0.01,
+        learning_rate=3e-3,
+    ),
     _model("MacridVAE", "the model without semantics: a random start, no categories", _neither),
     _model(
         "MacridVAE-adoptions",
