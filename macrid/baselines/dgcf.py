@@ -99,7 +99,7 @@ class DGCF:
         patience      stop after this many epochs without a better NDCG@100
         on_epoch      called with the epoch and a dict of its loss terms and validation NDCG@100
 
-        The defaults are about the authors'. For some hundred users K=2, l2=0.01 and
+        The defaults are about the authors'. For some hundred users K=2, d=256, l2=0.01 and
         learning_rate=0.003 are better (docs/results.md).
         """
         if min(K, layers, iterations) < 1 or d < K or d % K:

@@ -389,7 +389,7 @@ SYSTEMS = (
         "macrid-plain",
         "model-plain",
         "both without pictures and categories, started from adoptions",
-        lambda config: {"start": "adoptions", "category_weight": 0.0},
+        systems.from_adoptions,
         "semantics",
     ),
 )

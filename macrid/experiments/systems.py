@@ -147,7 +147,7 @@ def _without_categories(config):
     return {"category_weight": 0.0}
 
 
-def _from_adoptions(config):
+def from_adoptions(config):
     """Without semantics, from who adopted what; on the shop with options that suit this start."""
     own = shop.WITHOUT_SEMANTICS if config.data == "shop" else {}
     return _without_categories(config) | {"start": "adoptions"} | own
@@ -197,6 +197,7 @@ TABLE2 = (
         DGCF,
         "a graph of users and items, its edges routed to intents",
         K=2,
+        d=256,
         l2=0.01,
         learning_rate=3e-3,
     ),
@@ -204,7 +205,7 @@ TABLE2 = (
     _model(
         "MacridVAE-adoptions",
         "without semantics, as well as it can be: starts from who adopted what",
-        _from_adoptions,
+        from_adoptions,
     ),
     _model(
         "MacridVAE+linear",
@@ -256,7 +257,7 @@ TABLE3 = (
     _model(
         "without-semantics",
         "the same, and not taught by categories",
-        _from_adoptions,
+        from_adoptions,
     ),
     _model("start-to-the-letter", "equation (10) without whitening", {"whiten": False}, "pictures"),
     _model(
