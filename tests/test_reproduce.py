@@ -471,7 +471,7 @@ def test_each_ablation_changes_what_it_says_and_nothing_else(ratings):
     }
     assert changed["without-visual"] == {"start": "random", "init_deviation": 0.02}
     without = {"start": "adoptions", "category_weight": 0.0}
-    assert changed["without-semantics"] == {**without, "d": 60}, "on the shop, what suits it there"
+    assert changed["without-semantics"] == {**without, "d": 100}, "on the shop, what suits it there"
     assert changed["inner-product"] == {"similarity": "inner"} and changed["one-hot-at-test"] == {
         "hard_concepts": True
     }

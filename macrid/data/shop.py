@@ -56,7 +56,7 @@ OPTIONS = {  # what suits the shop: `python -m macrid.train` without arguments u
     "init_deviation": 0.5,
     "category_weight": 2.0,
 }
-WITHOUT_SEMANTICS = {"d": 60}  # of them, where the start is from adoptions and labels are not used
+WITHOUT_SEMANTICS = {"d": 100}  # of them, where the start is from adoptions and labels are not used
 USERS_AT_A_TIME = 2000
 
 
