@@ -10,7 +10,8 @@ hidden from training: models stop by the NDCG@100 of 3,000 of them, and by the N
 
     search   a process for each of `SEARCHED` and one for the options that macrid.train would take,
              side by side; twice the worse half of them ends
-    linear   meanwhile, here: the maps of `MAPS`, by inverting an (N, N) matrix of users
+    linear   before it, here: the maps of `MAPS`, by inverting an (N, N) matrix of users; beside it,
+             on the host, the linear path of macrid.train and ItemKNN
     refit    the chosen models on all training pairs, for the epochs that validation chose; not the
              default, which macrid.train does not refit either
     test     recall@20 over all hidden items, and NDCG@20, by user, with standard errors
@@ -48,6 +49,7 @@ from macrid.evaluation.metrics import evaluate as evaluate_lists
 from macrid.model.scoring import log_predict
 from macrid.suited import suited
 from macrid.training.fit import fit, start
+from macrid.training.neighbours import Neighbours
 
 ROOT = Path(__file__).parents[1]
 SEED = 0
@@ -68,14 +70,17 @@ MAPS = (  # a, strengths, {name and a note: (c, e)}
     (0.25, (3.0, 6.0, 1.5), {"scaled": (0.25, 0.0), "scaled, then EASE": (0.125, 1.0)}),
     (0.0, (1.0, 3.0, 10.0), {"ridge": (0.0, 0.0), "EASE": (0.0, 1.0)}),
 )
-WALKS = ((0.65, 0.3), (0.8, 0.3), (0.65, 0.35), (0.5, 0.35))  # a, b of `Neighbours`
+NEAREST = "nearest "  # and lambda: a process that fits the linear path of macrid.train
+REGULARISATIONS = (10, 30, 100)
+WALKS = ((0.65, 0.3), (0.8, 0.3), (0.65, 0.35), (0.5, 0.35))  # a, b of `Walk`
 SUMS = (  # the last without our model
-    ("default", "ridge"),
+    ("default", "nearest"),
+    ("model", "nearest"),
     ("model", "scaled"),
     ("model", "ridge"),
     ("model", "EASE"),
-    ("model", "neighbours"),
-    ("EASE", "scaled"),
+    ("model", "walk"),
+    ("nearest", "scaled"),
 )
 PUBLISHED = {  # recall@20, NDCG@20, and where they were read
     "MacridVAE": (0.1618, 0.1202, "DGCF's paper, by the BARS leaderboard"),
@@ -242,7 +247,7 @@ def _own(A, Y, YT, xp):
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Walk:
     r"""A walk from a user's items to their users and on to the items of those, without any fit.
 
         s_uj = n_j^-b sum_v sum_i x_ui n_i^-a x_vi n_v^-a x_vj
@@ -271,6 +276,30 @@ class Neighbours:
         given = backend.to_device(xp, X.astype(np.float32).toarray()) * self.into
         reached = (self.X @ given.T) * self.of_users  # (N, users)
         return (self.XT @ reached).T * self.out_of
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The linear path that macrid.train takes here, EASE on the items nearest to each."""
+
+    W: object  # (M, M) sparse, a row for each item that is scored
+
+    @classmethod
+    def of(cls, nearest, influence, xp):
+        """From the arrays of `macrid.training.neighbours.Neighbours` on the host."""
+        M, n = nearest.shape
+        ends = np.arange(0, M * n + 1, n)
+        rows = influence.ravel(), nearest.ravel(), ends
+        W = sparse.csr_array(rows, shape=(M, M), dtype=np.float32, copy=True)
+        W.eliminate_zeros()  # an item stands for itself where it has fewer neighbours
+        W.sort_indices()
+        return cls(backend.to_device(xp, W))
+
+    def scores(self, rows, X):
+        """The scores (users, M) of users' items X."""
+        xp = backend.array_module(self.W.data)
+        given = backend.to_device(xp, X.astype(np.float32).toarray())
+        return (self.W @ given.T).T
 
 
 @dataclass(frozen=True)
@@ -423,7 +452,7 @@ class Process:
 
     def end(self, until: float, stop: bool = True):
         """Wait for its end until then: its arrays on the host, and their epoch; or None, None."""
-        if stop or not (self.job or self.name == "ItemKNN"):
+        if stop:
             self.path("stop").touch()
         try:
             self.process.wait(max(until - time.time(), 0.1))
@@ -451,6 +480,14 @@ def work(flags) -> None:
         part = data.whole.test
         metrics = evaluate_lists(ItemKNN.fit(data.whole.train).scores, part, OF_LATER_ITEMS)
         save(path("npz"), metrics | {"epoch": np.array(0)})
+        return
+
+    if flags.work.startswith(NEAREST):
+        arrays = {}
+        for part, X in (("training", data.split.train), ("all", data.whole.train)):
+            fitted = Neighbours.fit(X, regularisation=float(flags.work.removeprefix(NEAREST)))
+            arrays |= {f"{part}/nearest": fitted.nearest, f"{part}/influence": fitted.influence}
+        save(path("npz"), arrays | {"epoch": np.array(0)})
         return
 
     # compile what the device needs, make the start, and wait
@@ -537,15 +574,15 @@ def linear_maps(data: Data, report: Report, xp) -> dict:
             if name not in best or means["ndcg@20"] > best[name][0]:
                 best[name] = (means["ndcg@20"], options, fitted)
     for a, b in WALKS:
-        fitted = Neighbours.fit(data.split.train, a, b, xp)
+        fitted = Walk.fit(data.split.train, a, b, xp)
         means = {m: s["mean"] for m, s in summary(alone(fitted, data.choosing, data, xp)).items()}
-        report.row("linear", system="neighbours", a=a, b=b, **means)
-        if means["ndcg@20"] > best.get("neighbours", (0.0,))[0]:
-            best["neighbours"] = (means["ndcg@20"], {"a": a, "b": b}, fitted)
+        report.row("linear", system="walk", a=a, b=b, **means)
+        if means["ndcg@20"] > best.get("walk", (0.0,))[0]:
+            best["walk"] = (means["ndcg@20"], {"a": a, "b": b}, fitted)
     kept = {}
     for name, (_, o, fitted) in best.items():
-        if name == "neighbours":
-            kept[name] = fitted, Neighbours.fit(data.whole.train, o["a"], o["b"], xp)
+        if name == "walk":
+            kept[name] = fitted, Walk.fit(data.whole.train, o["a"], o["b"], xp)
             continue
         begun = time.time()
         maps = Linear.maps(data.whole.train, o["a"], [o["strength"]], [(o["c"], o["e"])], xp)
@@ -554,6 +591,25 @@ def linear_maps(data: Data, report: Report, xp) -> dict:
         report.row("linear on all pairs", system=name, **o, seconds=time.time() - begun)
     if xp is not np:
         xp.get_default_memory_pool().free_all_blocks()
+    return kept
+
+
+def path_of_train(processes: list, data: Data, report: Report, xp) -> tuple | None:
+    """(`Nearest`, the same on all pairs) of the lambda that the validation prefers."""
+    best, kept = -1.0, None
+    for process in processes:
+        arrays, _ = process.end(report.moment(SEARCHED_UNTIL + 0.05), stop=False)
+        if arrays is None:
+            continue
+        names = ("nearest", "influence")
+        fitted, whole = (
+            Nearest.of(*(arrays[f"{part}/{name}"] for name in names), xp)
+            for part in ("training", "all")
+        )
+        means = {m: s["mean"] for m, s in summary(alone(fitted, data.choosing, data, xp)).items()}
+        report.row("linear", system=process.name, **means)
+        if means["ndcg@20"] > best:
+            best, kept = means["ndcg@20"], (fitted, whole)
     return kept
 
 
@@ -634,8 +690,10 @@ def run(flags, processes: list, report: Report) -> None:
     options = options_of(flags)
     searched = [Process(name, flags, report) for name in options]
     neighbours = Process("ItemKNN", flags, report)
+    regularisations = REGULARISATIONS[1:2] if flags.rehearse else REGULARISATIONS
+    nearest = [Process(f"{NEAREST}{value}", flags, report) for value in regularisations]
     again = [Process(f"refit {number}", flags, report) for number in range(4)]
-    processes += [*searched, neighbours, *again]
+    processes += [*searched, neighbours, *nearest, *again]
     data = read(Path(flags.folder))
     N, M = data.split.train.shape
     options[BY_THE_RULES] |= suited(data.split.train)
@@ -670,6 +728,9 @@ def run(flags, processes: list, report: Report) -> None:
     if best:
         refit(again, chosen, told, report)
 
+    path = attempt(report, "nearest", path_of_train, nearest, data, report, xp)
+    maps |= {"nearest": path} if path else {}
+
     # the weights of the sums, while the chosen models train on all pairs
     weights = {}
     of_validation = {name: fitted for name, (fitted, _) in maps.items()}
@@ -686,7 +747,8 @@ def run(flags, processes: list, report: Report) -> None:
     # the models on all pairs
     final = {}
     for process in again:
-        arrays, epoch = process.end(report.moment(REFITTED_UNTIL + 0.03), stop=False)
+        ends = report.moment(REFITTED_UNTIL + 0.03)
+        arrays, epoch = process.end(ends, stop=not process.job)
         if arrays is None:
             continue
         name, seed = process.job["name"], process.job["options"]["seed"]

@@ -14,6 +14,7 @@ from scipy import sparse
 from macrid.baselines import EASE, Popularity, Ridge
 from macrid.data.splits import HeldOut
 from macrid.evaluation.metrics import evaluate
+from macrid.training.neighbours import Neighbours
 
 SCRIPT = ROOT / "benchmarks" / "gowalla.py"
 
@@ -53,9 +54,12 @@ def test_places_and_maps_are_those_of_the_package(gowalla, folder, rng):
         "popularity": (Popularity.fit(X), gowalla.OfFoldIn(Popularity.fit(X))),  # with ties
         "ridge": (Ridge.fit(X, regularisation=3 * mean), (0.0, 0.0)),
         "EASE": (EASE.fit(X, regularisation=3 * mean), (0.0, 1.0)),
+        "nearest": (Neighbours.fit(X, regularisation=3 * mean, neighbours=9), None),
     }
     for name, (ours, theirs) in systems.items():
-        if isinstance(theirs, tuple):
+        if name == "nearest":
+            theirs = gowalla.Nearest.of(ours.nearest, ours.influence, np)
+        elif isinstance(theirs, tuple):
             ((_, theirs),) = gowalla.Linear.maps(X, 0.0, [3.0], [theirs], np)
         part = data.split.validation  # whose fold-in the maps were fitted to
         expected = evaluate(ours.scores, part, [(20, "recall_all"), (20, "ndcg")])
@@ -79,7 +83,7 @@ def test_a_walk_goes_from_items_to_users_to_items(gowalla, rng):
     dense = X.toarray()
     n_u, n_i = np.maximum(dense.sum(axis=1), 1), np.maximum(dense.sum(axis=0), 1)
     expected = (dense / n_i**0.6) @ (dense / n_u[:, None] ** 0.6).T @ dense / n_i**0.3
-    walk = gowalla.Neighbours.fit(X, 0.6, 0.3, np)
+    walk = gowalla.Walk.fit(X, 0.6, 0.3, np)
     np.testing.assert_allclose(walk.scores(np.arange(12), X), expected, rtol=1e-5)
 
 
@@ -102,8 +106,8 @@ def test_a_rehearsal_on_the_stand_in_tells_all_rows(folder, tmp_path):
     assert not [row for row in rows if row["part"] == "failed"], process.stdout + process.stderr
     systems = {row["system"] for row in rows if row["part"] == "test"}
     expected = {"popularity", "ItemKNN", "ridge", "EASE", "scaled", "model", "model, faithful"}
-    expected |= {"default", "default + ridge", "neighbours", "model + neighbours"}
-    assert expected | {"model, 3 seeds + scaled", "EASE + scaled"} <= systems
+    expected |= {"default", "default + nearest", "nearest", "walk", "model + walk"}
+    assert expected | {"model, 3 seeds + scaled", "nearest + scaled"} <= systems
     assert all(row["used"] for row in rows if row["part"] == "refit")
     process = subprocess.run(words, capture_output=True, text=True, env=environment)
     assert process.returncode == 2 and "is not empty" in process.stderr
