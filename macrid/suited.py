@@ -12,7 +12,7 @@ from macrid.config import Config
 
 USERS_A_STEP = (1, 100)
 STEPS_AN_EPOCH = 4  # at least
-MANY_USERS = 3000  # they need many steps: larger ones, against which more items are hidden
+FEW_USERS, MANY_USERS = 500, 3000  # many need many steps: larger ones, and more items hidden
 STEPS_WITHOUT_BETTER = 200
 EPOCHS_WITHOUT_BETTER = (5, 15)
 MANY_ITEMS, MANY_PAIRS = 10_000, 1e8  # above both, of items and users times items, a step samples
@@ -26,8 +26,8 @@ def suited(train, batch_size: int | None = None) -> dict:
     steps without a better validation, however many epochs they are. `batch_size` is one that is
     given.
 
-    >>> suited(split.train)["item_dropout"]
-    0.3
+    >>> suited(split.train)["learning_rate"]
+    0.002
     """
     N, M = train.shape
     batch_size = batch_size or _within(USERS_A_STEP, N // STEPS_AN_EPOCH)
@@ -36,7 +36,7 @@ def suited(train, batch_size: int | None = None) -> dict:
     return {
         "batch_size": batch_size,
         "learning_rate": 2e-3 if N < MANY_USERS else 4e-3,
-        "item_dropout": 0.3 if N < MANY_USERS else 0.5,
+        "item_dropout": 0.0 if N < FEW_USERS else 0.3 if N < MANY_USERS else 0.5,
         "patience": _within(EPOCHS_WITHOUT_BETTER, math.ceil(STEPS_WITHOUT_BETTER / steps)),
         "candidates": _within(CANDIDATES, M // 10) if sampled else 0,
     }

@@ -207,6 +207,7 @@ def fewer(command, ratings, tmp_path_factory):
     that give one.
     """
     options = {"data": str(ratings), "K": 6, "d": 8, "batch_size": 20, "max_epochs": 4}
+    options["learning_rate"] = 0.004  # the data would choose less
     parts = split(data.load(ratings), "holdout", Config().split_seed)
     for seed, threshold in product(range(10), (0.5, 0.6, 0.7, 0.8)):
         options |= {"seed": seed, "adaptive_K": threshold}
