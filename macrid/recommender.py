@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 USERS_AT_A_TIME = 2000
 USERS_FOR_KAPPA = 100
 FILE = "model.npz"
-OF_REQUEST = ("_requested", "_decided", "_given_items")  # what `fit` trains with
+OF_REQUEST = ("_requested", "_decided", "_faithful", "_given_items")  # what `fit` trains with
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,9 @@ class Recommender:
     """SEM-MacridVAE for users and items with ids of their own (text).
 
     Options are the fields of `macrid.Config`; those of `macrid.suited` that are not given, or
-    None, are chosen by the data. A `config` gives them all. What a user can mend is a
-    `macrid.UserError` of one line. After `fit` or `load` there are
+    None, are chosen by the data. A `config` gives them all; with `faithful` they are those of
+    `Config`, the paper and nothing else. What a user can mend is a `macrid.UserError` of one line.
+    After `fit` or `load` there are
 
     items, users  (M,) and (N,) ids; the users with too few adoptions to train on come last
     titles        (M,), or None
@@ -101,11 +102,18 @@ class Recommender:
     matrix_columns: int | None
     _lookup: Lookup
 
-    def __init__(self, config: configs.Config | None = None, items: Any = "", **options):
+    def __init__(
+        self,
+        config: configs.Config | None = None,
+        items: Any = "",
+        faithful: bool = False,
+        **options,
+    ):
         if isinstance(items, (str, Path)):
             options |= {"items": str(items)} if items else {}
             items = None
         self._given_items = items  # a table in memory, which no option can name
+        self._faithful = faithful
         undecided = {name for name in suited.NAMES if config is None and options.get(name) is None}
         self._decided = {*configs.option_names()} - undecided
         options = {name: value for name, value in options.items() if name not in undecided}
@@ -154,7 +162,7 @@ class Recommender:
         """
         table = {} if self._given_items is None else {"items": self._given_items}
         undecided = dict.fromkeys(set(suited.NAMES) - self._decided)
-        return asdict(self._requested) | undecided | table
+        return asdict(self._requested) | undecided | table | {"faithful": self._faithful}
 
     def set_params(self, **options) -> "Recommender":
         """Change options that the next `fit` trains with, and return self.
@@ -217,7 +225,8 @@ class Recommender:
         items = self._given_items if items is None else items
         adoptions = interactions_of(interactions, config, items, test, validation)
         split = splits.split(adoptions, config.split, config.split_seed)
-        config, about_options = suited.fill(config, self._decided, split.train)
+        decided = configs.option_names() if self._faithful else self._decided
+        config, about_options = suited.fill(config, decided, split.train)
         targets = semantics.targets(adoptions, split, config)
         report = [*checks.describe(adoptions), *about_options]
         logger.info("\n".join(report))

@@ -39,6 +39,7 @@ def suited(train, batch_size: int | None = None) -> dict:
         "item_dropout": 0.0 if N < FEW_USERS else 0.3 if N < MANY_USERS else 0.5,
         "patience": _within(EPOCHS_WITHOUT_BETTER, math.ceil(STEPS_WITHOUT_BETTER / steps)),
         "candidates": _within(CANDIDATES, M // 10) if sampled else 0,
+        "linear_path": "chosen",
     }
 
 
@@ -50,6 +51,8 @@ def fill(settings: Config, given: Collection[str], train) -> tuple[Config, list[
     >>> settings, lines = fill(Config(), {"batch_size"}, split.train)
     """
     options = suited(train, settings.batch_size if "batch_size" in given else None)
+    if settings.split == "all":  # nobody to choose by
+        del options["linear_path"]
     changed = {
         name: value
         for name, value in options.items()

@@ -7,7 +7,7 @@ from pathlib import Path
 from macrid import backend as backends
 from macrid import files, recommender, run_folder, suited, terminal
 from macrid.baselines import EASE, Popularity
-from macrid.config import Config
+from macrid.config import Config, option_names
 from macrid.data import checks
 from macrid.errors import UserError
 from macrid.evaluation.metrics import by_scores, cutoffs_of, measured, paired
@@ -31,6 +31,8 @@ def main(argv: list[str] | None = None) -> None:
         "--resume", action="store_true", help="continue the run in --out exactly where it stopped"
     )
     arguments.add_argument("--overwrite", action="store_true", help="replace the run in --out")
+    text = "the paper and nothing else: no option by the data, no ensemble with ridge regression"
+    arguments.add_argument("--faithful", action="store_true", help=text)
     terminal.add_quiet_flag(arguments)
     terminal.add_config_flags(arguments, by_data=suited.NAMES)
     flags = arguments.parse_args(argv)
@@ -40,6 +42,12 @@ def main(argv: list[str] | None = None) -> None:
     name = Path(str(given.get("data", "shop"))).stem or "run"
     if flags.resume and flags.overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them")
+    earlier = "resume" if flags.resume else next(filter(given.get, option_names("runs")), None)
+    if flags.faithful and earlier:
+        flag = "--" + earlier.replace("_", "-")
+        raise UserError(
+            f"--faithful is for a new run, but {flag} takes options of one; leave it out"
+        )
     folder = Path(flags.out or Path("runs") / name)
     team = parallel.team()
     parallel.run(team, lambda: _train_in(folder, given, flags, team))
@@ -54,7 +62,7 @@ def _train_in(folder, given, flags, team):
         team.wait()  # until process 0 has checked everything and made the folder; this one joins in
         return train(folder, run_folder.choose(folder, given, True, False), True, True, team)
     settings = run_folder.choose(folder, given, flags.resume, flags.overwrite)
-    decided = None if flags.resume else run_folder.decided(given)
+    decided = None if flags.resume or flags.faithful else run_folder.decided(given)
     try:
         with run_folder.held(folder):
             return train(folder, settings, flags.resume, flags.quiet, team, decided)
@@ -83,8 +91,8 @@ def train(
     """Train into a run folder, from its checkpoint if `resume`; return what metrics.json holds.
 
     Options that are not among the `decided` names are chosen by the data, see `macrid.suited`; with
-    None, as when a run is resumed, none is. Of a `team`, process 0 writes the folder; the others
-    return None.
+    None, as when a run is resumed or faithful, none is. Of a `team`, process 0 writes the folder;
+    the others return None.
     """
     say = terminal.say(quiet)
     xp = backends.load(settings.backend, settings.precision)

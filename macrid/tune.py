@@ -55,7 +55,8 @@ def main(argv=None):
     search.check_study(study, storage, settings, searched, checkpoint.fingerprint(split))
 
     def train(trial, on_step, on_epoch):
-        chosen = settings.replace(**search.draw(trial, searched, len(split.items)))
+        drawn = search.draw(trial, searched, len(split.items))
+        chosen = settings.replace(**drawn, linear_path=0.0)  # a path comes after, by `train`
         targets = semantics.targets(interactions, split, chosen)
         with np.errstate(all="ignore"):  # a learning rate of 1 is allowed to overflow
             start = fit.start(split, chosen, features, targets)

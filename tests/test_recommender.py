@@ -85,11 +85,15 @@ def test_new_users_by_their_history_as_lists_or_as_a_matrix(trained):
 
 
 def steered_by_hand(trained, user, factors):
-    """{item: score} of the items that a user may get: ln P_ui + kappa ln f of its concept."""
+    """{item: score} of the items that a user may get: ln P_ui, the linear path, and kappa ln f of
+    its concept.
+    """
     X = trained.histories[trained.users == user]
     mu, _ = model.represent(trained.parameters, X, trained.config)
     H = trained.parameters["H"] / np.linalg.norm(trained.parameters["H"], axis=1, keepdims=True)
     E = np.exp(mu[0] @ H.T / trained.config.tau)  # (K, M)
+    L = trained.parameters.get("L", np.zeros((len(H), 1)))
+    path = (X @ L @ L.T)[0]
     kappa = steering.kappa(
         trained.parameters,
         trained.histories[np.linspace(0, len(trained.users) - 1, 100).astype(int)],
@@ -100,7 +104,8 @@ def steered_by_hand(trained, user, factors):
     for i, item in enumerate(trained.items.tolist()):
         factor = factors[int(trained.concepts[i].argmax())]
         if factor > 0 and not X.toarray()[0, i]:
-            scores[item] = np.log(trained.concepts[i] @ E[:, i]) + kappa * np.log(factor)
+            log_P = np.log(trained.concepts[i] @ E[:, i])
+            scores[item] = log_P + path[i] + kappa * np.log(factor)
     return scores
 
 

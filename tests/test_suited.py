@@ -71,6 +71,11 @@ def test_what_is_given_stays_and_the_rest_is_said():
     assert changed == {word.split()[0] for word in line.split(": ")[1].split(", ")}
 
 
+def test_where_nobody_is_held_out_nothing_is_chosen_by_them():
+    settings, _ = fill(Config(split="all"), (), adoptions(3000, 50))
+    assert settings.linear_path == 0 and settings.item_dropout == 0.3
+
+
 # A run
 
 
@@ -145,3 +150,27 @@ def test_a_recommender_of_a_config_trains_with_that(ratings):
     model = Recommender(config).fit(str(ratings))
     assert model.config == config and not any("by the data" in line for line in model.report)
     assert model.set_params(item_dropout=None).get_params()["item_dropout"] is None
+
+
+# The paper and nothing else
+
+
+def test_a_faithful_run_has_the_defaults_of_config(command, ratings, tmp_path):
+    words = ("train --faithful --d 8 --max-epochs 2 --data", ratings, "--out", tmp_path / "run")
+    done = command(*words)
+    assert done.returncode == 0 and "by the data" not in done.stdout, done.stderr
+    given = Config(data=str(ratings), d=8, max_epochs=2)
+    assert saved(tmp_path / "run") == dataclasses.asdict(given)
+    assert "\nmodel " not in done.stdout and "\nridge " in done.stdout, "it is the model alone"
+    for flags in ("--resume", "--overwrite --warm-start run", "--overwrite --final run"):
+        done = command(*words, *flags.split(), cwd=tmp_path)
+        assert done.returncode == 2 and "--faithful is for a new run, but --" in done.stderr
+
+
+def test_a_faithful_recommender_too(ratings):
+    own = Recommender(d=8, max_epochs=1, faithful=True)
+    model = Recommender(**own.get_params()).fit(str(ratings))
+    assert model.config == Config(data="memory", d=8, max_epochs=1)
+    assert "L" not in model.parameters and model.get_params()["faithful"]
+    model.set_params(faithful=False).fit(str(ratings))
+    assert model.config.learning_rate != Config.learning_rate

@@ -88,7 +88,8 @@ def test_every_trial_lies_in_the_papers_space(searched):
 
 def test_the_first_trial_is_that_of_no_search(searched, command, ratings, tmp_path):
     first, second = trials(searched)[:2]
-    assert command("train", "--data", ratings, *QUICK, "--out", tmp_path / "run").returncode == 0
+    alone = (*QUICK, "--linear-path", 0)  # a search is for the model
+    assert command("train", "--data", ratings, *alone, "--out", tmp_path / "run").returncode == 0
     saved = json.loads((tmp_path / "run/config.json").read_text())
     for name in set(search.SPACE) - set(search.OF_LAYERS):
         assert float(first[name]) == saved[name] != float(second[name])
@@ -100,9 +101,8 @@ def test_the_first_trial_is_that_of_no_search(searched, command, ratings, tmp_pa
 def test_train_takes_the_best_as_it_is(command, ratings, searched, tmp_path):
     """And comes to the very figure that was found."""
     best = max(trials(searched), key=lambda row: float(row["validation_ndcg@100"]))
-    trained = command(
-        "train", "--config", searched / "best.toml", "--out", tmp_path / "run", "--quiet"
-    )
+    words = ("--config", searched / "best.toml", "--linear-path", 0, "--out", tmp_path / "run")
+    trained = command("train --quiet", *words)
     assert trained.returncode == 0, trained.stderr
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["validation"]["ndcg@100"]["mean"] == float(best["validation_ndcg@100"])
