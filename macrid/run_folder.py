@@ -179,7 +179,8 @@ def load_metrics(folder) -> dict:
     path = Path(folder) / "metrics.json"
     values = files.load_json(path, METRICS)
     test = values.get("test", {})
-    for name, baseline in values.get("baselines", {}).items():
+    beside = {"model": values["model"]} if "model" in values else {}
+    for name, baseline in (values.get("baselines", {}) | beside).items():
         if not test.keys() <= baseline.keys():
             raise UserError(
                 f"{path}: is damaged ('{name}' lacks a metric); train again with --overwrite"

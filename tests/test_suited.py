@@ -73,7 +73,7 @@ def test_what_is_given_stays_and_the_rest_is_said():
 
 def test_where_nobody_is_held_out_nothing_is_chosen_by_them():
     settings, _ = fill(Config(split="all"), (), adoptions(3000, 50))
-    assert settings.linear_path == 0 and settings.item_dropout == 0.3
+    assert settings.linear_path == 0 and settings.item_dropout > 0
 
 
 # A run
