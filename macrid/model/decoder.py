@@ -96,8 +96,7 @@ def log_likelihood(z, H, log_C, X, tau, cosine=True):
 
     def pullback(dvalue):
         scale = -dvalue / B
-        scaled = dh_c * scale
-        return dz * scale, scaled[:, :d], scaled[:, d:]
+        return dz * scale, dh_c[:, :d] * scale, xp.asfortranarray(dh_c[:, d:]) * scale
 
     return value, pullback
 

@@ -12,8 +12,8 @@ def aggregate(X, C, T):
 
         n_uk = sum_i x_ui c_ik t_i      r_uk = sqrt(sum_i x_ui c_ik^2)      A_uk = n_uk / r_uk
 
-    X (B, M) SciPy CSR 0/1, C (M, K), T (M, d) -> A (B, K, d). One sparse product X @ (c_k * T) a
-    concept: the (B K, M) matrix that it stands for is never made. Dividing by r keeps the length of
+    X (B, M) SciPy CSR 0/1, C (M, K), T (M, d) -> A (B, K, d). One sparse product (X * c_k) @ T a
+    concept: the dense (B K, M) matrix that it stands for is never made. Dividing by r keeps the length of
     A the same for users with few and with many items: a sum of n random vectors grows as sqrt(n).
 
     Backward, with dn = dA / r, ds = -(dA . A) / (2 r^2) the cotangent of r^2, and Y_k = X^T dn_k:
@@ -27,12 +27,14 @@ def aggregate(X, C, T):
     xp = array_module(T)
     M, K = C.shape
     items, X = _adopted(X)  # X (B, m), m <= M
-    items, X, XT = to_device(xp, (items, X, X.T))
+    items, X, XT = to_device(xp, (items, X, X.T.tocsr()))
     C, T = C[items], T[items]
+    r = xp.maximum(xp.sqrt(X @ (C * C)), EPSILON)  # (B, K)
+    x, columns = X.data, X.indices
     A = xp.empty((X.shape[0], K, T.shape[1]), dtype=T.dtype)
     for k in range(K):
-        A[:, k] = X @ (C[:, k, None] * T)
-    r = xp.maximum(xp.sqrt(X @ (C * C)), EPSILON)  # (B, K)
+        X.data = x * C[columns, k]
+        A[:, k] = X @ T
     A /= r[:, :, None]
 
     def pullback(dA):

@@ -1,5 +1,7 @@
 r"""Macro disentanglement: items are routed to prototypes, equation (6) and PrototypeClustering."""
 
+from macrid.backend import array_module
+
 
 def concept_logits(H, m, tau):
     r"""s_ik = h_i . m_k / tau for rows already normalised (cosine) or not (inner product).
@@ -28,7 +30,9 @@ def gumbel_logits(s, gumbel, temperature):
     def pullback(dlogits):
         return dlogits / temperature
 
-    return (s + gumbel) / temperature, pullback
+    # a column lies in one piece: the sums over k that follow then take all items at once
+    logits = array_module(s).asfortranarray(s + gumbel)
+    return logits / temperature, pullback
 
 
 def mode(s):
