@@ -13,8 +13,9 @@ def aggregate(X, C, T):
         n_uk = sum_i x_ui c_ik t_i      r_uk = sqrt(sum_i x_ui c_ik^2)      A_uk = n_uk / r_uk
 
     X (B, M) SciPy CSR 0/1, C (M, K), T (M, d) -> A (B, K, d). One sparse product (X * c_k) @ T a
-    concept: the dense (B K, M) matrix that it stands for is never made. Dividing by r keeps the length of
-    A the same for users with few and with many items: a sum of n random vectors grows as sqrt(n).
+    concept: the dense (B K, M) matrix that it stands for is never made. Dividing by r keeps the
+    length of A the same for users with few and with many items: a sum of n random vectors grows as
+    sqrt(n).
 
     Backward, with dn = dA / r, ds = -(dA . A) / (2 r^2) the cotangent of r^2, and Y_k = X^T dn_k:
 
