@@ -65,7 +65,7 @@ def log_likelihood(z, H, log_C, X, tau, cosine=True):
     z_e = xp.concatenate([z, of_concept], axis=2)  # (B, K, d + K)
     h_c = xp.concatenate([H, xp.maximum(log_C, LOG_OF_ZERO)], axis=1)  # (M, d + K)
     value = 0.0
-    dz, dh_c = xp.empty_like(z), 0.0  # (B, K, d) and (M, d + K)
+    dz, dh_c = xp.empty_like(z), xp.zeros((), z.dtype)  # (B, K, d) and, at the end, (M, d + K)
     for tile, a in exponents(z_e, h_c, tau):
         users = tile.stop - tile.start
         part = slice(X.indptr[tile.start], X.indptr[tile.stop])
