@@ -1,4 +1,4 @@
-"""Claims of the paper that its tables do not test, as Markdown tables.
+"""Claims of the paper that its tables do not test, as Markdown (docs/claims.md).
 
     python benchmarks/claims.py rare shop           do rare items borrow from their category?
     python benchmarks/claims.py few shop            is it robust with few users, or few adoptions?
