@@ -24,7 +24,7 @@ from scipy.stats import special_ortho_group
 from threadpoolctl import threadpool_limits
 
 from macrid import model, run_folder
-from macrid.baselines import EASE, MultiVAE
+from macrid.baselines import EASE, MultiVAE, Popularity
 from macrid.config import Config, from_dict
 from macrid.data import shop
 from macrid.evaluation.metrics import evaluate
@@ -165,6 +165,7 @@ def few(data, of_users, share, fold):
         of_the_table = next(row for row in TABLE2 if row.name == "MultiVAE").options
         fitted = MultiVAE.fit(split.train, split.validation, seed=fold, **of_the_table)
         systems["MultiVAE"] = fitted.scores
+        systems["popularity"] = Popularity.fit(split.train).scores
         systems["EASE"] = EASE.fit(split.train, split.validation, regularisation=None).scores
         return {name: evaluate(score, split.test)["ndcg@100"] for name, score in systems.items()}
 
@@ -175,13 +176,13 @@ def predicted(parameters, settings, X):
 
 
 def print_few(data, folds, pool):
-    """The table of `few`: the model, and its difference to each of the others."""
+    """The table of `few`: popularity, the model, and its difference to each of the others."""
     others = [*list(FEW)[1:], "MultiVAE", "EASE"]
-    print_header("trained on", OURS, *(f"minus {name}" for name in others))
+    print_header("trained on", "popularity", OURS, *(f"minus {name}" for name in others))
     for of_users in (True, False):
         for share in SHARES if of_users else SHARES[:-1]:  # all of them is the same twice
             runs = pool.map(partial(few, data, of_users, share), range(folds), chunksize=1)
-            cells = [difference(OURS, runs)]
+            cells = [difference("popularity", runs), difference(OURS, runs)]
             for name in others:
                 cells.append(difference(OURS, runs, [{OURS: run[name]} for run in runs]))
             what = "users" if of_users else "adoptions"
