@@ -8,7 +8,8 @@ trains folds of five with `Config()`'s options (or those that --first says) and 
 data (or what --second says), and scores the validation users after every epoch; test users are not
 looked at. Which epoch a user is scored by is chosen by the other half of the validation users, mean
 over ten halvings, so that a figure that jumps from epoch to epoch gains nothing by it. Differences
-are paired by user; CPU seconds are those of steps and validation, without reading and saving.
+are paired by user; CPU seconds are those of steps and of validation, twice, without reading and
+saving.
 """
 
 import argparse
