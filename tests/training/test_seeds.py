@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import ROOT, SMALL, contents, same
+from helpers import ROOT, SMALL, contents, same, standin
 
 from macrid import Recommender, data, evaluate, model, run_folder, train
 from macrid.data.splits import split
@@ -104,6 +104,18 @@ def test_the_path_is_added_to_the_average(parts, apart, monkeypatch):
     for name, p in expected.items():
         np.testing.assert_array_equal(state.best[name], p)
     assert "L" in expected and len(ensemble.split(expected)) == 3
+
+
+def test_on_a_device_they_are_trained_one_after_another(parts, monkeypatch):
+    config = CONFIG.replace(linear_path=0.5, max_epochs=2)
+    one_after_another(monkeypatch)
+    expected = fitted(parts, config)[0].best
+    monkeypatch.undo()
+    xp = standin(monkeypatch)
+    best = fitted(parts, config.replace(backend="cupy"))[0].best
+    for name, p in expected.items():
+        assert isinstance(best[name], xp.ndarray)
+        np.testing.assert_allclose(best[name].get(), p, rtol=1e-3, atol=1e-5)
 
 
 def test_what_goes_wrong_names_the_seed(parts):
