@@ -202,7 +202,7 @@ def test_the_recommender_keeps_it(tmp_path):
     again = Recommender.load(tmp_path / "model.npz")
     for mine, theirs in zip(again.recommend(["u2", "u5"], 7), own.recommend(["u2", "u5"], 7)):
         np.testing.assert_array_equal(mine, theirs)
-    plain = Recommender(K=2, d=8, max_epochs=2).fit(adoptions())
+    plain = Recommender(K=2, d=8, max_epochs=2, linear_path=0.0).fit(adoptions())
     assert not np.array_equal(plain.recommend("u2", 7)[1], own.recommend("u2", 7)[1])
 
 
