@@ -481,7 +481,7 @@ class Recommender:
 
         The first d numbers are h_i as it is compared, of unit length under cosine.
 
-        >>> model.item_vectors().shape  # d = 200, K = 2
+        >>> model.item_vectors().shape  # d = 200, K = 2, without a linear path
         (1500, 202)
         """
         return backend.to_host(model.item_vectors(self.parameters, self.config))
