@@ -62,6 +62,8 @@ def test_final_trains_on_all_for_the_epochs_that_were_chosen(command, folder, tm
     assert trained.state.best_epoch == trained.state.epoch == epochs
     for name in ("lambda", "weight"):
         assert trained.state.path[name] == path[name], "the linear path is as strong as chosen"
+    other = trained.settings.replace(linear_path=2.0)
+    assert run_folder.path_of_final(other) == path | {"weight": 2.0}, "a number given anew counts"
     model = Recommender.load(run)
     assert model.metrics is None and len(model.recommend("u3", n=5)[0]) == 5
 

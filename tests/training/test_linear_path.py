@@ -109,6 +109,14 @@ def test_a_number_is_the_weight(parts, weight):
     assert fit.fit(parts, SMALL.replace(linear_path=weight)).path["weight"] == weight
 
 
+def test_a_run_of_before_keeps_the_weight_that_it_chose(parts):
+    """A number was the least weight then."""
+    state = fit.fit(parts, SMALL)
+    earlier = state.path | {"weight": 2.0}
+    _, path, _ = linear_path.add(state.best, parts, SMALL, earlier)
+    assert path["weight"] == 2 and path["gamma"] == pytest.approx(4 * state.path["gamma"])
+
+
 def gains(parts, best, path, config):
     """{weight: by how much it serves validation users better than FIRST}, by the plain sum.
 
