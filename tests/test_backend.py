@@ -13,6 +13,7 @@ from macrid.baselines import (
     ItemKNN,
     MultiDAE,
     MultiVAE,
+    Neighbours,
     Popularity,
     Ridge,
     multivae,
@@ -23,7 +24,7 @@ from macrid.errors import UserError
 from macrid.evaluation import metrics
 from macrid.interpret import truth
 from macrid.model.objective import rows_of_step
-from macrid.training import adam, batch, checkpoint, fit
+from macrid.training import adam, batch, checkpoint, fit, linear_path
 
 
 @pytest.mark.device
@@ -111,9 +112,17 @@ def small_split():
 
 
 @pytest.mark.parametrize(
-    "options", ({}, {"candidates": 8}, {"linear_path": 0.5}), ids=("full", "sampled", "linear")
+    "options, exact",
+    (
+        ({}, 6000),
+        ({"candidates": 8}, 6000),
+        ({"linear_path": "chosen"}, 6000),
+        ({"linear_path": 1.0}, 5),
+    ),
+    ids=("full", "sampled", "linear", "neighbours"),
 )
-def test_training_and_evaluation_follow_the_same_path(xp, options):
+def test_training_and_evaluation_follow_the_same_path(xp, options, exact, monkeypatch):
+    monkeypatch.setattr(linear_path, "MOST_EXACT", exact)
     split = small_split()
     config = Config(K=2, d=6, batch_size=20, max_epochs=4, precision="float64", **options)
     here = fit.fit(split, config)
@@ -152,6 +161,7 @@ NETWORK = {"latent": 3, "hidden": (4,), "batch_size": 20, "max_epochs": 3, "prec
         (Popularity, {}),
         (EASE, {}),
         (Ridge, {}),
+        (Neighbours, {}),
         (ItemKNN, {"neighbours": 5}),
         (MultiDAE, NETWORK),
         (MultiVAE, NETWORK),
