@@ -31,6 +31,7 @@ FACTS |= {"best_epoch?": int, "independence?": {str: float}, "weight?": float}
 FACTS |= {"rows?": {str: {"cpu": float, "wall": float, "peak_mb": float, "validation": float}}}
 DESCRIPTION = {"made of": dict, "seen": FACTS, "commit": str}  # of a unit's file
 FILES = [f"{name}{kind}" for name in PICTURES for kind in (".png", ".svg")]
+ROUNDING = 1e-12  # a sum of a hundred discounts over their sum may come out above 1
 FILES += ["reproduce.json", "table.md", "table.csv", "table.json"]
 
 
@@ -162,7 +163,7 @@ def _load(path, unit, hashes):
 def _check(arrays, description):
     """A ValueError unless these are the arrays of a unit."""
     files.check_form(description, DESCRIPTION)
-    share = npz.Array("float", ("n",), 0.0, 1.0, nan=True)
+    share = npz.Array("float", ("n",), 0.0, 1.0 + ROUNDING, nan=True)
     rows = description["seen"].get("rows")
     metrics = [f"{row}/{metric}" for row in rows for metric in METRICS] if rows else METRICS
     form = {"users": npz.Array("integer", ("n",), 0), **dict.fromkeys(metrics, share)}
