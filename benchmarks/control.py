@@ -1,6 +1,6 @@
 """Turning a dimension on the shop: does one true attribute change, and do the others stay put?
 
-    for seed in 0 1 2; do python -m macrid.train --seed $seed --out runs/shop-$seed; done
+    for s in 0 1 2; do python -m macrid.train --faithful --seed $s --out runs/shop-$s; done
     python benchmarks/control.py runs/shop-0 runs/shop-1 runs/shop-2 --out docs/images/control.png
 
 For every concept and dimension, from 20 items of the concept: Spearman's correlation of the step

@@ -1,10 +1,10 @@
 """A factor on a concept: what becomes of its share of the ten best items, and of NDCG?
 
     for s in 0 1 2; do
-      python -m macrid.train --seed $s --out runs/shop-$s
-      python -m macrid.train --data ml-latest-small --K 4 --seed $s --out runs/four-$s
-      python -m macrid.train --data ml-latest-small --K 8 --category-weight .5 --seed $s \\
-        --out runs/eight-$s
+      python -m macrid.train --faithful --seed $s --out runs/shop-$s
+      python -m macrid.train --faithful --data ml-latest-small --K 4 --seed $s --out runs/four-$s
+      python -m macrid.train --faithful --data ml-latest-small --K 8 --category-weight .5 \\
+        --seed $s --out runs/eight-$s
     done
     python benchmarks/steering.py shop runs/shop-* --out docs/images/steering-shop.png
     python benchmarks/steering.py "MovieLens, 4 concepts" runs/four-* --out ...
