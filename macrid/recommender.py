@@ -118,6 +118,8 @@ class Recommender:
         self._decided = {*configs.option_names()} - undecided
         options = {name: value for name, value in options.items() if name not in undecided}
         self.config = (config or configs.Config(data="memory")).replace(**options)
+        if faithful:
+            suited.refuse_path(self.config.linear_path)
         self._requested = self.config  # what `fit` trains with; `config` becomes what it made
 
     def __getattr__(self, name):

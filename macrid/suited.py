@@ -9,6 +9,7 @@ from collections.abc import Collection
 import numpy as np
 
 from macrid.config import Config
+from macrid.errors import UserError
 
 USERS_A_STEP = (1, 100)
 STEPS_AN_EPOCH = 4  # at least
@@ -62,6 +63,15 @@ def fill(settings: Config, given: Collection[str], train) -> tuple[Config, list[
         return settings, []
     shown = ", ".join(f"{name} {value}" for name, value in changed.items())
     return settings.replace(**changed), [f"options   by the data: {shown} (docs/cost.md)"]
+
+
+def refuse_path(linear_path) -> None:
+    """A UserError where a linear path is asked for beside `faithful`: the paper has none."""
+    if linear_path:
+        raise UserError(
+            f"faithful is the paper and nothing else, but linear_path is {linear_path}; leave one"
+            " of them out"
+        )
 
 
 def _within(bounds, value):

@@ -48,6 +48,8 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(
             f"--faithful is for a new run, but {flag} takes options of one; leave it out"
         )
+    if flags.faithful:
+        suited.refuse_path(given.get("linear_path"))
     folder = Path(flags.out or Path("runs") / name)
     team = parallel.team()
     parallel.run(team, lambda: _train_in(folder, given, flags, team))
@@ -267,7 +269,8 @@ def _evaluated(run, xp):
         lines.append(f"concepts  {left} of {settings.K} were left then, {at_end} at the end")
     if settings.linear_path:
         chosen = "lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
-        lines.append(f"path      {chosen}")
+        what = "macrid = model + ridge" if state.path["weight"] else "macrid = model"
+        lines.append(f"path      {chosen}; {what} (docs/linear.md)")
     lines += ["", *terminal.metric_table(results), ""]
     systems, results["baselines"] = {"macrid": test}, {}
     concepts_alone = linear.without(state.best)

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from macrid import Config, Recommender, run_folder
 from macrid.data import splits
+from macrid.errors import UserError
 from macrid.suited import NAMES, fill, suited
 
 USERS = (1, 12, 49, 100, 318, 1000, 3000, 20_000, 300_000)
@@ -165,6 +166,16 @@ def test_a_faithful_run_has_the_defaults_of_config(command, ratings, tmp_path):
     for flags in ("--resume", "--overwrite --warm-start run", "--overwrite --final run"):
         done = command(*words, *flags.split(), cwd=tmp_path)
         assert done.returncode == 2 and "--faithful is for a new run, but --" in done.stderr
+
+
+def test_faithful_beside_a_linear_path_is_refused(command, ratings, tmp_path):
+    (tmp_path / "options.json").write_text('{"linear_path": "chosen"}')
+    for more in (("--linear-path", "1"), ("--config", tmp_path / "options.json")):
+        done = command("train", "--faithful", "--data", ratings, "--out", tmp_path / "run", *more)
+        assert done.returncode == 2 and "faithful is the paper and nothing else" in done.stderr
+        assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match="linear_path is 0.5; leave one of them out"):
+        Recommender(linear_path=0.5, faithful=True)
 
 
 def test_a_faithful_recommender_too(ratings):
