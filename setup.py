@@ -28,6 +28,7 @@ setup(
         "numpy>=2.0",
         "scipy>=1.13",
         "scikit-learn>=1.5",
+        "threadpoolctl>=3.1",  # which scikit-learn brings
         "pillow>=10.3",
         "matplotlib>=3.9",
         "tqdm>=4.60",

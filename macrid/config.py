@@ -263,6 +263,14 @@ class Config:
         "tf32: tensor cores (GPU); float64 is for checking",
         choices=("float32", "tf32", "float64"),
     )
+    threads: int = of_machine(
+        0,
+        "threads of the products in training (default: one where a step is small, else all cores);"
+        " another number rounds sums otherwise",
+        low=0,
+        high=1024,
+        may_change=True,
+    )
     warm_start: str = of_runs(
         "",
         "an earlier run to begin from, and to take other options from (docs/nightly.md)",

@@ -14,7 +14,16 @@ from macrid.evaluation.metrics import by_scores, cutoffs_of, measured, paired
 from macrid.interpret import truth
 from macrid.model import ensemble, linear, scoring
 from macrid.run_folder import Run
-from macrid.training import checkpoint, fit, linear_path, log, parallel, seeds, warm_start
+from macrid.training import (
+    checkpoint,
+    fit,
+    linear_path,
+    log,
+    parallel,
+    seeds,
+    warm_start,
+    workers,
+)
 from macrid.training.ridge import MOST_EXACT
 
 
@@ -108,6 +117,14 @@ def train(
         say(*lines)
     if settings.backend != "numpy":
         say(f"backend   {backends.device_name(xp)}")
+    with workers.blas_threads(split, settings):
+        return _train_on(interactions, split, targets, folder, settings, resume, quiet, team)
+
+
+def _train_on(interactions, split, targets, folder, settings, resume, quiet, team):
+    """Train on what was read, evaluate, and write the run folder: what `train` returns."""
+    say = terminal.say(quiet)
+    xp = backends.load(settings.backend, settings.precision)
 
     # begin, or go on from the checkpoint: a state for each seed
     ones = seeds.each(settings)

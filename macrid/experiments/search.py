@@ -160,7 +160,7 @@ def check_study(study, url: str, settings: Config, searched: list[str], data: st
 
 
 def _check_study(study, where, settings, searched, data):
-    no_part = (*searched, *option_names(paths=True), "backend")
+    no_part = (*searched, *option_names(paths=True), "backend", "threads")
     held = {name: value for name, value in asdict(settings).items() if name not in no_part}
     mark = {"held": held, "searched": searched, "data": data}
     earlier = study.user_attrs.get("macrid")

@@ -15,6 +15,7 @@ from macrid.model.scoring import ranker
 from macrid.training import adam, adaptive, linear_path
 from macrid.training.batch import epoch_batches
 from macrid.training.parallel import ALONE, Team
+from macrid.training.workers import limited
 
 TERMS = ("loss", "reconstruction", "kl", "categorical")
 CHECK_EVERY = 100  # steps between looks at the loss: on a device, to look is to wait
@@ -74,6 +75,7 @@ def start(split: Split, config, features=None, targets=None) -> State:
 
 
 @np.errstate(all="ignore")  # what leaves the range is looked for in time
+@limited
 def fit(
     split: Split, config, targets=None, state=None, on_step=None, on_epoch=None, team: Team = ALONE
 ) -> State:

@@ -1,4 +1,8 @@
-"""Work side by side in processes of one thread each, so that results do not depend on how many."""
+"""Processes and threads: how many work at a time.
+
+Work side by side is done in processes of one thread each, so that results do not depend on how many
+there are.
+"""
 
 import multiprocessing
 import os
@@ -7,11 +11,20 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import wraps
 from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from macrid import backend
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+# multiplications in a step's products: below, a second thread spares a quarter of a step at most
+SMALL_STEP = 1 << 31
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _parent = None  # in a worker: the queue to the process that started it
 
@@ -23,6 +36,29 @@ def cores(config) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def blas_threads(split, config) -> threadpool_limits:
+    """A context in which BLAS has `config.threads` threads.
+
+    With 0 it has one where a step is small, else as many as it likes. Threads that wait for each
+    other spin: with other work on the machine they take several times the CPU, and the time.
+    """
+    M = min(len(split.items), config.candidates or len(split.items))
+    of_step = 3 * config.batch_size * M * config.d * config.K
+    threads = config.threads or (1 if of_step < SMALL_STEP else None)
+    return threadpool_limits(threads, user_api="blas")
+
+
+def limited(train: Function) -> Function:
+    """Decorate `train(split, config, ...)`: it runs with `blas_threads`."""
+
+    @wraps(train)
+    def with_threads(split, config, *rest, **options):
+        with blas_threads(split, config):
+            return train(split, config, *rest, **options)
+
+    return with_threads  # type: ignore[return-value]
 
 
 def tell(message) -> None:

@@ -4,12 +4,13 @@ import math
 
 import pytest
 from helpers import SMALL, same
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from macrid import model
 from macrid.config import Config
 from macrid.errors import UserError
 from macrid.evaluation import metrics
-from macrid.training import fit
+from macrid.training import fit, workers
 
 
 def test_it_learns_what_there_is_to_learn(two_worlds):
@@ -92,3 +93,16 @@ def test_a_learning_rate_far_too_high_stops_with_a_remedy(two_worlds, seed):
 def test_more_concepts_than_items_are_refused(two_worlds):
     with pytest.raises(UserError, match="K is 99 but training has only 60 items"):
         fit.start(two_worlds, SMALL.replace(K=99))
+
+
+@pytest.mark.parametrize(("given", "small", "threads"), [(0, 2**31, 1), (2, 2**31, 2), (0, 1, 3)])
+def test_threads_are_those_given_or_one_for_small_steps(
+    two_worlds, monkeypatch, given, small, threads
+):
+    """Within the training alone; a large step is left what BLAS has."""
+    monkeypatch.setattr(workers, "SMALL_STEP", small)
+    of_blas = lambda: {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+    look = workers.limited(lambda split, config: of_blas())
+    with threadpool_limits(3, user_api="blas"):
+        assert look(two_worlds, SMALL.replace(threads=given)) == {threads}
+        assert of_blas() == {3}
