@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from helpers import ROOT, refused
 from PIL import Image
 from scipy import sparse, stats
 
-from macrid import run_folder, suited
+from macrid import npz, run_folder, suited
 from macrid.baselines import EASE, Ridge
 from macrid.config import Config
 from macrid.data import shop
@@ -188,6 +189,19 @@ def test_without_time_the_table_is_of_what_is_there(call, made, words, tmp_path)
     assert second["folds"] == 0 and not second["systems"] and second["verdict"] == "not run"
     text = (folder / "table.md").read_text()
     assert "1 of 3" in text and "- first, popularity: not finished" in text
+
+
+def test_a_perfect_user_s_rounding_is_no_damage(call, made, words, tmp_path):
+    """A sum of discounts over the same sum in another order."""
+    folder = shutil.copytree(made[0], tmp_path / "suite")
+    path = folder / "units" / "first.Ridge.fold0.npz"
+    for value, returncode in ((1 + 2.3e-16, 0), (1.001, 2)):
+        arrays, description = npz.load(path)
+        arrays["Ridge/ndcg@100"][0] = value
+        npz.save(path, arrays, description)
+        done = call("reproduce", *words, "--minutes", 0, "--out", folder)
+        assert done.returncode == returncode
+        assert ("not a whole unit" in done.stderr) == (returncode == 2)
 
 
 @pytest.mark.long
