@@ -176,10 +176,9 @@ def correct(comparisons: list[dict]) -> None:
     p = holm([one["p"] for one in comparisons])
     for one, corrected in zip(comparisons, p):
         one["p_holm"] = float(corrected)
-    if all(one["by_folds"] for one in comparisons):
-        p = holm([one["by_folds"]["p"] for one in comparisons])
-        for one, corrected in zip(comparisons, p):
-            one["by_folds"]["p_holm"] = float(corrected)
+    by_folds = [one["by_folds"] for one in comparisons if one["by_folds"]]
+    for one, corrected in zip(by_folds, holm([one["p"] for one in by_folds])):
+        one["p_holm"] = float(corrected)
 
 
 def is_apart(pair: dict) -> bool:

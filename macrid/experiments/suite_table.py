@@ -156,12 +156,14 @@ def _pair(of_set, first, second, metric="ndcg@100"):
 def verdict(pair: dict) -> str:
     """Best, level or behind, with a star where it survives the correction.
 
-    Where there are no folds, by users alone.
+    With one fold it goes by users alone, and is said to.
     """
+    in_one = "" if pair["by_folds"] else " (one fold)"
     p = max(pair["p"], (pair["by_folds"] or pair)["p"])
     if p >= LEVEL:
-        return "level"
-    return ("best" if pair["mean"] > 0 else "behind") + (" *" if results.is_apart(pair) else "")
+        return f"level{in_one}"
+    star = " *" if results.is_apart(pair) and not in_one else ""
+    return ("best" if pair["mean"] > 0 else "behind") + star + in_one
 
 
 def markdown(table: dict, full: bool = True) -> list[str]:

@@ -21,7 +21,7 @@ from macrid.baselines import EASE, Ridge
 from macrid.config import Config
 from macrid.data import shop
 from macrid.evaluation.metrics import evaluate, evaluate_ranking
-from macrid.experiments import outside, suite, suite_table
+from macrid.experiments import outside, results, suite, suite_table
 from macrid.experiments.systems import Result
 from macrid.interpret import drawing
 from macrid.model.scoring import ranker
@@ -135,13 +135,24 @@ def test_verdicts_are_paired_tests_over_users_and_by_folds(made):
         (-0.1, 0.01, 0.01, 0.02, "behind *"),
         (0.1, 0.001, 0.06, 0.06, "level"),
         (-0.1, 0.06, 0.001, 0.06, "level"),
-        (0.1, 0.01, None, 0.02, "best *"),
+        (0.1, 0.01, None, 0.02, "best (one fold)"),
+        (0.1, 0.06, None, 0.02, "level (one fold)"),
     ],
 )
 def test_a_verdict_needs_both_tests(mean, p, by_folds, p_holm, expected):
     of_folds = by_folds and {"p": by_folds, "p_holm": p_holm}
     pair = {"mean": mean, "p": p, "p_holm": p_holm, "by_folds": of_folds}
     assert suite_table.verdict(pair) == expected
+
+
+def test_a_data_set_of_one_fold_does_not_keep_others_from_a_star():
+    """Holm's correction by folds is for those that have some."""
+    some = {"mean": 0.1, "p": 1e-4, "by_folds": None}
+    pairs = [some, *({**some, "by_folds": {"p": p}} for p in (0.02, 0.03))]
+    results.correct(pairs)
+    assert [pair["p_holm"] for pair in pairs] == pytest.approx([3e-4] * 3)
+    assert [pair["by_folds"]["p_holm"] for pair in pairs[1:]] == pytest.approx([0.04, 0.04])
+    assert [suite_table.verdict(pair) for pair in pairs] == ["best (one fold)", *["best *"] * 2]
 
 
 def test_files_say_the_same(made):
