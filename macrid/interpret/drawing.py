@@ -385,8 +385,8 @@ def suite_sheet(table: dict) -> "Figure":
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     text = (
         "NDCG@100 less that of the best simple peer of the data set, which is the dashed line, by"
-        " the same users; 95% intervals by folds, several seeds averaged. Differences far away are"
-        " numbers."
+        " the same users. Bars: 95% intervals by folds (of one fold, over its users), several seeds"
+        " averaged; cut where they are very wide. Differences far away are numbers."
     )
     _caption(figure, text)
     return figure
@@ -407,6 +407,12 @@ def _look_in_suite(name):
     return next(kind for kind, start in zip(kinds[::-1], starts[::-1]) if name.startswith(start))
 
 
+def _interval(pair):
+    """(low, high) by folds, or over the users of the one fold."""
+    interval = pair["by_folds"] or pair
+    return interval["low"], interval["high"]
+
+
 def _beside_peer(axis, of_set, places):
     """A panel: the differences of one data set, with their intervals by folds."""
     axis.axhline(0, color=INK, linestyle="--", linewidth=0.8)
@@ -414,14 +420,15 @@ def _beside_peer(axis, of_set, places):
     far = 2.5 * np.median([abs(pair["mean"]) for pair in pairs]) + 0.01
     near = [pair for pair in pairs if abs(pair["mean"]) <= far]
     for pair in near:
-        interval = pair["by_folds"] or pair
-        reach = [[pair["mean"] - interval["low"]], [interval["high"] - pair["mean"]]]
+        low, high = _interval(pair)
+        reach = np.abs([[pair["mean"] - low], [high - pair["mean"]]])
         colour, marker = _look_in_suite(pair["first"])
         look = {"fmt": marker, "color": colour, "capsize": 3, "markersize": 6}
-        axis.errorbar(places[pair["first"]], pair["mean"], yerr=np.abs(reach), **look)
-    means = [0.0, *(pair["mean"] for pair in near)]
-    edge = 0.35 * (max(means) - min(means)) + 0.003
-    axis.set_ylim(min(means) - edge, max(means) + edge)
+        axis.errorbar(places[pair["first"]], pair["mean"], yerr=reach, **look)
+    ends = [end for pair in near for end in _interval(pair)]
+    low, high = np.clip([min(ends, default=0), max(ends, default=0)], -1.5 * far, 1.5 * far)
+    edge = 0.1 * (high - low) + 0.003
+    axis.set_ylim(min(low, 0) - edge, max(high, 0) + edge)
     for pair in pairs:
         if abs(pair["mean"]) > far:
             up = pair["mean"] > 0
@@ -434,7 +441,8 @@ def _beside_peer(axis, of_set, places):
     axis.plot(places[of_set["peer"]], 0, "o", color=BLUE, markerfacecolor="white", markersize=7)
     axis.set_ylabel(f"minus {peer}", fontsize=9, color=INK)
     title = f"{plain(of_set['name'])}: {of_set['users']:,} users, {of_set['items']:,} items"
-    axis.set_title(f"{title}, {of_set['folds']} folds", fontsize=10, color=INK, loc="left")
+    folds = f"{of_set['folds']} folds" if of_set["folds"] > 1 else "one fold"
+    axis.set_title(f"{title}, {folds}", fontsize=10, color=INK, loc="left")
     axis.tick_params(labelsize=8)
     axis.grid(axis="both", color="#eeeeee")
     axis.set_axisbelow(True)
