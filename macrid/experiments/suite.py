@@ -241,12 +241,13 @@ def score_macrid(rows: Sequence[str], config: Config, options: dict) -> Result:
     fits = Fits(split)
     state = fits.timed(fit.start, split, alone, features, targets)
     state = fits.timed(fit.fit, split, alone, targets, state)
-    best, path = state.best, {"weight": 0.0}
+    best, path = state.best, {"lambda": 0.0, "weight": 0.0}
     recommended, model = rows
     fits.add(model, ranker(best, alone), epochs=state.epoch, options=_told(lines))
     if settings.linear_path:
         best, path, *_ = fits.timed(linear_path.add, best, split, settings)
-    fits.add(recommended, ranker(best, settings), options=_in_words(path))
+    shown = {name: path[name] for name in ("lambda", "weight")}
+    fits.add(recommended, ranker(best, settings), options=_in_words(shown))
     return fits.result()
 
 
