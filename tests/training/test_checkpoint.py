@@ -33,6 +33,6 @@ def test_a_checkpoint_of_another_configuration_or_other_data_is_refused(two_worl
 
 def test_a_large_state_is_saved_now_and_then_a_small_one_always(two_worlds):
     small = fit.start(two_worlds, SMALL)
-    large = fit.start(two_worlds, SMALL.replace(d=20_000))
+    large = fit.start(two_worlds, SMALL.replace(d=600))
     assert checkpoint.is_due(small, 0.0) and not checkpoint.is_due(large, 0.0)
     assert checkpoint.is_due(large, float("inf")), "the first time"
