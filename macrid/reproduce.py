@@ -1,5 +1,6 @@
-"""`python -m macrid.reproduce table2|table3|figure5|suite`: the paper's tables, all rows on one
-split; and macrid as it comes beside its peers, on several data sets.
+"""`python -m macrid.reproduce table2|table3|figure5|suite`: the tables of the paper, and a suite.
+
+The suite is macrid as it comes beside its peers, on several data sets.
 """
 
 import math
