@@ -17,7 +17,7 @@ from helpers import ROOT, leftover, refused
 from PIL import Image
 from scipy import stats
 
-from macrid import config, model, reproduce, run_folder
+from macrid import config, model, npz, reproduce, run_folder
 from macrid.baselines import EASE, MultiVAE, Ridge
 from macrid.baselines.ensemble import Ensemble
 from macrid.errors import UserError
@@ -295,6 +295,19 @@ def test_other_options_are_refused_in_a_folder(
     done = call("reproduce", *words, *more.split(), "--out", folder, cwd=tmp_path)
     refused(done, *messages)
     assert (folder / "table.json").read_bytes() == before
+
+
+def test_a_folder_of_before_an_option_goes_on(call, made, words, tmp_path):
+    folder = shutil.copytree(made[0], tmp_path / "earlier")
+    for path in (folder / "units").iterdir():
+        arrays, description = npz.load(path)
+        del description["made of"]["threads"]
+        npz.save(path, arrays, description)
+    before = {path: path.read_bytes() for path in (folder / "units").iterdir()}
+    done = call("reproduce", *words, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    after = {path: path.read_bytes() for path in (folder / "units").iterdir()}
+    assert after == before, "nothing is fitted again"
 
 
 def test_another_table_is_refused_in_a_folder(call, made, words):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from macrid import files, npz
+from macrid.config import Config
 from macrid.data import Interactions
 from macrid.errors import UserError
 from macrid.experiments.planning import Unit
@@ -171,8 +172,12 @@ def _check(arrays, description):
 
 
 def _compare(path, before, now):
-    """A UserError that names the first difference between what `path` was made of and now is."""
-    before = before if isinstance(before, dict) else {}
+    """A UserError that names the first difference between what `path` was made of and now is.
+
+    Options that are newer than the file have their defaults, which are off.
+    """
+    newer = {name: value for name, value in asdict(Config()).items() if name in now}
+    before = newer | before if isinstance(before, dict) else {}
     for name in now | before:
         if name not in before or name not in now or before[name] != now[name]:
             was, expected = before.get(name, "unknown"), now.get(name, "unknown")
