@@ -32,7 +32,7 @@ from macrid.model import ensemble, linear, placing, semantics, steering
 from macrid.model.objective import compared
 from macrid.model.ops import normalise
 from macrid.pictures import features as feature_files
-from macrid.run_folder import Run
+from macrid.run_folder import Run, check_finished
 from macrid.training import checkpoint, fit, log, seeds
 from macrid.training import warm_start as warm_starts
 
@@ -534,7 +534,10 @@ class Recommender:
 
         >>> model = Recommender.load("runs/shop")
         """
-        path = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        if Path(path).is_dir():
+            check_finished(Path(path))
+            path = Path(path) / FILE
+        path = Path(path)
         remedy = "train again, or save it again"
         arrays, description = npz.load(path, "model", remedy, partial(_check, path))
         config = configs.from_dict(description["config"], where=str(path))

@@ -292,6 +292,13 @@ def decided(given: dict) -> set:
     return {*given, *_of_shop(given)}
 
 
+def check_finished(folder: Path) -> None:
+    """A UserError that says how to go on, where a run has begun and not ended."""
+    if (folder / "config.json").is_file() and not (folder / "metrics.json").is_file():
+        again = f"python -m macrid.train --resume --out {shlex.quote(str(folder))}"
+        raise UserError(f"{folder}: is no finished run; continue it first: {again}")
+
+
 def inherited(given: dict) -> dict:
     """The options `given`, before those of the run that `final` or `warm_start` names.
 
@@ -307,9 +314,7 @@ def inherited(given: dict) -> dict:
         if settings.final or settings.split == "all":
             remedy = f"give the run that it goes by, {settings.final}" if settings.final else ""
             raise UserError(f"{folder}: held no one out itself; {remedy or 'give one that did'}")
-        if not (folder / "metrics.json").is_file():
-            again = f"python -m macrid.train --resume --out {shlex.quote(str(folder))}"
-            raise UserError(f"{folder}: is no finished run; continue it first: {again}")
+        check_finished(folder)
         if given.get("split", "all") != "all":
             raise UserError(
                 f"final trains on all users, but split is '{given['split']}'; leave one of them out"

@@ -166,10 +166,9 @@ def test_a_run_that_is_not_finished_has_chosen_nothing(call, folder, tmp_path):
     (tmp_path / "run").mkdir()
     for name in ("config.json", "checkpoint.npz", "history.jsonl"):
         (tmp_path / "run" / name).write_bytes((folder / "january" / name).read_bytes())
-    refused(
-        call("train --final", tmp_path / "run", "--out", tmp_path / "x"),
-        "is no finished run; continue it first: python -m macrid.train --resume --out",
-    )
+    unfinished = "is no finished run; continue it first: python -m macrid.train --resume --out"
+    refused(call("train --final", tmp_path / "run", "--out", tmp_path / "x"), unfinished)
+    refused(call("recommend --n 3 --run", tmp_path / "run"), unfinished)
 
 
 def test_a_config_of_another_program_is_told(call, folder, tmp_path):
