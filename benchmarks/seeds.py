@@ -74,8 +74,8 @@ def main():
     ndcg = {name: np.concatenate([each[name] for each, _ in folds]) for name in folds[0][0]}
     print("| | NDCG@100 | minus one model |\n|---|---|---|")
     for name, values in ndcg.items():
-        difference = paired({"it": values}, {"it": ndcg["one model"]})["it"]
-        cells = f"{np.nanmean(values):.4f} | {difference['mean']:+.4f} ± {difference['stderr']:.4f}"
+        gain = paired({"it": values}, {"it": ndcg["one model"]})["it"]
+        cells = f"{np.nanmean(values):.4f} | {gain['mean']:+.4f} ± {gain['stderr']:.4f}"
         print(f"| {name} | {cells} |")
     gain = paired({"it": ndcg["average + path"]}, {"it": ndcg["seed 0 + path"]})["it"]
     print(f"\naverage + path minus seed 0 + path: {gain['mean']:+.4f} ± {gain['stderr']:.4f}")

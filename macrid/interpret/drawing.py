@@ -432,7 +432,7 @@ def _beside_peer(axis, of_set, places):
     for pair in pairs:
         if abs(pair["mean"]) > far:
             up = pair["mean"] > 0
-            text, y = (f"{pair['mean']:+.3f} ↑", 0.97) if up else (f"{pair['mean']:+.3f} ↓", 0.03)
+            text, y = f"{pair['mean']:+.3f} {'↑' if up else '↓'}", 0.97 if up else 0.03
             look = {"ha": "center", "va": "top" if up else "bottom", "fontsize": 8, "color": INK}
             axis.annotate(
                 text, (places[pair["first"]], y), xycoords=("data", "axes fraction"), **look

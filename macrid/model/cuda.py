@@ -15,7 +15,6 @@ import numpy as np
 
 from macrid.backend import array_module
 
-TILE_BYTES = 1 << 30  # of the (users, K, M) array of `log_likelihood`
 STRETCH = 4096  # numbers of a row that one block of `exp_rows` takes
 
 # the sum of a value over the threads of a block, for its first thread
@@ -59,6 +58,12 @@ def _threads(width: int) -> tuple:
     return (min(256, -(-width // 32) * 32),)
 
 
+def _rows(X, xp, dtype):
+    """The values, columns and row ends of X, SciPy CSR, on the device."""
+    parts = X.data.astype(dtype), X.indices.astype(np.int32), X.indptr.astype(np.int32)
+    return tuple(xp.asarray(part) for part in parts)
+
+
 def normalise(x):
     """`ops.normalise`."""
     xp = array_module(x)
@@ -80,10 +85,7 @@ def aggregate(X, C, T):
     xp = array_module(T)
     (B, M), K, d = X.shape, C.shape[1], T.shape[1]
     C, T = xp.ascontiguousarray(C), xp.ascontiguousarray(T)
-    x, items, ends = (
-        xp.asarray(part)
-        for part in (X.data.astype(T.dtype), X.indices.astype(np.int32), X.indptr.astype(np.int32))
-    )
+    x, items, ends = _rows(X, xp, T.dtype)
     A, r = xp.empty((B, K, d), T.dtype), xp.empty((B, K), T.dtype)
     _launch("aggregate", (B,), _threads(K * d), x, items, ends, C, T, A, r, K, d)
 
@@ -102,22 +104,20 @@ def aggregate(X, C, T):
     return A, pullback
 
 
-def log_likelihood(z, H, log_C, X, tau):
-    """`decoder.log_likelihood` for bounded exponents."""
+def log_likelihood(z, H, log_C, X, tau, tiles):
+    """`decoder.log_likelihood` for bounded exponents, which come as `decoder.exponents`."""
     xp = array_module(z, H)
     (B, K, d), M = z.shape, H.shape[0]
     log_CT = xp.ascontiguousarray(log_C.T)  # (K, M)
-    x, items, ends = (
-        xp.asarray(part)
-        for part in (X.data.astype(z.dtype), X.indices.astype(np.int32), X.indptr.astype(np.int32))
-    )
+    x, items, ends = _rows(X, xp, z.dtype)
     n = xp.asarray(np.asarray(X.sum(axis=1), z.dtype).reshape(-1))
     log_p = xp.empty(B, z.dtype)
     dz, dH, dlog_CT = xp.empty_like(z), xp.zeros_like(H), xp.zeros_like(log_CT)
     stretches = -(-M // STRETCH)
-    for tile, G in _tiles(z, H, tau):
-        rows = len(G)
-        users = rows // K
+    for tile, G in tiles:
+        users = len(G)
+        rows = users * K
+        G = G.reshape(rows, M)
         sums = xp.empty((rows, stretches), z.dtype)
         _launch("exp_rows", (rows, stretches), (256,), G, log_CT, sums, K, M, STRETCH)
         Z = sums.reshape(users, -1).sum(axis=1)
@@ -137,27 +137,15 @@ def log_likelihood(z, H, log_C, X, tau):
     return log_p.sum(dtype=np.float64) / B, pullback
 
 
-def log_scores(z, H, log_C, tau):
-    """`decoder.log_scores` for bounded exponents."""
+def log_scores(z, H, log_C, tiles):
+    """`decoder.log_scores` for bounded exponents, which come as `decoder.exponents`."""
     xp = array_module(z, H)
     (B, K, _), M = z.shape, H.shape[0]
     log_CT, log_P = xp.ascontiguousarray(log_C.T), xp.empty((B, M), z.dtype)
-    for tile, a in _tiles(z, H, tau):
-        blocks = (tile.stop - tile.start, -(-M // 256))
+    for tile, a in tiles:
+        blocks = (len(a), -(-M // 256))
         _launch("log_scores", blocks, (256,), a, log_CT, log_P[tile], K, M)
     return log_P
-
-
-def _tiles(z, H, tau):
-    """Go through tiles of users: yield (slice, a (users K, M)), as `decoder.exponents` does."""
-    xp = array_module(z, H)
-    (B, K, d), M = z.shape, H.shape[0]
-    users = max(1, min(B, TILE_BYTES // (z.itemsize * K * M)))
-    buffer = xp.empty((users * K, M), z.dtype)
-    for start in range(0, B, users):
-        tile = slice(start, min(start + users, B))
-        rows = (tile.stop - start) * K
-        yield tile, xp.matmul(z[tile].reshape(rows, d) / tau, H.T, out=buffer[:rows])
 
 
 def adam(parameter, mean, square, gradient, rates: tuple, step: int, config) -> None:

@@ -56,7 +56,7 @@ def log_likelihood(z, H, log_C, X, tau, cosine=True):
     notices.
     """
     if bounded(tau, cosine) and cuda.has_kernels(z):
-        return cuda.log_likelihood(z, H, log_C, X, tau)
+        return cuda.log_likelihood(z, H, log_C, X, tau, exponents(z, H, tau))
     xp = array_module(z, H)
     B, K, d = z.shape
     M = H.shape[0]
@@ -127,7 +127,8 @@ def log_scores(z, H, C, tau, cosine=True, log_C=None):
     z (B, K, d), H (M, d), C (M, K) -> (B, M). With `log_C` instead of C, any exponents and any c.
     """
     if bounded(tau, cosine) and cuda.has_kernels(z):
-        return cuda.log_scores(z, H, _log(C) if log_C is None else log_C, tau)
+        log_C = _log(C) if log_C is None else log_C
+        return cuda.log_scores(z, H, log_C, exponents(z, H, tau))
     xp = array_module(z, H)
     log_P = xp.empty((z.shape[0], H.shape[0]), dtype=z.dtype)
     if log_C is None and bounded(tau, cosine):

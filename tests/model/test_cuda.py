@@ -133,9 +133,12 @@ def test_aggregate(rng):
 
 @pytest.mark.parametrize("tile", (1 << 30, 400), ids=("one tile", "tiles"))
 def test_log_likelihood(rng, monkeypatch, tile):
-    monkeypatch.setattr(cuda, "TILE_BYTES", tile)
+    monkeypatch.setattr(decoder, "TILE_USERS", 1)
+    monkeypatch.setitem(decoder.TILE_BYTES, "numpy", tile)
     X, z, H, _, log_C = batch(rng)
-    value, pullback = cuda.log_likelihood(z, H, log_C, X, 0.1)
+    tiles = list(decoder.exponents(z, H, 0.1))
+    assert (len(tiles) > 1) == (tile == 400)
+    value, pullback = cuda.log_likelihood(z, H, log_C, X, 0.1, decoder.exponents(z, H, 0.1))
     expected, pullback_of_twin = decoder.log_likelihood_plain(z, H, log_C, X, 0.1)
     assert float(value) == pytest.approx(expected, rel=1e-12)
     close(pullback(0.7), pullback_of_twin(0.7))
@@ -143,7 +146,8 @@ def test_log_likelihood(rng, monkeypatch, tile):
 
 def test_log_scores(rng):
     _, z, H, _, log_C = batch(rng)
-    close(cuda.log_scores(z, H, log_C, 0.1), decoder.log_scores(z, H, np.exp(log_C), 0.1))
+    scores = cuda.log_scores(z, H, log_C, decoder.exponents(z, H, 0.1))
+    close(scores, decoder.log_scores(z, H, np.exp(log_C), 0.1))
 
 
 def test_adam(rng):
