@@ -42,7 +42,7 @@ class State:
     best_score: float = -1.0
     history: list = field(default_factory=list)
     path: dict = field(default_factory=dict)
-    ridge: linear_path.Ridge | None = None
+    ridge: linear_path.Ridge | linear_path.Neighbours | None = None
     seen: dict = field(default_factory=dict)
 
 
