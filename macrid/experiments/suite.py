@@ -9,7 +9,7 @@ users of every fold.
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -232,7 +232,7 @@ def score_macrid(rows: Sequence[str], config: Config, options: dict) -> Result:
     """What `python -m macrid.train` makes of the data, and its model without the linear path."""
     interactions = run_folder.load_data(config)
     split, targets = run_folder.prepare(interactions, config)
-    settings, lines = suited.fill(config, options["decided"], split.train)
+    settings, _ = suited.fill(config, options["decided"], split.train)
     features = None
     if settings.start == "pictures":
         (values, known), _ = systems.all_features(interactions, settings)
@@ -243,7 +243,7 @@ def score_macrid(rows: Sequence[str], config: Config, options: dict) -> Result:
     state = fits.timed(fit.fit, split, alone, targets, state)
     best, path = state.best, {"lambda": 0.0, "weight": 0.0}
     recommended, model = rows
-    fits.add(model, ranker(best, alone), epochs=state.epoch, options=_told(lines))
+    fits.add(model, ranker(best, alone), epochs=state.epoch, options=_changed(config, settings))
     if settings.linear_path:
         best, path, *_ = fits.timed(linear_path.add, best, split, settings)
     shown = {name: path[name] for name in ("lambda", "weight")}
@@ -296,9 +296,10 @@ def _split(config):
     return split
 
 
-def _told(lines):
-    """What `suited.fill` says, without its heading and what comes after."""
-    return "; ".join(line.partition(": ")[2].partition(" (")[0] for line in lines)
+def _changed(before, after):
+    """The options that another configuration has otherwise, in words."""
+    values = asdict(after).items()
+    return ", ".join(f"{name} {value}" for name, value in values if value != getattr(before, name))
 
 
 def _in_words(options):
