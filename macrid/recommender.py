@@ -634,7 +634,8 @@ class Recommender:
 
     def _log_p(self, X, i):
         """ln p_ui of item i for the users of X, normalised over all items."""
-        log_P = backend.to_host(model.log_predict(self.parameters, X, self.config)).astype(float)
+        log_P = model.log_predict(self.parameters, X, self.config, self._prepared)
+        log_P = backend.to_host(log_P).astype(float)
         return log_P[:, i] - np.logaddexp.reduce(log_P, axis=1)
 
     def _shares(self, X, i):

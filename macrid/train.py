@@ -286,7 +286,9 @@ def _evaluated(run, xp):
         lines.append(f"concepts  {left} of {settings.K} were left then, {at_end} at the end")
     if settings.linear_path:
         chosen = "lambda {lambda:g}, weight {weight:g}, gamma {gamma:.1f}".format(**state.path)
-        what = "macrid = model + ridge" if state.path["weight"] else "macrid = model"
+        what = "macrid = model"
+        if state.path["weight"]:
+            what += f" + {_name(split.train)}"
         lines.append(f"path      {chosen}; {what} (docs/linear.md)")
     lines += ["", *terminal.metric_table(results), ""]
     systems, results["baselines"] = {"macrid": test}, {}
@@ -314,12 +316,17 @@ def _baselines(run, xp):
     """(name, fitted) of what the model stands beside; EASE where its matrix is not too large."""
     train, validation = run.split.train, run.split.validation
     ridge = run.state.ridge or linear_path.regression(train).fit(train, validation, xp=xp)
-    yield "ridge", ridge
+    yield _name(train), ridge
     if min(train.shape) <= EASE.most:
         is_quick = min(train.shape) <= MOST_EXACT  # to find its own
         regularisation = None if is_quick else ridge.regularisation
         yield "EASE", EASE.fit(train, validation, regularisation=regularisation, xp=xp)
     yield "popularity", Popularity.fit(train, xp=xp)
+
+
+def _name(X):
+    """What the regression of adoptions X is called: ridge, or neighbours of a large catalogue."""
+    return linear_path.regression(X).__name__.lower()
 
 
 def _behind(results, settings):

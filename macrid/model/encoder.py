@@ -27,7 +27,7 @@ def aggregate(X, C, T):
         return cuda.aggregate(X, C, T)
     xp = array_module(T)
     M, K = C.shape
-    items, X = _adopted(X)  # X (B, m), m <= M
+    items, X = adopted(X)  # X (B, m), m <= M
     items, X, XT = to_device(xp, (items, X, X.T.tocsr()))
     C, T = C[items], T[items]
     r = xp.maximum(xp.sqrt(X @ (C * C)), EPSILON)  # (B, K)
@@ -166,7 +166,7 @@ def kl_divergence(mu, b, sigma0):
     return value, pullback
 
 
-def _adopted(X):
+def adopted(X):
     """The sorted items that occur in X, and X over these columns alone."""
     occurs = np.bincount(X.indices, minlength=X.shape[1]) > 0
     items = np.flatnonzero(occurs)

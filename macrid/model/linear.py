@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from macrid.backend import array_module, csr, to_device
+from macrid.model.encoder import adopted
 from macrid.model.ranking import top_k
 
 NAMES = ("L", "nearest", "influence")
@@ -30,15 +31,31 @@ def check(parameters: dict) -> None:
         raise ValueError("'nearest' names an item that there is not")
 
 
-def logits(parameters: dict, X) -> Callable | None:
+def prepare(parameters: dict):
+    """Of neighbours on the host W (M, M) CSR, a row for each item of those that it speaks for.
+
+    To be kept: with it a request goes through the rows of the user's items alone, without it
+    through every item's neighbours, as a device does. None where there is none.
+    """
+    if "nearest" not in parameters or array_module(parameters["nearest"]) is not np:
+        return None
+    nearest, influence = parameters["nearest"], parameters["influence"]
+    return csr(np, influence, nearest, len(nearest)).T.tocsr()
+
+
+def logits(parameters: dict, X, W=None) -> Callable | None:
     r"""x_u W for the users of X (B, M): a function of items, a slice or numbers -> (B, items).
 
-    None where there is no linear path.
+    None where there is no linear path. W of `prepare`, where there is one.
     """
     if "L" in parameters:
         L = parameters["L"]
         XL = to_device(array_module(L), X.astype(L.dtype)) @ L  # (B, r)
         return lambda items: XL @ L[items].T
+    if W is not None:
+        items, X = adopted(X)
+        XW = (X.astype(W.dtype) @ W[items]).T.tocsr()  # (M, B)
+        return lambda items: XW[items].toarray().T
     if "nearest" in parameters:
         return by_nearest(parameters["nearest"], parameters["influence"], X)
     return None

@@ -29,13 +29,14 @@ class Prepared(NamedTuple):
     """What ranking takes of the parameters whoever the user is.
 
     H (M, d) as it is compared, C (M, K), and ln C where exponents leave single precision's range;
-    of the first model, and `others`.
+    of the first model, and `others`; W of `linear.prepare`.
     """
 
     H: Any
     C: Any
     log_C: Any
     others: tuple = ()
+    W: Any = None
 
 
 def prepare(parameters: dict, config) -> Prepared:
@@ -45,7 +46,8 @@ def prepare(parameters: dict, config) -> Prepared:
     s = concept_logits(first, config, H)
     C = prototypes.mode(s) if config.hard_concepts else softmax(s)[0]
     log_C = None if bounded(config.tau, config.cosine) else log_concepts(s, config)
-    return Prepared(H, C, log_C, tuple(prepare(other, config) for other in others))
+    of_others = tuple(prepare(other, config) for other in others)
+    return Prepared(H, C, log_C, of_others, linear.prepare(first))
 
 
 def log_concepts(s, config):
@@ -79,13 +81,14 @@ def predict(parameters: dict, X, config):
     return xp.exp(log_P - log_P.max(axis=1, keepdims=True))
 
 
-def log_predict(parameters: dict, X, config):
+def log_predict(parameters: dict, X, config, prepared: Prepared | None = None):
     r"""ln P_ui of equation (7) for all items and the users of X (B, M) SciPy CSR: (B, M).
 
     With other models its mean, with a linear path + (x_u W)_i. What users are served by: higher
-    is better.
+    is better. `prepared` spares its making.
     """
-    return _logits(parameters, X, config, prepare(parameters, config))(slice(None))
+    prepared = prepare(parameters, config) if prepared is None else prepared
+    return _logits(parameters, X, config, prepared)(slice(None))
 
 
 def rank(
@@ -142,7 +145,7 @@ def _logits(parameters, X, config, prepared):
     """A function of some items, a slice or their numbers: what ranks them, (B, items)."""
     parts = zip(ensemble.split(parameters), [prepared, *prepared.others])
     models = [(represent(p, X, config, of.C)[0], of) for p, of in parts]
-    path = linear.logits(parameters, X)
+    path = linear.logits(parameters, X, prepared.W)
 
     def logits(items):
         log_P = [_log_P(mu, of, items, config) for mu, of in models]
@@ -154,6 +157,6 @@ def _logits(parameters, X, config, prepared):
 
 def _log_P(mu, prepared, tile, config):
     """ln P_ui of some items, a slice or their numbers: (B, items)."""
-    H, C, log_C, _ = prepared
+    H, C, log_C = prepared[:3]
     log_C = None if log_C is None else log_C[tile]
     return log_scores(mu, H[tile], C[tile], config.tau, config.cosine, log_C)

@@ -1,5 +1,7 @@
 """Ridge regression of each item on its nearest: EASE where all are near, one system at a time."""
 
+import json
+
 import numpy as np
 import pytest
 from helpers import users
@@ -89,6 +91,32 @@ def test_a_path_by_neighbours_is_added_to_the_logits(trained):
         items, _ = model.rank(parameters, X, config, 5, items_at_a_time=at_a_time)
         best = metrics.top_k(np.where(X.toarray() > 0, -np.inf, expected), 5)
         assert np.mean(items == best) > 0.99, "but for what is level in single precision"
+
+
+def test_the_rows_of_the_users_items_say_what_all_neighbours_say(trained):
+    """`prepare` turns the neighbours round, so that a request looks at few; a device has none."""
+    parameters = {name: trained.parameters[name] for name in ("nearest", "influence")}
+    W = linear.prepare(parameters)
+    assert W.shape == (40, 40) and W.nnz == 40 * 39
+    for X in (trained.histories, trained.histories[:1], trained.histories[:0], users([(), ()], 40)):
+        for items in (slice(None), slice(7, 12), np.array([3, 0, 39])):
+            expected = linear.logits(parameters, X)(items)
+            found = linear.logits(parameters, X, W)(items)
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert linear.prepare(linear.without(trained.parameters)) is None
+
+
+def test_training_says_neighbours_where_it_is_those(monkeypatch, call, tmp_path):
+    monkeypatch.setattr(linear_path, "MOST_EXACT", 5)
+    (tmp_path / "own.csv").write_text("".join(f"{u},{i}\n" for u, i in adoptions()))
+    words = "train --K 2 --d 8 --max-epochs 2 --linear-path 1 --data own.csv --out run"
+    done = call(words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "macrid = model + neighbours (" in done.stdout and "\nneighbours " in done.stdout
+    assert "ridge" not in done.stdout
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert list(found["baselines"]) == ["neighbours", "EASE", "popularity"]
 
 
 def test_it_is_saved_loaded_and_explained(trained, tmp_path):
