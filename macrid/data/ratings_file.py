@@ -356,6 +356,8 @@ def _ratings(path, columns, also, as_lists, is_quoted):
         how_read.append(f"fields divided by {mark}")
     if has_decimal_commas:
         how_read.append("decimal commas")
+    if first := times.first(str(path)):
+        how_read.append(f"dates with the {first} first")
     if not is_quoted:
         how_read.append("quotes read as they stand, as one of them has no end")
     if is_pipe(path):

@@ -34,6 +34,8 @@ def read(*texts):
         "2025-03-01T00:00:00Z",
         "2025-03-01T01:00:00+01:00",
         "2025-02-28T19:00:00-05:00",
+        "01.03.2025",
+        "1.3.2025 0:00",
     ],
 )
 def test_one_moment_in_all_its_spellings(text):
@@ -41,7 +43,7 @@ def test_one_moment_in_all_its_spellings(text):
     assert times.instant(text.strip(), "since", np.array([MARCH])) == MARCH
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "nan", "inf", "12/1/2010 8:26", "2025-02-30"])
+@pytest.mark.parametrize("text", ["", "yesterday", "nan", "inf", "1/3/25", "2025-02-30", "03.25.2025"])
 def test_what_is_no_time_is_told_with_its_line(text):
     with pytest.raises(UserError, match=r"log.csv, line 2: the time is .*2025-03-01T08:30"):
         read(text)
@@ -50,6 +52,42 @@ def test_what_is_no_time_is_told_with_its_line(text):
 def test_numbers_beside_dates_are_refused():
     with pytest.raises(UserError, match=r"log.csv: 1 of 3 times are numbers and the others dates"):
         read("2025-03-01", "2025-03-01", "7")
+
+
+@pytest.mark.parametrize(
+    "texts, expected",
+    [
+        (("25/12/2025", "1/3/2025 8:26"), ("2025-12-25", "2025-03-01T08:26:00")),
+        (("3/1/2025 8:26:05", "12/25/2025"), ("2025-03-01T08:26:05", "2025-12-25")),
+        (("12/01/1960 23:59", "01-31-2025"), ("1960-12-01T23:59:00", "2025-01-31")),
+        (("31-01-2025", "01-12-2024"), ("2025-01-31", "2024-12-01")),
+        (("07/07/2025",), ("2025-07-07",)),
+    ],
+)
+def test_a_day_above_12_tells_whether_days_or_months_are_first(texts, expected):
+    stamps = np.array(read(*texts)).astype("datetime64[s]")
+    assert stamps.tolist() == np.array(expected, "datetime64[s]").tolist()
+
+
+@pytest.mark.parametrize(
+    "texts, message",
+    [
+        (("03/04/2025", "05/06/2025"), "such as '03/04/2025' may have .*; write them as 2025-03-25"),
+        (("25/12/2025", "12/25/2025"), "'25/12/2025' has the day first, '12/25/2025' the month"),
+        (("2025-03-01", "12/25/2025"), "1 of 2 times are such as '12/25/2025' and the others not"),
+    ],
+)
+def test_dates_in_no_clear_order_are_refused(texts, message):
+    with pytest.raises(UserError, match=f"^log.csv: .*{message}"):
+        read(*texts)
+
+
+def test_the_order_of_a_files_dates_is_told(tmp_path):
+    (tmp_path / "log.csv").write_text("user,item,date\na,x,3/1/2025\na,y,3/25/2025\n")
+    read = data.load(tmp_path / "log.csv", min_user_items=1, times=True)
+    assert read.report["how_read"] == "dates with the month first"
+    with pytest.raises(UserError, match="since is '3/4/2025', expected .*2025-03-01"):
+        data.load(tmp_path / "log.csv", min_user_items=1, since="3/4/2025")
 
 
 def test_small_numbers_are_places_in_an_order():
