@@ -34,6 +34,43 @@ class QuoteError(UserError):
     """A quote that swallows what follows: perhaps the file is whole when quotes mean nothing."""
 
 
+class Faults:
+    """The broken lines of the file `path`: how many there are, and what is wrong with the first."""
+
+    SHOWN, MOST = 3, 1000  # with so many there is no need to read on
+
+    def __init__(self, path: str | Path):
+        self.path, self.count = path, 0
+        self.kind = UserError
+        self.first: list[UserError] = []
+
+    def add(self, error: UserError) -> None:
+        """Count a broken line; the error is what is wrong with it."""
+        self.count += 1
+        if isinstance(error, QuoteError):
+            self.kind = QuoteError
+        if self.count <= self.SHOWN:
+            self.first.append(error)
+        if self.count == self.MOST:
+            self.check()
+
+    def check(self) -> None:
+        """Raise the error of the broken line, or of several; do nothing if there is none."""
+        if self.count == 1:
+            raise self.first[0]
+        if self.count:
+            texts = [str(error).removeprefix(f"{self.path}, ") for error in self.first]
+            whats, _, remedies = zip(*(text.rpartition("; ") for text in texts))
+            remedy = "mend or remove them"
+            if len(set(remedies)) == 1:
+                remedy = remedies[0].replace("the line", "them")
+            more = " or more" * (self.count == self.MOST)
+            raise self.kind(
+                f"{self.path}, {'; '.join(whats)}; {self.count:,}{more} broken lines in all:"
+                f" {remedy}"
+            )
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a file is laid out.
@@ -111,11 +148,13 @@ class TextTable:
         rows = [row for row in self.sample[has_header:] if len(row) == width]
         return lambda j: {row[j].strip() for row in rows}
 
-    def rows(self, layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
+    def rows(
+        self, layout: Layout, faults: Faults | None = None
+    ) -> Iterator[tuple[int, tuple[str, ...]]]:
         """Yield (line, the layout's fields) of each row that is not blank, but the header.
 
         A row of another width than the first is a UserError, and so is a record that spans lines
-        which look like rows.
+        which look like rows; or these go to the `faults` and are passed over.
         """
         fields_of, width = itemgetter(*layout.columns), len(layout.first_row)
         reader = separators.fields(self.lines, self.separator, self.is_quoted)
@@ -127,17 +166,28 @@ class TextTable:
                     if not row or (len(row) == 1 and not row[0].strip()):
                         line = reader.line_num + 1
                         continue
-                    self._check_record(row, width, line, reader.line_num, layout)
+                    try:
+                        self._check_record(row, width, line, reader.line_num, layout)
+                    except QuoteError as error:
+                        if faults is None:
+                            raise
+                        faults.add(error)
+                        line = reader.line_num + 1
+                        continue
                 if is_header:
                     is_header = False
                 else:
                     yield line, fields_of(row)
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise QuoteError(
-                f"{self.path}, line {line}: is not CSV or TSV ({error}); a field that begins with a"
-                " quote must end with one, quotes within it doubled"
-            ) from None
+            faults = faults or Faults(self.path)
+            faults.add(
+                QuoteError(
+                    f"{self.path}, line {line}: is not CSV or TSV ({error}); a field that begins"
+                    " with a quote must end with one, quotes within it doubled"
+                )
+            )
+            faults.check()
 
     def _check_record(self, row, width, line, last_line, layout):
         """Refuse a record of another width, or one whose quote swallows rows."""
@@ -280,18 +330,18 @@ def _lists(table, path, also):
             " needs it"
         )
     users, items = _Numbers("user", path, False), _Numbers("item", path, False)
-    u, i = array("i"), array("i")
+    u, i, faults = array("i"), array("i"), Faults(path)
     for line, text in enumerate(table.lines, 1):
         if not NUMBERS.fullmatch(text):
-            if not text.strip():
-                continue
-            raise UserError(
-                f"{path}, line {line}: found '{text.strip()[:40]}', expected whole numbers divided"
-                " by blanks, 'user item item ...', as before; mend the line"
-            )
+            if text.strip():
+                what = f"found '{text.strip()[:40]}', expected whole numbers divided by blanks"
+                remedy = "'user item item ...', as before; mend the line"
+                faults.add(UserError(f"{path}, line {line}: {what}, {remedy}"))
+            continue
         user, *own = text.split()
         u.extend([users.number(user, line)] * len(own))
         i.extend(items.number(item, line) for item in own)
+    faults.check()
     if not u:
         raise UserError(f"{path}: has {LISTS}, but no items; is it whole?")
     u_and_i = np.frombuffer(u, np.int32), np.frombuffer(i, np.int32)
@@ -302,7 +352,7 @@ def _ratings(path, columns, also, as_lists, is_quoted):
     """All rows of a file in which quotes mean something, or not."""
     users, items = _Numbers("user", path, is_quoted), _Numbers("item", path, is_quoted)
     u, i, ratings, kind = array("i"), array("i"), array("d"), array("i")
-    kinds, times = Kinds(str(path)), Times()
+    kinds, times, faults = Kinds(str(path)), Times(), Faults(path)
     has_decimal_commas = False
     with text_table(path, is_quoted) as table:
         if as_lists or (table.is_of_lists and not columns):
@@ -316,30 +366,34 @@ def _ratings(path, columns, also, as_lists, is_quoted):
         )
         watched = events.Watch(taken.names, read, table.beginning(taken.has_header))
         extended = replace(taken, columns=read + watched.columns)
-        for line, fields in watched.counted(table.rows(extended), len(read)):
-            user, item = fields[0], fields[1]
+        for line, fields in watched.counted(table.rows(extended, faults), len(read)):
             try:
-                pair = users[user], items[item]
-            except KeyError:  # a new id: check it once
-                pair = users.number(user, line), items.number(item, line)
+                try:
+                    pair = users[fields[0]], items[fields[1]]
+                except KeyError:  # a new id: check it once
+                    pair = users.number(fields[0], line), items.number(fields[1], line)
+                if time_place is not None:
+                    times.add(fields[time_place], f"{path}, line {line}")
+                if has_ratings:
+                    try:
+                        rating = float(fields[2])
+                    except ValueError:
+                        rating = _decimal(fields[2], path, line, taken)
+                        has_decimal_commas = True
+                    if not math.isfinite(rating):
+                        raise UserError(
+                            f"{path}, line {line}: the rating is {fields[2]}, expected a finite"
+                            " number; mend or remove the line"
+                        )
+                    ratings.append(rating)
+            except UserError as error:
+                faults.add(error)
+                continue
             u.append(pair[0])
             i.append(pair[1])
             if event_place is not None:
                 kind.append(kinds[fields[event_place]])
-            if time_place is not None:
-                times.add(fields[time_place], f"{path}, line {line}")
-            if has_ratings:
-                try:
-                    rating = float(fields[2])
-                except ValueError:
-                    rating = _decimal(fields[2], path, line, taken)
-                    has_decimal_commas = True
-                if not math.isfinite(rating):
-                    raise UserError(
-                        f"{path}, line {line}: the rating is {fields[2]}, expected a finite number;"
-                        " mend or remove the line"
-                    )
-                ratings.append(rating)
+    faults.check()
     if not u:
         raise UserError(f"{path}: has no ratings; expected lines of {EXPECTED}")
 

@@ -11,7 +11,7 @@ from helpers import ROOT, pairs, write
 
 from macrid import data
 from macrid.config import Config
-from macrid.data import checks, column_names
+from macrid.data import checks, column_names, ratings_file
 from macrid.data.sources import interactions_of
 from macrid.errors import UserError
 
@@ -429,3 +429,44 @@ def test_a_table_divided_by_blanks_is_no_list(tmp_path):
     assert read.X.nnz == 50 and len(read.items) == 7
     with pytest.raises(UserError, match="line 1: found 1 field"):
         data.load(write(tmp_path, text + "8 1\n"))
+
+
+GOOD = "user,item,rating\n" + "".join(f"u{k},i{k % 3},5\n" for k in range(20))
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        ("a,x\n", "^FILE, line 22: found 2 fields, expected 3 as in the first line; mend the line"),
+        (
+            "a,x\nb,y,abc\n",
+            "^FILE, line 22: found 2 fields, expected 3 as in the first line; line 23: the rating"
+            " 'abc' is not a number; 2 broken lines in all: mend or remove them$",
+        ),
+        (
+            "a,x\na,x,5\n,y,4\nb,,4\nb,y,inf\nb,y,4,4\n",
+            "^FILE, line 22: found 2 fields.*; line 24: the user id is empty; line 25: the item id"
+            " is empty; 5 broken lines in all: mend or remove them$",
+        ),
+        (
+            "a,x\n" * 2000,
+            "line 22: .* line 24: found 2 fields.*; 1,000 or more broken lines in all: mend them$",
+        ),
+        (
+            'a,x\n"b,y,4\n',
+            "^FILE, line 22: found 2 fields.*; line 23: is not CSV.* 2 broken lines in all:",
+        ),
+    ],
+    ids=("one", "two", "five", "very many", "a quote"),
+)
+def test_broken_lines_are_counted_and_the_first_of_them_told(tmp_path, lines, message):
+    path = tmp_path / "ratings.csv"
+    path.write_text(GOOD + lines)
+    with pytest.raises(UserError, match=message.replace("FILE", re.escape(str(path)))):
+        data.load(path)
+
+
+def test_broken_lists_are_counted_too(tmp_path):
+    (tmp_path / "train.txt").write_text("0 1 2 3 4 5 6\n" * 10 + "1 x\n2 3 4\n3 4 y\n")
+    with pytest.raises(UserError, match="line 11: .*; line 13: found '3 4 y', .* 2 broken lines"):
+        ratings_file.read_ratings(tmp_path / "train.txt", as_lists=True)
