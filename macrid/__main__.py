@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from macrid import __version__, terminal
-from macrid.errors import UserError, nearest
+from macrid.errors import UserError, meant
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,9 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     elif name in commands:
         importlib.import_module(f"macrid.{name}").main(words)
     else:
-        near = nearest(name, commands)
-        hint = f"did you mean {near}?" if near else f"known are {', '.join(commands)}"
-        raise UserError(f"macrid has no command '{name}'; {hint}")
+        raise UserError(f"macrid has no command '{name}'; {meant(name, commands)}")
 
 
 def script() -> int:

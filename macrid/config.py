@@ -337,7 +337,7 @@ def from_dict(values: dict, where: str = "the configuration") -> Config:
     names = option_names()
     for name in values:
         if name not in names:
-            near = nearest(name, names)
+            near = nearest(name, [*names, "faithful"])  # of the command and of Recommender
             some = ", ".join(sorted(names)[:30])
             others = f"known are {some} and {len(names) - 30} more (see --help)"
             hint = f"did you mean {near}?" if near else others

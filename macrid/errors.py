@@ -36,6 +36,17 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_lower[near[0]] if near else None
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """A remedy for a name that is not known: the one that was probably meant, or all.
+
+    >>> meant("ridge", ["Ridge", "EASE"]), meant("SVD", ["Ridge", "EASE"])
+    ('did you mean Ridge?', 'known are Ridge, EASE')
+    """
+    known = list(known)
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"known are {', '.join(known)}"
+
+
 def shown(text: object, most: int = MOST_SHOWN) -> str:
     r"""What a person is shown of a text that may be anybody's: an id, a title, a path.
 

@@ -118,6 +118,8 @@ class Recommender:
         self._decided = {*configs.option_names()} - undecided
         options = {name: value for name, value in options.items() if name not in undecided}
         self.config = (config or configs.Config(data="memory")).replace(**options)
+        if not isinstance(faithful, bool):
+            raise UserError(f"faithful is {faithful!r:.100}, expected True or False")
         if faithful:
             suited.refuse_path(self.config.linear_path)
         self._requested = self.config  # what `fit` trains with; `config` becomes what it made

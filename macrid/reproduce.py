@@ -66,7 +66,7 @@ def main(argv=None):
     made_of = {"table": flags.table, "folds": request.folds, "hash of the data": hashes["data"]}
     made_of |= {name: value for name, value in asdict(full).items() if name not in no_part}
     running.check_folder(folder, made_of, flags.overwrite)
-    with run_folder.held(folder):
+    with run_folder.held(folder), terminal.log_lines(flags.quiet):
         running.begin(folder, made_of, flags.overwrite)
         bar_of = partial(terminal.bar, flags.quiet)
         finished = running.run(folder, units, hashes, _commit(), flags.jobs, bar_of)
@@ -118,7 +118,7 @@ def run_suite(flags):
     # the units
     made_of = {"table": "suite", "split seed": config.split_seed}
     running.check_folder(folder, made_of, flags.overwrite)
-    with run_folder.held(folder):
+    with run_folder.held(folder), terminal.log_lines(flags.quiet):
         running.begin(folder, made_of, flags.overwrite)
         bar_of = partial(terminal.bar, flags.quiet)
         finished = running.run(

@@ -24,6 +24,9 @@ WIDTH = 80  # columns of a terminal
 CELL = 18  # of them, for a mean and its standard error
 
 
+NUMBERS = {"int": "a whole number", "float": "a number such as 0.5"}
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line and exit status 2."""
 
@@ -35,10 +38,25 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; {self._remedy(message)}")
 
     def _remedy(self, message):
-        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
-        near = unknown and nearest(unknown[1], self._option_string_actions)
+        wrong = re.match(r"argument \S+: invalid (\w+) value", message)
+        if wrong and wrong[1] in NUMBERS:
+            return f"expected {NUMBERS[wrong[1]]} (see --help)"
+        near = self._meant(message)
         meant = f"did you mean {near}? (see --help)" if near else self._value_with_dash(message)
         return meant or "see --help"
+
+    def _meant(self, message):
+        """What was probably meant by a first word that is no flag, nor the value of one."""
+        unknown = re.match(r"unrecognized arguments: ([^\s=]+)", message)
+        word, flags = unknown[1] if unknown else "", self._option_string_actions
+        if word.startswith("--"):
+            return nearest(word, flags)
+        if f"-{word}" in flags:
+            return f"-{word}"
+        lacks_data = "--data" in flags and "--data" not in self.words
+        if lacks_data and word[:1] != "-" and os.path.exists(word):
+            return f"--data {shlex.quote(word)}"
+        return None
 
     def _value_with_dash(self, message):
         """The remedy for an id that begins with '-', which looks like a flag."""
@@ -108,8 +126,12 @@ def add_config_flags(
 def _number_or(word):
     """What makes a text a number, unless it is the word."""
 
-    def number(text):  # by this name where it is refused
-        return text if text == word else float(text)
+    def number(text):
+        try:
+            return text if text == word else float(text)
+        except ValueError:
+            expected = f"found '{text}', expected a number or '{word}'"
+            raise argparse.ArgumentTypeError(expected) from None
 
     return number
 
@@ -126,6 +148,9 @@ def options(flags) -> dict:
     The flags go before the file.
     """
     in_file = config.read_toml(flags.config) if flags.config else {}
+    for name in in_file.keys() & vars(flags).keys() - {*config.option_names()}:
+        flag = f"--{name.replace('_', '-')}"
+        raise UserError(f"{flags.config}: {name} is no option of a file; give the flag {flag}")
     config.from_dict(in_file, where=flags.config)  # a mistake in the file is reported with its name
     return in_file | given_config(flags)
 

@@ -399,7 +399,11 @@ def test_bad_data_are_one_line(call, tmp_path, text, words, messages):
 BAD_OPTIONS = {
     "adoptions": ("--min-user-items 99", ["ratings.csv", "no user has 99 adoptions"]),
     "concepts": ("--K 1000", ["K is 1000", "40 items"]),
-    "no number": ("--K many", ["--K", "see --help"]),
+    "no number": ("--K many", ["--K: invalid int value: 'many'; expected a whole number"]),
+    "a comma": ("--beta 0,2", ["'0,2'; expected a number such as 0.5 (see --help)"]),
+    "a word": ("--linear-path chose", ["'chose', expected a number or 'chosen'"]),
+    "one dash": ("-K 3", ["unrecognized arguments: -K 3; did you mean --K?"]),
+    "a flag in a file": ("--config f.toml", ["f.toml: faithful is no option", "--faithful"]),
     "out of range": ("--tau 0", ["tau is 0.0, expected at least"]),
     "unknown": ("--concepts 3", ["--concepts", "see --help"]),
     "in small": ("--k 3", ["unrecognized arguments: --k 3; did you mean --K?"]),
@@ -415,9 +419,14 @@ BAD_OPTIONS = {
 @pytest.mark.parametrize("words, messages", BAD_OPTIONS.values(), ids=BAD_OPTIONS)
 def test_a_bad_option_is_one_line(call, ratings, tmp_path, words, messages):
     (tmp_path / "c.toml").write_text("K = 3\nmax_epoch = 1\n")
+    (tmp_path / "f.toml").write_text("faithful = true\n")
     done = call("train --data", ratings, "--out", "run", *words.split(), cwd=tmp_path)
     refused(done, *messages)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_without_its_flag_is_one_line(call, ratings):
+    refused(call("train", ratings), f"did you mean --data {ratings}?")
 
 
 def test_a_run_that_is_not_there(call, tmp_path):

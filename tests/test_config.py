@@ -19,6 +19,7 @@ from macrid.errors import UserError
         ({"lr": 3}, "unknown option 'lr'; known are K, adaptive_K, "),
         ({"k": 3}, "unknown option 'k'; did you mean K?"),
         ({"epochs": 3}, "unknown option 'epochs'; did you mean max_epochs?"),
+        ({"Faithful": True}, "unknown option 'Faithful'; did you mean faithful?"),
         ({"max_epoch": 3}, "unknown option 'max_epoch'; did you mean max_epochs"),
     ],
 )

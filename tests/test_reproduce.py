@@ -360,7 +360,7 @@ def test_a_damaged_unit_is_named_and_made_anew(call, few, tmp_path):
 
 
 MISTAKES = {
-    "no such row": ("--systems EASY", ["there is no 'EASY'", "EASE"]),
+    "no such row": ("--systems EASY", ["there is no 'EASY' in table2; did you mean EASE?"]),
     "no pictures": ("--systems SEM-MacridVAE", ["no features of pictures", "--features FILE"]),
     "no reference": ("--reference ItemKNN", ["no row 'ItemKNN'"]),
     "two splits": ("--split holdout", ["exclude each other"]),

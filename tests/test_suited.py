@@ -176,6 +176,8 @@ def test_faithful_beside_a_linear_path_is_refused(command, ratings, tmp_path):
         assert not (tmp_path / "run").exists()
     with pytest.raises(UserError, match="linear_path is 0.5; leave one of them out"):
         Recommender(linear_path=0.5, faithful=True)
+    with pytest.raises(UserError, match="faithful is 'yes', expected True or False"):
+        Recommender(faithful="yes")
 
 
 def test_a_faithful_recommender_too(ratings):

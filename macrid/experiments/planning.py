@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from macrid.baselines import EASE
 from macrid.config import Config, option_names, read_toml
-from macrid.errors import UserError
+from macrid.errors import UserError, meant
 from macrid.experiments import systems
 from macrid.experiments.systems import System
 
@@ -144,10 +144,9 @@ def _check_names(request):
     names = {name for system in request.rows for name in (system.name, system.series)}
     for name in request.named:
         if not name or name not in names:
-            known = ", ".join(system.series or system.name for system in request.rows)
-            raise UserError(
-                f"--systems: there is no '{name}' in {request.table}; known are {known}"
-            )
+            known = [system.series or system.name for system in request.rows]
+            hint = meant(name, known)
+            raise UserError(f"--systems: there is no '{name}' in {request.table}; {hint}")
 
 
 def row_options(path: str | None) -> dict[str, dict]:
@@ -168,5 +167,5 @@ def reference_row(name: str | None, rows: list[str]) -> str:
     if name is None:
         return next((row for row in rows if row.startswith("SEM")), rows[-1])
     if name not in rows:
-        raise UserError(f"--reference: there is no row '{name}'; here are {', '.join(rows)}")
+        raise UserError(f"--reference: there is no row '{name}'; {meant(name, rows)}")
     return name

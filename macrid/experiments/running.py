@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import multiprocessing
 import threading
@@ -26,6 +27,7 @@ from macrid.experiments.results import METRICS
 from macrid.experiments.systems import Result
 from macrid.training.workers import cores, workers
 
+logger = logging.getLogger(__name__)
 PICTURES = ("table2", "table3", "figure5", "figure5_recall20", "suite")
 FACTS: dict[str, Any] = {"validation": float, "seconds": float, "items": int, "epochs?": int}
 FACTS |= {"best_epoch?": int, "independence?": {str: float}, "weight?": float}
@@ -137,6 +139,8 @@ def run(
                     ) from None
                 _save(path_of[unit.name], unit, hashes, commit, result)
                 finished[unit.name] = _load(path_of[unit.name], unit, hashes)
+                count, took = f"{len(finished):,} of {len(units):,}", result.facts["seconds"]
+                logger.info(f"fit {count}  {unit.name}  {took:,.1f} s")
                 progress.set_postfix_str(unit.name, refresh=False)
                 progress.update()
     except KeyboardInterrupt:

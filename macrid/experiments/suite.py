@@ -22,7 +22,7 @@ from macrid.baselines import EASE, ItemKNN, MultiVAE, Neighbours, Popularity, Ri
 from macrid.baselines.ensemble import Ensemble
 from macrid.config import Config, option_names, read_toml
 from macrid.data import Interactions
-from macrid.errors import UserError
+from macrid.errors import UserError, meant
 from macrid.evaluation.metrics import by_scores, evaluate, evaluate_ranking, summary
 from macrid.experiments import outside, systems
 from macrid.experiments.planning import Unit
@@ -92,7 +92,8 @@ def data_sets(
     for where, several in ((options, tables), ("--short", short)):
         for name in several:
             if name not in names:
-                raise UserError(f"{where}: there is no data set '{name}', but {', '.join(names)}")
+                hint = meant(name, names)
+                raise UserError(f"{where}: there is no data set '{name}'; {hint}")
     sets = []
     for name, path in zip(names, paths):
         given = {"data": path, **tables.get(name, {})}
@@ -126,7 +127,7 @@ def plan(
     known = [system.name for system in SYSTEMS]
     unknown = next((name for name in named if name not in known), None)
     if unknown:
-        raise UserError(f"--systems: there is no '{unknown}'; known are {', '.join(known)}")
+        raise UserError(f"--systems: there is no '{unknown}'; {meant(unknown, known)}")
     units: list[SuiteUnit] = []
     left_out: dict[str, dict[str, str]] = {}
     for turn in range(max(len(one.seeds) for one in data)):

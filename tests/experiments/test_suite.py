@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from macrid.model.scoring import ranker
 from macrid.training import fit
 
 QUICK = "K = 2\nd = 6\nmax_epochs = 2\nlinear_path = 0.5\nbatch_size = 40\n"
+FIT = r"fit \d+ of \d+  (first|second)\.(popularity|Ridge|macrid)\.fold\d(\.seed\d)?  [\d.]+ s$"
 METRICS = ("ndcg@100", "recall@20", "recall@50")
 
 
@@ -52,7 +54,10 @@ def made(command, words, tmp_path_factory):
     """The folder of that suite, and what was printed."""
     folder = tmp_path_factory.mktemp("made") / "suite"
     done = command("reproduce", *words, "--out", folder)
-    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()  # no terminal reads it
+    units = len(list((folder / "units").iterdir()))
+    assert len(lines) == units and all(re.search(FIT, line) for line in lines), done.stderr
     return folder, done.stdout
 
 
@@ -227,8 +232,9 @@ def test_interrupted_it_ends_its_processes_and_goes_on(made, words, tmp_path):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate()  # ends when the last of its processes has
-    assert process.returncode == 2 and errors.count("\n") == 1, errors
-    assert "interrupted" in errors and "the same command goes on" in errors
+    *_, error = errors.splitlines()
+    assert process.returncode == 2 and errors.count("error: ") == 1, errors
+    assert "interrupted" in error and "the same command goes on" in error
     kept = {path: path.stat().st_mtime_ns for path in (folder / "units").glob("*.npz")}
     assert subprocess.run(call, capture_output=True, env=options["env"]).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -242,9 +248,10 @@ def test_another_option_is_refused(call, made, words, tmp_path):
 
 
 MISTAKES = {
-    "no such system": ("--systems EASY", ["there is no 'EASY'", "EASE"]),
+    "no such system": ("--systems SVD", ["there is no 'SVD'; known are popularity, ItemKNN"]),
+    "another case": ("--systems ridge", ["there is no 'ridge'; did you mean Ridge?"]),
     "no such data set": ("--short third", ["--short", "no data set 'third'", "first, second"]),
-    "options of nothing": ("--options typo.toml", ["typo.toml", "no data set 'frist'"]),
+    "options of nothing": ("--options typo.toml", ["'frist'; did you mean first?"]),
     "folds": ("--folds 6", ["--folds is 6", "at most 5"]),
     "one name": ("--data shop shop", ["two data sets are called shop"]),
     "no data": ("--data first.csv second.csv", ["first.csv"]),
