@@ -366,7 +366,7 @@ def suite_sheet(table: dict) -> "Figure":
     r"""All systems of the suite, a panel a data set: NDCG@100 less that of the best simple peer.
 
     table: the dict of `experiments.suite_table.whole`. Bars are 95% intervals by folds, cut where
-    they are very wide; a system far away is an arrow with its difference.
+    they are very wide, with a number for the end; a system far away is a number, too.
     """
     shown = [one for one in table["data"] if one["beside_peer"]]
     names: dict = {}  # in the order of the rows
@@ -386,7 +386,7 @@ def suite_sheet(table: dict) -> "Figure":
     text = (
         "NDCG@100 less that of the best simple peer of the data set, which is the dashed line, by"
         " the same users. Bars: 95% intervals by folds (of one fold, over its users), several seeds"
-        " averaged; cut where they are very wide. Differences far away are numbers."
+        " averaged. What is far away is a number with an arrow: a difference, or the end of a bar."
     )
     _caption(figure, text)
     return figure
@@ -413,6 +413,16 @@ def _interval(pair):
     return interval["low"], interval["high"]
 
 
+def _off_scale(axis, place, value, beside=False):
+    """A value that the axis does not reach, as a number with an arrow; `beside` what is drawn."""
+    up = value > 0
+    text, y = f"{value:+.3f} {'↑' if up else '↓'}", 0.97 if up else 0.03
+    look = {"va": "top" if up else "bottom", "fontsize": 8, "color": INK}
+    look |= {"xytext": (5 * beside, 0), "textcoords": "offset points"}
+    look |= {"ha": "left" if beside else "center"}
+    axis.annotate(text, (place, y), xycoords=("data", "axes fraction"), **look)
+
+
 def _beside_peer(axis, of_set, places):
     """A panel: the differences of one data set, with their intervals by folds."""
     axis.axhline(0, color=INK, linestyle="--", linewidth=0.8)
@@ -430,13 +440,14 @@ def _beside_peer(axis, of_set, places):
     edge = 0.1 * (high - low) + 0.003
     axis.set_ylim(min(low, 0) - edge, max(high, 0) + edge)
     for pair in pairs:
+        place = places[pair["first"]]
         if abs(pair["mean"]) > far:
-            up = pair["mean"] > 0
-            text, y = f"{pair['mean']:+.3f} {'↑' if up else '↓'}", 0.97 if up else 0.03
-            look = {"ha": "center", "va": "top" if up else "bottom", "fontsize": 8, "color": INK}
-            axis.annotate(
-                text, (places[pair["first"]], y), xycoords=("data", "axes fraction"), **look
-            )
+            _off_scale(axis, place, pair["mean"])
+            continue
+        bottom, top = axis.get_ylim()
+        for end in _interval(pair):
+            if not bottom <= end <= top:
+                _off_scale(axis, place, end, beside=True)
     peer = plain(of_set["peer"])
     axis.plot(places[of_set["peer"]], 0, "o", color=BLUE, markerfacecolor="white", markersize=7)
     axis.set_ylabel(f"minus {peer}", fontsize=9, color=INK)

@@ -390,10 +390,14 @@ def test_a_seed_counts_where_it_has_all_folds(a_shop):
 def test_the_picture_says_what_is_off_its_scale(made):
     table = read(made[0])
     for one in table["data"]:
-        one["beside_peer"][0].update(mean=-9.0)
+        far, near, *others = one["beside_peer"]
+        far.update(mean=-9.0)
+        near.update(mean=0.0, by_folds={"low": -7.0, "high": 0.01})
+        for other in others:
+            other.update(mean=0.0, by_folds={"low": -0.01, "high": 0.01})
     drawn = drawing.suite_sheet(table)
     told = [text.get_text() for axis in drawn.axes for text in axis.texts]
-    assert told == ["-9.000 ↓"] * 2 and all(axis.get_ylim()[0] > -2 for axis in drawn.axes)
+    assert told == ["-9.000 ↓", "-7.000 ↓"] * 2 and all(axis.get_ylim()[0] > -2 for axis in drawn.axes)
     assert [axis.get_ylabel()[:6] for axis in drawn.axes] == ["minus "] * 2
 
 
