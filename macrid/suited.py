@@ -18,6 +18,7 @@ STEPS_WITHOUT_BETTER = 200
 EPOCHS_WITHOUT_BETTER = (5, 15)
 MANY_ITEMS, MANY_PAIRS = 10_000, 1e8  # above both, of items and users times items, a step samples
 CANDIDATES = (2000, 10_000)  # at least and at most, a tenth of the items between
+ENSEMBLE = "ensemble  the model and ridge regression, weighed by validation users (docs/linear.md)"
 
 
 def suited(train, batch_size: int | None = None) -> dict:
@@ -47,7 +48,7 @@ def suited(train, batch_size: int | None = None) -> dict:
 def fill(settings: Config, given: Collection[str], train) -> tuple[Config, list[str]]:
     """The settings with what suits the data for each option that is not among the `given` names.
 
-    With them a line that says what was filled in, as it is to be printed, or none.
+    With them lines that say what was filled in, as they are to be printed.
 
     >>> settings, lines = fill(Config(), {"batch_size"}, split.train)
     """
@@ -59,10 +60,13 @@ def fill(settings: Config, given: Collection[str], train) -> tuple[Config, list[
         for name, value in options.items()
         if name not in given and value != getattr(settings, name)
     }
-    if not changed:
-        return settings, []
-    shown = ", ".join(f"{name} {value}" for name, value in changed.items())
-    return settings.replace(**changed), [f"options   by the data: {shown} (docs/cost.md)"]
+    shown = [f"{name} {value}" for name, value in changed.items() if value != "chosen"]
+    lines = []
+    if shown:
+        lines.append(f"options   by the data, as not given: {', '.join(shown)} (docs/cost.md)")
+    if "chosen" in changed.values():
+        lines.append(ENSEMBLE)
+    return settings.replace(**changed), lines
 
 
 def refuse_path(linear_path) -> None:

@@ -26,6 +26,11 @@ from macrid.training import (
 )
 from macrid.training.ridge import MOST_EXACT
 
+FIGURES = (
+    "how high the items hidden from test users are ranked, 1 is best; mean ± standard",
+    "error over users, differences user by user (docs/evaluation.md)",
+)
+
 
 def main(argv: list[str] | None = None) -> None:
     """Parse flags, train, evaluate, and write the run folder."""
@@ -302,7 +307,7 @@ def _evaluated(run, xp):
     results["differences"] = {
         name: paired(test, of_users) for name, of_users in systems.items() if name != "macrid"
     }
-    lines += [*terminal.system_table(systems, "macrid"), ""]
+    lines += [*terminal.system_table(systems, "macrid"), *FIGURES, ""]
     lines += _behind(results, settings)
     results["K"] = len(state.best["m"])
     results["independence"] = truth.independence_scores(split, state.best, settings)

@@ -62,14 +62,17 @@ def test_patience_goes_by_the_batch_that_is_given():
 def test_what_is_given_stays_and_the_rest_is_said():
     train = adoptions(3000, 50)
     given = Config(item_dropout=0.0, learning_rate=0.004)
-    settings, (line,) = fill(given, {"item_dropout", "learning_rate"}, train)
+    settings, (line, ensemble) = fill(given, {"item_dropout", "learning_rate"}, train)
     assert (settings.item_dropout, settings.learning_rate) == (0.0, 0.004)
-    assert line.startswith("options   by the data: ") and "patience" in line
-    assert "item_dropout" not in line
+    assert line.startswith("options   by the data, as not given: ") and "patience" in line
+    assert ensemble.startswith("ensemble  the model and ridge regression")
+    assert "item_dropout" not in line and "linear_path" not in line
     assert fill(given, NAMES, train) == (given, [])
     names = [field.name for field in dataclasses.fields(Config)]
     changed = {name for name in names if getattr(settings, name) != getattr(given, name)}
-    assert changed == {word.split()[0] for word in line.split(": ")[1].split(", ")}
+    of_line = {word.split()[0] for word in line.split(": ")[1].split(", ")}
+    assert changed == of_line | {"linear_path"}
+    assert fill(given, NAMES - {"linear_path"}, train)[1] == [ensemble]
 
 
 def test_where_nobody_is_held_out_nothing_is_chosen_by_them():
@@ -106,6 +109,8 @@ def test_a_run_says_and_keeps_what_was_chosen(by_the_data, ratings):
     assert saved(run).items() >= options.items()
     (line,) = [line for line in printed.splitlines() if line.startswith("options ")]
     assert f"batch_size {options['batch_size']}" in line and "item_dropout" not in line
+    assert "\nensemble  the model and ridge" in printed
+    assert printed.index("macrid - popularity") < printed.index("mean ± standard\nerror over users")
 
 
 def test_such_a_run_resumes_and_its_config_trains_the_same(command, by_the_data, ratings, tmp_path):

@@ -397,7 +397,9 @@ def test_the_picture_says_what_is_off_its_scale(made):
             other.update(mean=0.0, by_folds={"low": -0.01, "high": 0.01})
     drawn = drawing.suite_sheet(table)
     told = [text.get_text() for axis in drawn.axes for text in axis.texts]
-    assert told == ["-9.000 ↓", "-7.000 ↓"] * 2 and all(axis.get_ylim()[0] > -2 for axis in drawn.axes)
+    assert told == ["-9.000 ↓", "-7.000 ↓"] * 2 and all(
+        axis.get_ylim()[0] > -2 for axis in drawn.axes
+    )
     assert [axis.get_ylabel()[:6] for axis in drawn.axes] == ["minus "] * 2
 
 
