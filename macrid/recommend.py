@@ -4,15 +4,18 @@ import argparse
 import csv
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from macrid import backend, data, files, terminal
-from macrid.data import checks
+from macrid.data import checks, event_weights
+from macrid.data.column_names import NoColumn, plain
 from macrid.data.ids import alike, by_spelling, other_spelling
+from macrid.data.loading import needed
 from macrid.data.lookup import STRANGERS
-from macrid.data.opening import one_a_line
+from macrid.data.opening import is_pipe, one_a_line
 from macrid.errors import UserError, shown
 from macrid.recommender import USERS_AT_A_TIME, Recommender
 
@@ -86,12 +89,12 @@ def _flags(argv):
         "--histories",
         help=(
             "a CSV or TSV of user,item[,rating] rows, as --data of macrid.train: new users, by what"
-            " they have"
+            " they have; kinds of events weigh as in the run, where the file has a column of them"
         ),
     )
     arguments.add_argument(
         "--columns",
-        metavar="USER,ITEM[,RATING]",
+        metavar="USER,ITEM[,RATING][,event=NAME]",
         help="columns of --histories, by name or by number from 1 (default: by known names)",
     )
     arguments.add_argument(
@@ -216,11 +219,15 @@ def _histories(flags, model):
 
     Users without an item that the run knows have an empty history.
     """
-    table = data.read_rows(flags.histories, flags.columns)
+    table, events = _rows(flags, model.config.events)
+    for remark in table.remarks:
+        what, _, text = remark.partition(": ")
+        if what == "warning":
+            terminal.warn(f"{flags.histories}: {text.partition(', or weigh them by')[0]}")
     min_rating = flags.min_rating
-    if min_rating is None and table.ratings is not None:
+    if min_rating is None and (table.ratings is not None or events):
         min_rating = model.config.min_rating
-    read = data.from_table(table, min_rating, 1)
+    read = data.from_table(table, min_rating, 1, events)
     known = np.isin(read.items, model.items)
     X, items = read.X[:, known], read.items[known]
     has_items = np.diff(X.indptr) > 0
@@ -242,6 +249,25 @@ def _histories(flags, model):
         ),
         *((str(user), []) for user in read.few_users),
     ]
+
+
+def _rows(flags, events):
+    """The rows of --histories, and the run's weights of `events` if they have kinds of these.
+
+    Without such a column every row counts, as in a list of what people have.
+    """
+    path = flags.histories
+    if events and not is_pipe(path):  # which could not be read again
+        try:
+            table = data.read_rows(path, flags.columns, needed(events))
+        except NoColumn:
+            return data.read_rows(path, flags.columns), ""
+        known = {plain(kind) for kind in table.kinds}
+        absent = [kind for kind in event_weights.parsed(events) if plain(kind) not in known]
+        if len(absent) < events.count("="):  # a few users need not have done all
+            table = replace(table, kinds=(*table.kinds, *absent))
+        return table, events
+    return data.read_rows(path, flags.columns), ""
 
 
 def _lines(path, known):

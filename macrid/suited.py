@@ -61,7 +61,7 @@ def fill(settings: Config, given: Collection[str], train) -> tuple[Config, list[
         if name not in given and value != getattr(settings, name)
     }
     shown = [f"{name} {value}" for name, value in changed.items() if value != "chosen"]
-    lines = []
+    lines: list[str] = []
     if shown:
         lines.append(f"options   by the data, as not given: {', '.join(shown)} (docs/cost.md)")
     if "chosen" in changed.values():

@@ -520,6 +520,48 @@ def test_histories_that_cannot_be_used(command, run, tmp_path, text, told, words
     )
 
 
+@pytest.fixture(scope="module")
+def run_of_events(tmp_path_factory):
+    """The file of a model whose adoptions are purchases, or five clicks, less returns."""
+    path = tmp_path_factory.mktemp("events") / "model.npz"
+    table = {"user": [u for u, _ in rows()], "item": [i for _, i in rows()]}
+    table["event"] = ["purchase"] * (len(rows()) - 2) + ["click", "return"]
+    Recommender(**OPTIONS, events="purchase=1,click=.2,return=-1").fit(table).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "text, has, message",
+    [
+        ("user,item,event\nn,i4,Purchase\nn,i6,Purchase\nn,i8,view\n", ["i4", "i6"], ""),
+        ("user,item,event\nn,i4,purchase\nn,i6,purchase\nn,i6,return\n", ["i4"], ""),
+        ("user,item\nn,i4\nn,i6\n", ["i4", "i6"], ""),
+        (
+            "user,item,was\nn,i4,view\nn,i6,click\n",
+            ["i4", "i6"],
+            "column 'was' is ignored, and rows",
+        ),
+    ],
+    ids=("kinds", "a return", "no column", "an unknown name"),
+)
+def test_histories_of_events_weigh_as_in_the_run(
+    command, run_of_events, tmp_path, text, has, message
+):
+    (tmp_path / "new.csv").write_text(text)
+    words = ("--run", run_of_events, "--histories", tmp_path / "new.csv", "--n", 3)
+    done = command("recommend", *words)
+    assert done.returncode == 0, done.stderr
+    assert message in done.stderr and done.stderr.count("\n") == bool(message), done.stderr
+    expected = Recommender.load(run_of_events).recommend([has], 3)[0][0].tolist()
+    assert [row["item"] for row in read(done.stdout)] == expected
+
+
+def test_histories_of_unknown_kinds_are_refused(command, run_of_events, tmp_path):
+    (tmp_path / "new.csv").write_text("user,item,event\nn,i4,kauf\n")
+    done = command("recommend", "--run", run_of_events, "--histories", tmp_path / "new.csv")
+    assert done.returncode == 2 and "no event is of the kind 'purchase'" in done.stderr
+
+
 def test_options_of_python_and_of_the_command_are_one(trained):
     assert isinstance(trained.config, Config) and trained.config.K == 2
     np.testing.assert_allclose(trained.concepts, model.concepts(trained.parameters, trained.config))

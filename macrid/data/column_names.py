@@ -43,6 +43,10 @@ HOW_TO_SAY = (
 )
 
 
+class NoColumn(UserError):
+    """No column is known by its name to hold what is needed, and none is named."""
+
+
 def plain(name: str) -> str:
     """A column's name without case, spaces, underscores and the ':type' that RecBole appends.
 
@@ -138,7 +142,7 @@ def place_of(part: str, names: list[str], has_header: bool, columns: str | None,
     elif part == "time" and len(names) == TIME_WITHOUT_HEADER + 1:
         return TIME_WITHOUT_HEADER
     what = {"event": "kinds of events", "time": "times"}[part]
-    raise UserError(
+    raise NoColumn(
         f"{where}: no column of {what} is known by its name among {shortened(names)}; say which it"
         f" is by columns (--columns {part}=NAME, by name or by number from 1)"
     )

@@ -417,10 +417,9 @@ def _off_scale(axis, place, value, beside=False):
     """A value that the axis does not reach, as a number with an arrow; `beside` what is drawn."""
     up = value > 0
     text, y = f"{value:+.3f} {'↑' if up else '↓'}", 0.97 if up else 0.03
-    look = {"va": "top" if up else "bottom", "fontsize": 8, "color": INK}
-    look |= {"xytext": (5 * beside, 0), "textcoords": "offset points"}
-    look |= {"ha": "left" if beside else "center"}
-    axis.annotate(text, (place, y), xycoords=("data", "axes fraction"), **look)
+    look = {"va": "top" if up else "bottom", "ha": "left" if beside else "center", "color": INK}
+    where, offset = ("data", "axes fraction"), (5 * beside, 0)
+    axis.annotate(text, (place, y), offset, where, "offset points", fontsize=8, **look)
 
 
 def _beside_peer(axis, of_set, places):
