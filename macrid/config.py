@@ -216,6 +216,13 @@ class Config:
     item_dropout: float = of_training(
         0.0, "share of a user's items hidden from the encoder", low=0.0, high=0.99
     )
+    averaging: float = of_training(
+        0.0,
+        "validate and keep a running mean of the parameters over epochs, of which earlier epochs"
+        " are this share; 0: the last epoch's",
+        low=0.0,
+        high=0.999,
+    )
     candidates: int = of_training(
         0,
         "sampled softmax: items drawn a step beside the batch's own; 0: the full softmax",

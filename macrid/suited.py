@@ -14,8 +14,8 @@ from macrid.errors import UserError
 USERS_A_STEP = (1, 100)
 STEPS_AN_EPOCH = 4  # at least
 FEW_USERS, MANY_USERS = 500, 3000  # many need many steps: larger ones, and more items hidden
-STEPS_WITHOUT_BETTER = 200
-EPOCHS_WITHOUT_BETTER = (5, 15)
+STEPS_WITHOUT_BETTER = 75
+EPOCHS_WITHOUT_BETTER = (5, 8)
 MANY_ITEMS, MANY_PAIRS = 10_000, 1e8  # above both, of items and users times items, a step samples
 CANDIDATES = (2000, 10_000)  # at least and at most, a tenth of the items between
 ENSEMBLE = "ensemble  the model and ridge regression, weighed by validation users (docs/linear.md)"
@@ -28,8 +28,8 @@ def suited(train, batch_size: int | None = None) -> dict:
     steps without a better validation, however many epochs they are. `batch_size` is one that is
     given.
 
-    >>> suited(split.train)["learning_rate"]
-    0.002
+    >>> suited(split.train)["averaging"]
+    0.7
     """
     N, M = train.shape
     batch_size = batch_size or _within(USERS_A_STEP, N // STEPS_AN_EPOCH)
@@ -37,7 +37,8 @@ def suited(train, batch_size: int | None = None) -> dict:
     sampled = M > MANY_ITEMS and N * M > MANY_PAIRS
     return {
         "batch_size": batch_size,
-        "learning_rate": 2e-3 if N < MANY_USERS else 4e-3,
+        "learning_rate": 2e-3 if FEW_USERS <= N < MANY_USERS else 4e-3,
+        "averaging": 0.7,
         "item_dropout": 0.0 if N < FEW_USERS else 0.3 if N < MANY_USERS else 0.5,
         "patience": _within(EPOCHS_WITHOUT_BETTER, math.ceil(STEPS_WITHOUT_BETTER / steps)),
         "candidates": _within(CANDIDATES, M // 10) if sampled else 0,

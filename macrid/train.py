@@ -24,7 +24,7 @@ from macrid.training import (
     warm_start,
     workers,
 )
-from macrid.training.ridge import MOST_EXACT
+from macrid.training.ridge import Ridge
 
 FIGURES = (
     "how high the items hidden from test users are ranked, 1 is best; mean ± standard",
@@ -323,9 +323,10 @@ def _baselines(run, xp):
     ridge = run.state.ridge or linear_path.regression(train).fit(train, validation, xp=xp)
     yield _name(train), ridge
     if min(train.shape) <= EASE.most:
-        is_quick = min(train.shape) <= MOST_EXACT  # to find its own
-        regularisation = None if is_quick else ridge.regularisation
-        yield "EASE", EASE.fit(train, validation, regularisation=regularisation, xp=xp)
+        own: dict = {"regularisation": ridge.regularisation}
+        if isinstance(ridge, Ridge):  # its directions make it quick to find one's own
+            own = {"regularisation": None, "directions": ridge.directions()}
+        yield "EASE", EASE.fit(train, validation, xp=xp, **own)
     yield "popularity", Popularity.fit(train, xp=xp)
 
 

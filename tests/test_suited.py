@@ -29,12 +29,11 @@ def test_the_options_are_sound_and_follow_the_number_of_users(M):
         assert options.keys() == NAMES
         Config(**options)  # all in their ranges
         steps = -(-N // options["batch_size"])
-        assert options["patience"] * steps >= 200 or options["patience"] == 15
+        assert options["patience"] * steps >= 75 or options["patience"] == 8
         if before:
             assert options["batch_size"] >= before["batch_size"]
             assert options["patience"] <= before["patience"]
             assert options["item_dropout"] >= before["item_dropout"]
-            assert options["learning_rate"] >= before["learning_rate"]
         before = options
 
 
@@ -54,7 +53,7 @@ def test_a_step_samples_only_where_all_items_cost_too_much():
 def test_patience_goes_by_the_batch_that_is_given():
     train = adoptions(3000, 50)
     settings, lines = fill(Config(batch_size=3000), {"batch_size"}, train)
-    assert settings.batch_size == 3000 and settings.patience == 15
+    assert settings.batch_size == 3000 and settings.patience == 8
     assert settings.patience > fill(Config(), (), train)[0].patience
     assert "batch_size" not in lines[0]
 
@@ -143,10 +142,10 @@ def test_a_warm_start_takes_the_options_of_the_earlier_run(command, by_the_data,
 def test_a_recommender_trains_with_what_suits_the_data(ratings):
     model = Recommender(d=8, max_epochs=1, patience=7).fit(str(ratings))
     chosen = expected(ratings)
-    assert model.config.learning_rate == chosen["learning_rate"] != Config().learning_rate
+    assert model.config.averaging == chosen["averaging"] != Config().averaging
     assert model.config.patience == 7 != chosen["patience"]
     assert any(line.startswith("options ") for line in model.report)
-    assert model.get_params()["learning_rate"] is None and model.get_params()["patience"] == 7
+    assert model.get_params()["averaging"] is None and model.get_params()["patience"] == 7
     copy = Recommender(**model.get_params()).fit(str(ratings))
     np.testing.assert_array_equal(copy.parameters["H"], model.parameters["H"])
 
@@ -191,4 +190,4 @@ def test_a_faithful_recommender_too(ratings):
     assert model.config == Config(data="memory", d=8, max_epochs=1)
     assert "L" not in model.parameters and model.get_params()["faithful"]
     model.set_params(faithful=False).fit(str(ratings))
-    assert model.config.learning_rate != Config.learning_rate
+    assert model.config.averaging != Config.averaging

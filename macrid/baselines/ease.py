@@ -9,7 +9,7 @@ from scipy.linalg import lapack
 
 from macrid.backend import array_module, to_device, to_host
 from macrid.training import saved
-from macrid.training.ridge import best_for_validation, principal_directions
+from macrid.training.ridge import TO_CHOOSE, best_for_validation, principal_directions
 
 USERS_AT_A_TIME = 500
 
@@ -42,17 +42,27 @@ class EASE:
 
     @classmethod
     def fit(
-        cls, X, validation=None, *, regularisation=200.0, seed=0, xp=np, on_epoch=None
+        cls,
+        X,
+        validation=None,
+        *,
+        regularisation=200.0,
+        directions=None,
+        seed=0,
+        xp=np,
+        on_epoch=None,
     ) -> "EASE":
         """Invert the smaller Gram matrix of X (N, M) SciPy CSR: min(N, M)^3 operations.
 
         With `regularisation` None, for the one of `ridge.REGULARISATIONS` that ranks best for
-        `validation`; all of them are tried by one decomposition.
+        `validation`; all of them are tried by one decomposition, or by the `directions` of a
+        `Ridge` of the same X.
         """
         X = sparse.csr_array(X, dtype=float)
         N, M = X.shape
         if regularisation is None:
-            V, square = _directions(X, xp)
+            V, square = directions or _directions(X, xp)
+            V = V.astype(TO_CHOOSE)
             trial = lambda value: _Trial(V, square / (square + value)).scores
             regularisation = best_for_validation(trial, validation, "EASE")
         G = (X @ X.T if N < M else X.T @ X).toarray()
@@ -97,9 +107,9 @@ class _Trial:
     f: np.ndarray  # (r,)
 
     def scores(self, X):
-        X = X.astype(self.V.dtype)
+        X, f = X.astype(self.V.dtype), self.f.astype(self.V.dtype)
         on_device = to_device(array_module(self.V), X)
-        return _without_diagonal((on_device @ self.V * self.f) @ self.V.T, X, self.V**2 @ self.f)
+        return _without_diagonal((on_device @ self.V * f) @ self.V.T, X, self.V**2 @ f)
 
 
 def _directions(X, xp):

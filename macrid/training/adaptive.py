@@ -70,6 +70,8 @@ def shrink(state, config, targets=None):
         record["dropped"].append([dropped, kept])
         state.parameters["m"] = _without(state.parameters["m"], dropped)
         state.moments["m"] = tuple(_without(moment, dropped) for moment in state.moments["m"])
+        if state.average:
+            state.average["m"] = _without(state.average["m"], dropped)
         targets = _taken_over(targets, dropped, kept)
     return targets
 

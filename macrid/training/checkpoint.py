@@ -21,6 +21,7 @@ from macrid.model.objective import parameter_shapes
 from macrid.training import adaptive
 from macrid.training.fit import State
 
+PARTS = ("parameters", "best", "average", "mean", "square")
 COUNTERS = ("step", "epoch", "best_epoch", "best_score", "history", "path", "seen")
 FORM = {
     "config": dict,
@@ -35,7 +36,7 @@ FORM = {
 }
 RECORD = {"epoch": int, "loss": float, "validation_ndcg@100?": float, "dropped?": list}
 PATH = {"lambda": float, "weight": float}
-SECONDS_BETWEEN, SMALL = 5.0, 1e6  # checkpoints of more bytes come no closer together
+SECONDS_BETWEEN, SMALL = 20.0, 1e6  # checkpoints of more bytes come no closer together
 LARGEST = 1e9  # of a parameter: its square, summed over dimensions, is far from overflow
 
 
@@ -51,9 +52,11 @@ def is_due(state: State, seconds: float) -> bool:
 
 def save(path, state: State, config: Config, split: Split) -> None:
     """Write the whole state to one npz file, all or nothing."""
-    parameters, best, moments = backend.to_host((state.parameters, state.best, state.moments))
+    held = (state.parameters, state.best, state.average, state.moments)
+    parameters, best, average, moments = backend.to_host(held)
     arrays = {f"parameters/{name}": p for name, p in parameters.items()}
     arrays |= {f"best/{name}": p for name, p in best.items()}
+    arrays |= {f"average/{name}": p for name, p in average.items()}
     for name, (mean, square) in moments.items():
         arrays |= {f"mean/{name}": mean, f"square/{name}": square}
     counters = {name: getattr(state, name) for name in COUNTERS}
@@ -71,9 +74,9 @@ def load(path, config: Config, split: Split, seen: Mapping[str, str] | None = No
     arrays, description = npz.load(path, check=check)
     counters = {name: ({"path": {}, "seen": {}} | description)[name] for name in COUNTERS}
     counters["seen"] |= seen or {}
-    parts = {part: _part(arrays, part) for part in ("parameters", "best", "mean", "square")}
+    parts = {part: _part(arrays, part) for part in PARTS}
     moments = {name: (parts["mean"][name], parts["square"][name]) for name in parts["mean"]}
-    return State(parts["parameters"], moments, parts["best"], **counters)
+    return State(parts["parameters"], moments, parts["best"], parts["average"], **counters)
 
 
 def choices(path) -> tuple[int, int, dict]:
@@ -134,6 +137,8 @@ def _check(path, config, split, seen, arrays, description):
         **parameter_form(now, M, "mean/", -np.inf, np.inf),
         **parameter_form(now, M, "square/", 0.0, np.inf),
     }
+    if config.averaging and description["epoch"]:
+        form |= parameter_form(now, M, "average/")
     npz.check_arrays(arrays, form)
     linear.check(_part(arrays, "best"))
 

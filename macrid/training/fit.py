@@ -26,7 +26,8 @@ class State:
     """All that training needs to go on after an epoch.
 
     parameters, moments   of the last epoch, with Adam's (mean, square) pairs
-    best                  the parameters of `best_epoch`, whose validation NDCG@100 is `best_score`
+    best                  those kept of `best_epoch`, whose validation NDCG@100 is `best_score`
+    average               with `config.averaging`, the running mean of the parameters over epochs
     step, epoch           how many are done
     history               a record for each epoch
     path, ridge           what `linear_path` chose, if it is on, and the regression by itself
@@ -36,6 +37,7 @@ class State:
     parameters: dict
     moments: dict
     best: dict
+    average: dict = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
     best_epoch: int = 0
@@ -92,8 +94,8 @@ def fit(
     """
     xp = backend.load(config.backend, config.precision)
     state = start(split, config, targets=targets) if state is None else state
-    arrays = (state.parameters, state.moments, state.best)
-    state.parameters, state.moments, state.best = backend.to_device(xp, arrays)
+    arrays = (state.parameters, state.moments, state.best, state.average)
+    state.parameters, state.moments, state.best, state.average = backend.to_device(xp, arrays)
     targets = backend.to_device(xp, adaptive.replay(targets, state.history))
     batch_size = config.batch_size * team.size
     while not finished(state, config):
@@ -128,14 +130,15 @@ def fit(
         means = {name: float(total) / users for name, total in totals.items()}
 
         # how well the model as it is now serves the validation users
-        ranked = ranker(state.parameters, config)
+        now = averaged(state, config.averaging)
+        ranked = ranker(now, config)
         scored = team.evaluate(lambda part: evaluate_ranking(ranked, part), split.validation)
         validation = {f"validation_{name}": s["mean"] for name, s in summary(scored).items()}
         state.history.append({"epoch": state.epoch, **means, "beta": beta, **validation})
         score = validation.get("validation_ndcg@100", 0.0)
         if score > state.best_score or not validation:  # no one is held out: the last is the best
             state.best_score, state.best_epoch = score, state.epoch
-            state.best = {name: p.copy() for name, p in state.parameters.items()}
+            state.best = {name: p.copy() for name, p in now.items()}
 
         # section 4.1.4, and whoever looks on
         targets = adaptive.shrink(state, config, targets)
@@ -150,6 +153,21 @@ def finished(state: State, config) -> bool:
     """Has training reached `max_epochs`, or gone `patience` epochs without a better validation?"""
     waited = state.epoch - state.best_epoch
     return state.epoch >= config.max_epochs or (state.epoch > 0 and waited >= config.patience)
+
+
+def averaged(state: State, share: float) -> dict:
+    """The parameters, or their running mean over epochs, of which the earlier ones are a `share`.
+
+    Steps lead to and fro around what they lead to; the mean is nearer to it (Polyak, 1992).
+    """
+    if not share:
+        return state.parameters
+    if not state.average:
+        state.average = {name: p.copy() for name, p in state.parameters.items()}
+    newest = max(1 - share, 1 / state.epoch)  # at first the mean of all
+    for name, p in state.parameters.items():
+        state.average[name] += newest * (p - state.average[name])
+    return state.average
 
 
 def annealed_beta(step: int, config) -> float:

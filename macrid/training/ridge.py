@@ -16,6 +16,7 @@ REGULARISATIONS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 MOST_EXACT = 6000  # up to so many users or items, all principal directions are found
 STRONGEST = 1000  # above it, so many
 BESIDE, ITERATIONS = 20, 6  # directions beside them, and rounds, of `strongest_directions`
+TO_CHOOSE = "float32"  # whose products take half the time; enough to choose a regularisation by
 ROWS_AT_A_TIME = 1 << 14
 
 
@@ -46,16 +47,21 @@ class Ridge:
         Without a regularisation, the one of `REGULARISATIONS` that ranks best for `validation`.
         """
         V, s = principal_directions(X, xp)
-        regularised = lambda value: cls(V, s**2 / (s**2 + value), value)
+        regularised = lambda V, value: cls(V, s**2 / (s**2 + value), value)
         if regularisation is None:
-            trial = lambda value: regularised(value).scores
+            roughly = V.astype(TO_CHOOSE)
+            trial = lambda value: regularised(roughly, value).scores
             regularisation = best_for_validation(trial, validation, "Ridge")
-        return regularised(regularisation)
+        return regularised(V, regularisation)
+
+    def directions(self) -> tuple:
+        """V (M, r) and the squares of the singular values (r,): `EASE.fit` takes them too."""
+        return self.V, self.regularisation * self.f / (1 - self.f)
 
     def scores(self, X):
         """X W for the users of X (B, M) SciPy CSR -> (B, M)."""
         X = to_device(array_module(self.V), X.astype(self.V.dtype))
-        return (X @ self.V * self.f) @ self.V.T
+        return (X @ self.V * self.f.astype(self.V.dtype)) @ self.V.T
 
     def path(self, gamma: float, dtype: str) -> dict:
         """gamma W = L L^T as `macrid.model.linear` reads it, L = V diag(gamma f)^1/2 (M, r)."""

@@ -96,9 +96,9 @@ def _train(split, config, targets, state, folder, is_first, on_epoch=tell, team=
 
     alone = config.replace(linear_path=0.0)
     state = fit_one(split, alone, targets, state, on_epoch=after_epoch, team=team)
-    last = (state.parameters, state.moments) if is_first else ({}, {})
-    parameters, moments, best = to_host((*last, state.best))
-    return replace(state, parameters=parameters, moments=moments, best=best)
+    last = (state.parameters, state.moments, state.average) if is_first else ({}, {}, {})
+    parameters, moments, average, best = to_host((*last, state.best))
+    return replace(state, parameters=parameters, moments=moments, average=average, best=best)
 
 
 def _side_by_side(calls, jobs, on_message):
@@ -122,4 +122,4 @@ def _side_by_side(calls, jobs, on_message):
 
 def _counters(state):
     """A state without its arrays."""
-    return replace(state, parameters={}, moments={}, best={})
+    return replace(state, parameters={}, moments={}, average={}, best={})

@@ -148,10 +148,17 @@ def shrunk(two_worlds):
     raise AssertionError("in no run K falls more than once")
 
 
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 6])
-def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, shrunk, tmp_path, stop):
+def test_interrupted_and_resumed_equals_uninterrupted(
+    two_worlds, shrunk, tmp_path, stop, averaging
+):
     """What the concepts that are left are taught is worked out again from the history."""
     config, targets, whole = shrunk
+    if averaging:
+        config = config.replace(averaging=averaging)
+        whole = fit.fit(two_worlds, config, targets)
+        assert len(whole.average["m"]) == len(whole.parameters["m"]) < config.K
     partial = fit.fit(two_worlds, config.replace(max_epochs=stop), targets)
     path = tmp_path / "checkpoint.npz"
     checkpoint.save(path, partial, config, two_worlds)

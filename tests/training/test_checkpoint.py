@@ -9,13 +9,24 @@ from macrid.errors import UserError
 from macrid.training import checkpoint, fit
 
 
+@pytest.mark.parametrize("averaging", [0.0, 0.7])
 @pytest.mark.parametrize("stop", [1, 3, 5])
-def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, tmp_path, stop):
-    whole = fit.fit(two_worlds, SMALL)
-    partial = fit.fit(two_worlds, SMALL.replace(max_epochs=stop))
+def test_interrupted_and_resumed_equals_uninterrupted(two_worlds, tmp_path, stop, averaging):
+    config = SMALL.replace(averaging=averaging)
+    whole = fit.fit(two_worlds, config)
+    partial = fit.fit(two_worlds, config.replace(max_epochs=stop))
     path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, partial, SMALL, two_worlds)
-    same(fit.fit(two_worlds, SMALL, state=checkpoint.load(path, SMALL, two_worlds)), whole)
+    checkpoint.save(path, partial, config, two_worlds)
+    same(fit.fit(two_worlds, config, state=checkpoint.load(path, config, two_worlds)), whole)
+
+
+def test_a_checkpoint_without_the_average_is_not_whole(two_worlds, tmp_path):
+    path, config = tmp_path / "checkpoint.npz", SMALL.replace(averaging=0.7, max_epochs=2)
+    state = fit.fit(two_worlds, config)
+    state.average = {}
+    checkpoint.save(path, state, config, two_worlds)
+    with pytest.raises(UserError, match="not a whole checkpoint .*it lacks 'average/H'"):
+        checkpoint.load(path, config, two_worlds)
 
 
 def test_a_checkpoint_of_another_configuration_or_other_data_is_refused(two_worlds, tmp_path, rng):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from helpers import SMALL, same
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -48,6 +49,26 @@ def test_it_stops_when_validation_no_longer_improves_and_keeps_the_best(two_worl
         metrics.evaluate(lambda X: model.predict(state.best, X, config), two_worlds.validation)
     )
     assert figures["ndcg@100"]["mean"] == state.best_score
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_what_is_kept_is_the_mean_of_epochs_of_which_earlier_ones_are_a_share(two_worlds, share):
+    """Of the first epochs it is the plain mean; the steps themselves do not notice."""
+    after = []
+
+    def remember(state):
+        after.append({name: p.copy() for name, p in state.parameters.items()})
+
+    state = fit.fit(two_worlds, SMALL.replace(averaging=share), on_epoch=remember)
+    plain = fit.fit(two_worlds, SMALL)
+    kept = share ** np.arange(state.best_epoch)  # the newest first
+    plain_mean_of = min(state.best_epoch, round(1 / (1 - share))) if share else 1
+    kept[-plain_mean_of:] = share ** (state.best_epoch - plain_mean_of) / plain_mean_of
+    kept[:-plain_mean_of] *= 1 - share
+    for name, p in state.best.items():
+        np.testing.assert_array_equal(state.parameters[name], plain.parameters[name])
+        mean = sum(w * of_epoch[name] for w, of_epoch in zip(kept[::-1], after))
+        np.testing.assert_allclose(p, mean, rtol=1e-4, atol=1e-6)
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_remedy(two_worlds):

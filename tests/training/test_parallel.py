@@ -60,7 +60,7 @@ def history(folder):
 CASES = {
     "full": (5, ""),
     "sampled": (5, "--candidates 8"),
-    "awkward": (21, "--hidden-layers 1 --item-dropout 0.2"),
+    "awkward": (21, "--hidden-layers 1 --item-dropout 0.2 --averaging 0.5"),
 }
 
 

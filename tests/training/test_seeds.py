@@ -134,6 +134,7 @@ def ratings(tmp_path_factory):
 
 def options(ratings, folder, epochs, *more):
     words = f"--data {ratings} --K 2 --d 8 --batch-size 20 --seeds 3 --seed 4 --linear-path 0.5"
+    words += " --averaging 0.5"
     return [*words.split(), "--max-epochs", str(epochs), "--out", str(folder), "--quiet", *more]
 
 
