@@ -16,7 +16,7 @@ STEPS_AN_EPOCH = 4  # at least
 FEW_USERS, MANY_USERS = 500, 3000  # many need many steps: larger ones, and more items hidden
 STEPS_WITHOUT_BETTER = 75
 EPOCHS_WITHOUT_BETTER = (5, 8)
-MANY_ITEMS, MANY_PAIRS = 10_000, 1e8  # above both, of items and users times items, a step samples
+MANY_ITEMS, MANY_PAIRS = 10_000, 5e7  # above both, of items and users times items, a step samples
 CANDIDATES = (2000, 10_000)  # at least and at most, a tenth of the items between
 ENSEMBLE = "ensemble  the model and ridge regression, weighed by validation users (docs/linear.md)"
 

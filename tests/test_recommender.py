@@ -1054,7 +1054,7 @@ def test_what_a_user_has_given_back_is_left_out_of_her_list(command, tmp_path):
         left = [item for item in row if item not in has[user]]
         unmended += bool(returned[user] & set(left[:5]))
         expected.append([item for item in left if item not in returned[user]][:5])
-    assert unmended > 10, "without the rule some would get again what they gave back"
+    assert unmended > 5, "without the rule some would get again what they gave back"
     for again in (own, Recommender.load(tmp_path / "model.npz")):
         items, scores = again.recommend(iter(own.users.tolist()), 5)
         assert items.tolist() == expected and np.isfinite(scores).all()

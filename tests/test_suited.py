@@ -41,13 +41,13 @@ def test_a_step_samples_only_where_all_items_cost_too_much():
     def candidates(N, M):
         return suited(adoptions(N, M))["candidates"]
 
-    assert candidates(300_000, 5000) == candidates(1000, 40_000) == candidates(4000, 17_000) == 0
+    assert candidates(300_000, 5000) == candidates(1000, 40_000) == candidates(2500, 17_000) == 0
     few, more, most = (
-        candidates(15_000, 12_000),
+        candidates(4500, 17_000),
         candidates(15_000, 40_000),
         candidates(10**6, 10**6),
     )
-    assert 0 < few < 12_000 / 4 and few < more < 40_000 / 4 and more < most <= 10_000
+    assert 0 < few < 17_000 / 4 and few < more < 40_000 / 4 and more < most <= 10_000
 
 
 def test_patience_goes_by_the_batch_that_is_given():
