@@ -93,7 +93,7 @@ def test_the_first_trial_is_that_of_no_search(searched, command, ratings, tmp_pa
     saved = json.loads((tmp_path / "run/config.json").read_text())
     for name in set(search.SPACE) - set(search.OF_LAYERS):
         assert float(first[name]) == saved[name] != float(second[name])
-    assert saved["learning_rate"] != config.Config().learning_rate, "the data chose"
+    assert saved["averaging"] != config.Config().averaging, "the data chose"
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["validation"]["ndcg@100"]["mean"] == float(first["validation_ndcg@100"])
 
