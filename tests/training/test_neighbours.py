@@ -1,5 +1,6 @@
-"""Ridge regression of each item on its nearest: EASE where all are near, one system at a time."""
+"""Ridge regression of each item on its nearest: EASE's kin where all are near, a system an item."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from helpers import users
 
 from macrid import Recommender, UserError, model
-from macrid.baselines import EASE, Neighbours
+from macrid.baselines import Neighbours
 from macrid.data.splits import HeldOut
 from macrid.evaluation import metrics
 from macrid.model import linear
@@ -20,10 +21,22 @@ def X(rng):
     return users([np.flatnonzero(row) for row in rng.random((40, 9)) < 0.4], 9)
 
 
-def test_with_all_items_near_it_is_ease(X):
-    ease = EASE.fit(X, regularisation=3.0).scores(X)
+def test_with_all_items_near_it_is_ease_of_users_who_hide_half_of_their_items(X):
+    """EASE's closed form, its Gram matrix with the diagonal that dropout adds to it."""
     found = Neighbours.fit(X, regularisation=3.0, neighbours=8).scores(X)
-    np.testing.assert_allclose(found, ease, rtol=1e-4, atol=1e-6)
+    G = (X.T @ X).toarray()
+    P = np.linalg.inv(G + np.diag(np.diag(G)) + 3.0 * np.eye(9))
+    B = -P / np.diag(P)
+    np.fill_diagonal(B, 0)
+    np.testing.assert_allclose(found, X @ B, rtol=1e-4, atol=1e-6)
+
+
+def test_the_penalty_is_what_hiding_half_of_the_items_comes_to(rng):
+    """On average over all 2^3 ways to hide what a user has of three items, the others doubled."""
+    x, target, g = np.array([1.0, 1.0, 0.0]), 1.0, rng.standard_normal(3)
+    kept = np.array(list(itertools.product((0, 1), repeat=3)))
+    hidden = np.mean((target - (2 * kept * x) @ g) ** 2)
+    assert hidden == pytest.approx((target - x @ g) ** 2 + x @ g**2)
 
 
 def test_each_item_is_regressed_on_those_with_the_highest_cosine(X):
@@ -36,7 +49,8 @@ def test_each_item_is_regressed_on_those_with_the_highest_cosine(X):
         nearest = np.argsort(-cosine[i], kind="stable")[:3]
         np.testing.assert_array_equal(fitted.nearest[i], nearest)
         A = dense[:, nearest]
-        g = np.linalg.solve(A.T @ A + 2 * np.eye(3), A.T @ dense[:, i])
+        penalty = np.diag(2 + A.sum(axis=0))
+        g = np.linalg.solve(A.T @ A + penalty, A.T @ dense[:, i])
         np.testing.assert_allclose(fitted.influence[i], g, rtol=1e-5)
 
 
