@@ -69,7 +69,8 @@ def opened(path: str | Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
     except UnicodeDecodeError as error:
         byte, line = error.object[error.start], _undecodable_line(path)
         raise UserError(
-            f"{path}{line}: is not UTF-8 text (byte {byte:#04x}); save the file as plain UTF-8 text"
+            f"{path}{line}: is not UTF-8 text (byte {byte:#04x}); save the file as plain UTF-8"
+            " text, in a spreadsheet as 'CSV UTF-8'"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{path}: is cut or damaged ({error}); fetch it or pack it again") from None

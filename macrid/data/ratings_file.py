@@ -60,7 +60,8 @@ class Faults:
             raise self.first[0]
         if self.count:
             texts = [str(error).removeprefix(f"{self.path}, ") for error in self.first]
-            whats, _, remedies = zip(*(text.rpartition("; ") for text in texts))
+            (first, *others), _, remedies = zip(*(text.rpartition("; ") for text in texts))
+            whats = [first, *(what.partition(", expected ")[0] for what in others)]
             remedy = "mend or remove them"
             if len(set(remedies)) == 1:
                 remedy = remedies[0].replace("the line", "them")
@@ -120,8 +121,9 @@ class TextTable:
         self.path, self.is_quoted, self.where = path, is_quoted, f"{path}, line {first_line}"
         if re.match(r'\s*(\{\s*("|$)|\[\s*(\{|$))', head[first_line - 1]):
             raise UserError(
-                f"{self.where}: is JSON; write its fields as CSV (data_scripts/amazon.py does it"
-                " for Amazon's metadata)"
+                f"{self.where}: is JSON; write its fields as CSV, such as by pandas.read_json(FILE,"
+                " lines=True).to_csv('ratings.csv', index=False); data_scripts/amazon.py does it"
+                " for Amazon's metadata"
             )
         if declared := re.fullmatch(r'"?sep=(.)"?\s*', head[first_line - 1]):  # by a spreadsheet
             separator, head[first_line - 1] = declared[1], "\n"
@@ -467,7 +469,10 @@ def _by_position(table):
     first = table.sample[0]
     if not 2 <= len(first) <= 4:
         divide = "divide the fields by commas or tabs"
-        remedy = divide if len(first) == 1 else f"name them in a first line, or {HOW_TO_SAY}"
+        name = "name them in a first line"
+        if not any(map(_is_rating, first)):  # it may be one
+            name = "give them known names, such as user,item,rating"
+        remedy = divide if len(first) == 1 else f"{name}, or {HOW_TO_SAY}"
         raise UserError(
             f"{table.where}: found {_fields(first)}, '{shortened(first)}', expected {EXPECTED};"
             f" {remedy}"

@@ -10,6 +10,7 @@ from macrid.data import column_names
 SEPARATORS = ("\t", ",", ";", "|", "::", " ")
 NAMES = {"\t": "tabs", ",": "commas", " ": "blanks"}
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+AMOUNT = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+", re.ASCII)  # also 1.234,50
 
 
 def fields(lines: Iterable[str], separator: str, is_quoted: bool = True):
@@ -83,15 +84,15 @@ def sniffed(lines: list[str]) -> str:
 
 
 def _is_regular(rows, mark):
-    """Whether nearly all rows have one number of fields, at least two."""
+    """Whether nearly all rows have one number of fields, at least two; the first has some, too."""
     (width, count), *others = Counter(map(len, rows)).most_common()
     if mark == " ":  # prose has blanks too
         has_digits = all(any(map(str.isdigit, "".join(row))) for row in rows[1:])
         return not others and 2 <= width <= 4 and len(rows) > 1 and has_digits
-    return width > 1 and count >= 0.9 * len(rows)
+    return width > 1 and len(rows[0]) > 1 and count >= 0.9 * len(rows)
 
 
 def _holds_decimals_only(rows):
     """Whether each comma in these fields is that of a decimal number."""
     with_comma = [field for row in rows for field in row if "," in field]
-    return all(DECIMAL_COMMA.fullmatch(field.strip()) for field in with_comma)
+    return all(AMOUNT.fullmatch(field.strip()) for field in with_comma)

@@ -14,7 +14,8 @@ from macrid.errors import UserError
 EPOCH = datetime(1970, 1, 1)
 EXPECTED = "seconds since 1970, or a date such as 2025-03-01, 2025-03-01T08:30 or 01.03.2025"
 BY_PARTS = re.compile(
-    r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?", re.ASCII
+    r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?(?: ?([AP])M)?)?",
+    re.ASCII | re.IGNORECASE,
 )
 UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # from this number on, so many make a second
 FIRST_REAL_TIME = 1e8  # in 1973: smaller numbers are days or places in an order
@@ -165,7 +166,13 @@ def _of_date(text: str) -> tuple[float, str]:
     That is "day", "month" or "either", read as the day, where it is not said by how it is written.
     """
     if match := BY_PARTS.fullmatch(text):
-        return _of_parts(match[2], *(int(part or 0) for part in match.group(1, 3, 4, 5, 6, 7)))
+        first, mark, second, year, *clock, half = match.groups()
+        hour, *others = (int(part or 0) for part in clock)
+        if half and 1 <= hour <= 12:  # 12 AM is midnight, 12 PM is noon
+            hour = hour % 12 + 12 * (half in "pP")
+        elif half:
+            return float("nan"), ""
+        return _of_parts(mark, *map(int, (first, second, year)), hour, *others)
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:

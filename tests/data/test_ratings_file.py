@@ -434,6 +434,24 @@ def test_a_table_divided_by_blanks_is_no_list(tmp_path):
 GOOD = "user,item,rating\n" + "".join(f"u{k},i{k % 3},5\n" for k in range(20))
 
 
+@pytest.mark.parametrize("header", ["Kunde;Artikel;Umsatz;Menge\n", ""])
+def test_amounts_with_thousands_are_in_fields_divided_by_semicolons(tmp_path, header):
+    rows = "".join(f"u{k};i{k % 3};1.234,{k + 10};2\n" for k in range(20))
+    table = write(tmp_path, header + rows)
+    found = data.load(table, min_user_items=1, columns="Kunde,Artikel" if header else "1,2")
+    assert found.X.shape == (20, 3) and "';'" in found.report["how_read"]
+
+
+def test_words_that_may_be_a_header_are_told_apart_from_rows(tmp_path):
+    """Names in a first line are there already."""
+    for first, remedy in (
+        ("was,wer,wo,wann,wie\n", "give them known names, such as user,item,rating, or say which"),
+        ("a,x,1,2,3\n", "name them in a first line, or say which"),
+    ):
+        with pytest.raises(UserError, match=f"line 1: found 5 fields, .*; {remedy}"):
+            data.load(write(tmp_path, first + "a,x,1,2,3\n" * 5))
+
+
 @pytest.mark.parametrize(
     "lines, message",
     [
@@ -450,7 +468,7 @@ GOOD = "user,item,rating\n" + "".join(f"u{k},i{k % 3},5\n" for k in range(20))
         ),
         (
             "a,x\n" * 2000,
-            "line 22: .* line 24: found 2 fields.*; 1,000 or more broken lines in all: mend them$",
+            "line 22: .* line 24: found 2 fields; 1,000 or more broken lines in all: mend them$",
         ),
         (
             'a,x\n"b,y,4\n',
@@ -468,5 +486,5 @@ def test_broken_lines_are_counted_and_the_first_of_them_told(tmp_path, lines, me
 
 def test_broken_lists_are_counted_too(tmp_path):
     (tmp_path / "train.txt").write_text("0 1 2 3 4 5 6\n" * 10 + "1 x\n2 3 4\n3 4 y\n")
-    with pytest.raises(UserError, match="line 11: .*; line 13: found '3 4 y', .* 2 broken lines"):
+    with pytest.raises(UserError, match="line 11: .*; line 13: found '3 4 y'; 2 broken lines"):
         ratings_file.read_ratings(tmp_path / "train.txt", as_lists=True)
