@@ -179,7 +179,7 @@ def cut(path):
 def flipped(path):
     with_model({})(path)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 64
+    content[content.index(b"H.npy") + 300] ^= 64  # of its numbers
     path.write_bytes(content)
 
 
