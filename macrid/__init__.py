@@ -13,6 +13,7 @@
     config          every option, its default and its bounds
     suited          the options that the data choose, where the user has not
     recommender     `Recommender`, the model by your own ids
+    model_file      it in one file, model.npz
     run_folder      a run on the disk: made, resumed, read
     files           files that are whole or not there, and locks
     npz             arrays in a file, from whomever it comes

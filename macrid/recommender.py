@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from macrid import backend, files, model, npz, suited
+from macrid import backend, model, model_file, suited
 from macrid import config as configs
 from macrid.data import checks, likeness, splits
 from macrid.data.adoptions import csr_of_ones, csr_of_rows
@@ -28,12 +28,12 @@ from macrid.data.selection import selected
 from macrid.data.sources import interactions_of
 from macrid.errors import NotTrained, UserError
 from macrid.evaluation import metrics
-from macrid.model import ensemble, linear, placing, semantics, steering
+from macrid.model import ensemble, placing, semantics, steering
 from macrid.model.objective import compared
 from macrid.model.ops import normalise
 from macrid.pictures import features as feature_files
 from macrid.run_folder import Run, check_finished
-from macrid.training import checkpoint, fit, log, seeds
+from macrid.training import fit, log, seeds
 from macrid.training import warm_start as warm_starts
 
 logger = logging.getLogger(__name__)
@@ -509,24 +509,7 @@ class Recommender:
 
         >>> model.save("model.npz")
         """
-        if not Path(path).parent.is_dir():
-            raise UserError(f"{Path(path).parent}: is no folder; make it, or save to another path")
-        parameters = backend.to_host(self.parameters)
-        arrays = {f"parameters/{name}": value for name, value in parameters.items()}
-        arrays |= {"items": self.items, "users": self.users}
-        arrays |= {"indices": self.histories.indices, "indptr": self.histories.indptr}
-        if self.refused.nnz:
-            arrays["refused_indices"] = self.refused.indices
-            arrays["refused_indptr"] = self.refused.indptr
-        if self.titles is not None:
-            arrays["titles"] = self.titles
-        arrays |= self.catalogue.arrays()
-        description: dict = {"config": asdict(self.config), "figures": self.metrics}
-        if self.catalogue.numbers:
-            description["numbers"] = list(self.catalogue.numbers)
-        if self.matrix_columns is not None:
-            description["matrix_columns"] = self.matrix_columns
-        npz.save(path, arrays, description)
+        model_file.save(path, {name: getattr(self, name) for name in model_file.VALUES})
 
     @classmethod
     def load(cls, path, backend_name: str | None = None) -> "Recommender":
@@ -539,24 +522,12 @@ class Recommender:
         if Path(path).is_dir():
             check_finished(Path(path))
             path = Path(path) / FILE
-        path = Path(path)
-        remedy = "train again, or save it again"
-        arrays, description = npz.load(path, "model", remedy, partial(_check, path))
-        config = configs.from_dict(description["config"], where=str(path))
+        values = model_file.load(Path(path)) | {"report": None}
+        config = values["config"]
         loaded = cls(config.replace(backend=backend_name) if backend_name else config)
-        loaded.metrics, loaded.report = description["figures"], None
-        loaded.items, loaded.users = arrays["items"], arrays["users"]
-        loaded.titles = arrays.get("titles")
-        loaded.catalogue = Catalogue.of_arrays(arrays, description.get("numbers", []))
-        loaded.matrix_columns = description.get("matrix_columns")
-        shape = (len(loaded.users), len(loaded.items))
-        loaded.histories = csr_of_ones(arrays["indices"], arrays["indptr"], shape)
-        loaded.refused = sparse.csr_array(shape, dtype=np.float32)
-        if "refused_indptr" in arrays:
-            indices, indptr = arrays["refused_indices"], arrays["refused_indptr"]
-            loaded.refused = csr_of_ones(indices, indptr, shape)
+        vars(loaded).update(values | {"config": loaded.config})
         xp = backend.load(loaded.config.backend, loaded.config.precision)
-        loaded.parameters = backend.to_device(xp, _parameters(arrays))
+        loaded.parameters = backend.to_device(xp, loaded.parameters)
         loaded._index()
         return loaded
 
@@ -718,56 +689,6 @@ def _of_pictures(features, ids):
         features = feature_files.load(features)
     rows = features.rows(ids.tolist())
     return features.features[np.maximum(rows, 0)], rows >= 0
-
-
-def _check(path, arrays, description):
-    """A UserError or a ValueError unless a file's arrays are those of one model."""
-    figures = (None, {str: metrics.FORM})
-    described = {"config": dict, "figures": figures, "matrix_columns?": (None, int)}
-    described["numbers?"] = list
-    files.check_form(description, described)
-    config = configs.from_dict(description["config"], where=str(path))
-    form = checkpoint.parameter_form(config, "M", "parameters/", complete=True)
-    form |= {
-        "items": npz.Array("ids", ("M",)),
-        "users": npz.Array("ids", ("N",)),
-        "titles": npz.Array("text", ("M",), optional=True),
-        "paths": npz.Array("text", ("P",), optional=True),
-        "path_indices": npz.Array("integer", (None,), optional=True),
-        "path_indptr": npz.Array("integer", (None,), optional=True),
-        "brands": npz.Array("text", ("M",), optional=True),
-        "numbers": npz.Array("float64", ("M", "c"), -np.inf, np.inf, optional=True, nan=True),
-        "indices": npz.Array("integer", (None,)),
-        "indptr": npz.Array("integer", (None,)),
-        "refused_indices": npz.Array("integer", (None,), optional=True),
-        "refused_indptr": npz.Array("integer", (None,), optional=True),
-    }
-    npz.check_arrays(arrays, form)
-    linear.check(_parameters(arrays))
-    N, M = len(arrays["users"]), len(arrays["items"])
-    if M == 0:
-        raise ValueError("it has no items")
-    npz.check_rows(arrays["indices"], arrays["indptr"], N, M)
-    if "refused_indices" in arrays or "refused_indptr" in arrays:
-        npz.check_rows(arrays["refused_indices"], arrays["refused_indptr"], N, M)
-    names, numbers = description.get("numbers", []), arrays.get("numbers", np.zeros((M, 0)))
-    are_names = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
-    if not are_names or len(names) != numbers.shape[1]:
-        raise ValueError("its columns of numbers are not those that it names")
-    if "paths" in arrays:
-        npz.check_rows(arrays["path_indices"], arrays["path_indptr"], M, len(arrays["paths"]))
-    columns = description.get("matrix_columns")
-    if columns is not None and not all(
-        name.isdecimal() and name.isascii() and len(name) < 10 and int(name) < columns
-        for name in arrays["items"].tolist()
-    ):
-        raise ValueError(f"its items are not all columns of a matrix of {columns}")
-
-
-def _parameters(arrays):
-    """Those of a file's arrays that are the model's parameters."""
-    prefix = "parameters/"
-    return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}
 
 
 def _check_count(n):

@@ -31,8 +31,10 @@ MAY_USE = {
     "baselines": GROUND | {"model", "data", "evaluation", "training"},
     "run_folder": GROUND | {"model", "data", "training", "evaluation", "pictures"},
     "suited": GROUND,
+    "model_file": GROUND | {"model", "data", "training", "evaluation"},
     "recommender": GROUND
-    | {"model", "data", "training", "evaluation", "pictures", "run_folder", "suited"},
+    | {"model", "data", "training", "evaluation", "pictures", "run_folder", "suited"}
+    | {"model_file"},
     "interpret": GROUND | {"model", "data", "evaluation", "pictures", "run_folder"},
     "experiments": GROUND
     | {"model", "data", "training", "evaluation", "baselines", "run_folder", "interpret"}
