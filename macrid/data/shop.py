@@ -49,6 +49,7 @@ OPTIONS = {  # what suits the shop: `python -m macrid.train` without arguments u
     "gumbel_temperature": 0.5,
     "hidden_layers": 1,
     "learning_rate": 0.01,
+    "averaging": 0.0,
     "item_dropout": 0.0,
     "patience": 25,
     "start": "pictures",

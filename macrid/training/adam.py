@@ -36,10 +36,14 @@ def update(
         if not rows or name not in rows:
             _update(parameter, mean, square, gradients[name], step, config)
             continue
-        places = to_device(array_module(parameter), rows[name])
-        p, first, second = parameter[places], mean[places], square[places]
-        _update(p, first, second, gradients[name], step, config)
-        parameter[places], mean[places], square[places] = p, first, second
+        xp, m = array_module(parameter), len(rows[name])
+        at_a_time = max(1, CHUNK // parameter.shape[1]) if xp is np else m
+        for start in range(0, m, at_a_time):
+            some = slice(start, start + at_a_time)
+            places = to_device(xp, rows[name][some])
+            p, first, second = (a.take(places, axis=0) for a in (parameter, mean, square))
+            _update(p, first, second, gradients[name][some], step, config)
+            parameter[places], mean[places], square[places] = p, first, second
 
 
 def _update(parameter, mean, square, gradient, step, config):

@@ -88,7 +88,9 @@ def test_restrict_keeps_each_users_items():
     np.testing.assert_array_equal(small.toarray(), X.toarray()[:, [0, 2, 5, 7]])
 
 
-def test_adam_leaves_untouched_rows_and_their_moments_alone(rng):
+@pytest.mark.parametrize("chunk", [3, adam.CHUNK])
+def test_adam_leaves_untouched_rows_and_their_moments_alone(rng, monkeypatch, chunk):
+    monkeypatch.setattr(adam, "CHUNK", chunk)
     config = Config(learning_rate=0.1, l2=1e-3)
     rows = np.array([1, 4])
     parameters = {"H": rng.standard_normal((6, 3)), "m": rng.standard_normal((2, 3))}
