@@ -233,7 +233,7 @@ def _of_seeds(ones, states):
     for one, state in zip(ones, states):
         facts[str(one.seed)] = {"best_epoch": state.best_epoch, "epochs": state.epoch}
         line = f"seed {one.seed:<4} best epoch {state.best_epoch} of {state.epoch}"
-        if state.best_score >= 0:
+        if any("validation_ndcg@100" in record for record in state.history):
             facts[str(one.seed)]["validation_ndcg@100"] = state.best_score
             line += f", by itself a validation NDCG@100 of {state.best_score:.4f}"
         lines.append(line)

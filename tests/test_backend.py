@@ -116,10 +116,11 @@ def small_split():
     (
         ({}, 6000),
         ({"candidates": 8}, 6000),
+        ({"averaging": 0.6, "adaptive_K": 0.9}, 6000),
         ({"linear_path": "chosen"}, 6000),
         ({"linear_path": 1.0}, 5),
     ),
-    ids=("full", "sampled", "linear", "neighbours"),
+    ids=("full", "sampled", "averaged", "linear", "neighbours"),
 )
 def test_training_and_evaluation_follow_the_same_path(xp, options, exact, monkeypatch):
     monkeypatch.setattr(linear_path, "MOST_EXACT", exact)

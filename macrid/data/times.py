@@ -165,21 +165,22 @@ def _of_date(text: str) -> tuple[float, str]:
 
     That is "day", "month" or "either", read as the day, where it is not said by how it is written.
     """
-    if match := BY_PARTS.fullmatch(text):
-        first, mark, second, year, *clock, half = match.groups()
-        hour, *others = (int(part or 0) for part in clock)
-        if half and 1 <= hour <= 12:  # 12 AM is midnight, 12 PM is noon
-            hour = hour % 12 + 12 * (half in "pP")
-        elif half:
-            return float("nan"), ""
-        return _of_parts(mark, *map(int, (first, second, year)), hour, *others)
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
+        return (moment - EPOCH).total_seconds(), ""
     except (ValueError, OverflowError):  # the latter at the ends of the calendar
+        match = BY_PARTS.fullmatch(text)
+    if not match:
         return float("nan"), ""
-    return (moment - EPOCH).total_seconds(), ""
+    first, mark, second, year, *clock, half = match.groups()
+    hour, *others = (int(part or 0) for part in clock)
+    if half and 1 <= hour <= 12:  # 12 AM is midnight, 12 PM is noon
+        hour = hour % 12 + 12 * (half in "pP")
+    elif half:
+        return float("nan"), ""
+    return _of_parts(mark, *map(int, (first, second, year)), hour, *others)
 
 
 def _of_parts(mark, first, second, year, *clock):

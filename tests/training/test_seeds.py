@@ -221,6 +221,8 @@ def test_a_final_run_and_a_warm_start_take_each_seed_from_its_own(run, ratings, 
     mean = sum(facts["best_epoch"] for facts in chosen.values()) / 3
     assert settings.seeds == 3 and settings.max_epochs == max(1, round(mean))
     assert [name for name in Recommender.load(final).parameters if name in NAMES] == NAMES
+    of_final = run_folder.load_metrics(final)["seeds"]["5"]  # nobody was held out to ask
+    assert of_final == dict.fromkeys(("best_epoch", "epochs"), settings.max_epochs)
 
     warm = tmp_path / "warm"
     still = ["--learning-rate", "0", "--l2", "0", "--max-epochs", "1"]
