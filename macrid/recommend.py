@@ -257,17 +257,17 @@ def _rows(flags, events):
     Without such a column every row counts, as in a list of what people have.
     """
     path = flags.histories
-    if events and not is_pipe(path):  # which could not be read again
-        try:
-            table = data.read_rows(path, flags.columns, needed(events))
-        except NoColumn:
-            return data.read_rows(path, flags.columns), ""
-        known = {plain(kind) for kind in table.kinds}
-        absent = [kind for kind in event_weights.parsed(events) if plain(kind) not in known]
-        if len(absent) < events.count("="):  # a few users need not have done all
-            table = replace(table, kinds=(*table.kinds, *absent))
-        return table, events
-    return data.read_rows(path, flags.columns), ""
+    if not events or is_pipe(path):  # which could not be read again
+        return data.read_rows(path, flags.columns), ""
+    try:
+        table = data.read_rows(path, flags.columns, needed(events))
+    except NoColumn:
+        return data.read_rows(path, flags.columns), ""
+    weights, known = event_weights.parsed(events), {plain(kind) for kind in table.kinds}
+    absent = [kind for kind in weights if plain(kind) not in known]
+    if len(absent) < len(weights):  # a few users need not have done all
+        table = replace(table, kinds=(*table.kinds, *absent))
+    return table, events
 
 
 def _lines(path, known):
