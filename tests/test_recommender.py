@@ -562,6 +562,16 @@ def test_histories_of_unknown_kinds_are_refused(command, run_of_events, tmp_path
     assert done.returncode == 2 and "no event is of the kind 'purchase'" in done.stderr
 
 
+def test_an_equals_sign_in_a_kind_hides_no_unknown_kinds(command, tmp_path):
+    table = {"user": [u for u, _ in rows()], "item": [i for _, i in rows()]}
+    table["event"] = ["step=buy"] * len(rows())
+    Recommender(**OPTIONS, events="step=buy=1").fit(table).save(tmp_path / "model.npz")
+    (tmp_path / "new.csv").write_text("user,item,event\nn,i4,kauf\n")
+    words = ("--run", tmp_path / "model.npz", "--histories", tmp_path / "new.csv")
+    done = command("recommend", *words)
+    assert done.returncode == 2 and "no event is of the kind 'step=buy'" in done.stderr
+
+
 def test_options_of_python_and_of_the_command_are_one(trained):
     assert isinstance(trained.config, Config) and trained.config.K == 2
     np.testing.assert_allclose(trained.concepts, model.concepts(trained.parameters, trained.config))
